@@ -1,0 +1,137 @@
+"""Real diffusers models of random weights, small enough to be built anew by a test session, without any network."""
+
+from pathlib import Path
+
+import torch
+from diffusers import (
+    AutoencoderKL,
+    DDIMScheduler,
+    EulerDiscreteScheduler,
+    StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
+    UNet2DConditionModel,
+)
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+
+TOKENS = 16
+"""The length L of every prompt."""
+
+
+def build_stable_diffusion(folder: Path, *, prediction_type: str = "epsilon", spacing: str = "leading") -> None:
+    """Saves a Stable Diffusion pipeline: 64 × 64 pixels, latents (1, 4, 8, 8), CLIP text of width 32."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        pipeline = StableDiffusionPipeline(
+            vae=_vae(),
+            text_encoder=CLIPTextModel(_text_config()),
+            tokenizer=_tokenizer(),
+            unet=_unet(cross_attention_dim=32),
+            scheduler=DDIMScheduler(
+                beta_start=0.00085,
+                beta_end=0.012,
+                beta_schedule="scaled_linear",
+                clip_sample=False,
+                set_alpha_to_one=False,
+                steps_offset=1,
+                prediction_type=prediction_type,
+                timestep_spacing=spacing,
+                rescale_betas_zero_snr=spacing == "trailing",
+            ),
+            safety_checker=None,
+            feature_extractor=None,
+            requires_safety_checker=False,
+        )
+    pipeline.save_pretrained(folder, safe_serialization=True)
+
+
+def build_stable_diffusion_xl(folder: Path) -> None:
+    """Saves an SDXL pipeline: 64 × 64 pixels, two text encoders of width 32, joined to 64."""
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        pipeline = StableDiffusionXLPipeline(
+            vae=_vae(),
+            text_encoder=CLIPTextModel(_text_config()),
+            text_encoder_2=CLIPTextModelWithProjection(_text_config()),
+            tokenizer=_tokenizer(),
+            tokenizer_2=_tokenizer(),
+            unet=_unet_xl(),
+            scheduler=EulerDiscreteScheduler(
+                beta_start=0.00085,
+                beta_end=0.012,
+                beta_schedule="scaled_linear",
+                steps_offset=1,
+                timestep_spacing="leading",
+            ),
+            force_zeros_for_empty_prompt=True,
+            add_watermarker=False,
+        )
+    pipeline.save_pretrained(folder, safe_serialization=True)
+
+
+def _unet(cross_attention_dim: int) -> UNet2DConditionModel:
+    return UNet2DConditionModel(
+        sample_size=8,
+        layers_per_block=1,
+        block_out_channels=(16, 32),
+        norm_num_groups=8,
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+        attention_head_dim=(2, 4),
+        cross_attention_dim=cross_attention_dim,
+    )
+
+
+def _unet_xl() -> UNet2DConditionModel:
+    return UNet2DConditionModel(
+        sample_size=8,
+        layers_per_block=1,
+        block_out_channels=(16, 32),
+        norm_num_groups=8,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        attention_head_dim=(2, 4),
+        use_linear_projection=True,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=8,
+        transformer_layers_per_block=(1, 2),
+        projection_class_embeddings_input_dim=6 * 8 + 32,
+        cross_attention_dim=64,
+    )
+
+
+def _vae() -> AutoencoderKL:
+    return AutoencoderKL(
+        block_out_channels=(8, 8, 16, 16),
+        norm_num_groups=4,
+        in_channels=3,
+        out_channels=3,
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        latent_channels=4,
+        sample_size=64,
+    )
+
+
+def _text_config() -> CLIPTextConfig:
+    return CLIPTextConfig(
+        vocab_size=len(_vocabulary()),
+        hidden_size=32,
+        projection_dim=32,
+        intermediate_size=37,
+        num_attention_heads=4,
+        num_hidden_layers=2,
+        max_position_embeddings=TOKENS,
+        bos_token_id=_vocabulary()["<|startoftext|>"],
+        eos_token_id=_vocabulary()["<|endoftext|>"],
+        pad_token_id=_vocabulary()["<|endoftext|>"],
+    )
+
+
+def _tokenizer() -> CLIPTokenizer:
+    return CLIPTokenizer(vocab=_vocabulary(), merges=[], model_max_length=TOKENS)
+
+
+def _vocabulary() -> dict[str, int]:
+    letters = [chr(code) for code in range(ord("!"), ord("~") + 1)]
+    entries = letters + [f"{letter}</w>" for letter in letters] + ["<|startoftext|>", "<|endoftext|>"]
+    return {entry: number for number, entry in enumerate(entries)}
