@@ -1,0 +1,1 @@
+"""HTTP in, jobs out; it knows neither torch nor the worker."""

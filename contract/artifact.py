@@ -1,0 +1,36 @@
+"""What one stored output is."""
+
+from pydantic import BaseModel, ConfigDict
+
+from contract.request import OutputFormat
+
+MEDIA_TYPES: dict[OutputFormat, str] = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
+
+
+class Artifact(BaseModel):
+    """One published picture. `storage_key` is where its bytes are; clients never see it.
+
+    Units: width and height in pixels. `sha256` is the hex digest of the bytes.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    index: int
+    seed: int
+    width: int
+    height: int
+    media_type: str
+    size_bytes: int
+    sha256: str
+    storage_key: str
+
+
+def artifact_id(job_id: str, index: int) -> str:
+    """The public id of a job's image `index`; as unguessable as the job's own."""
+    return f"{job_id.replace('job_', 'art_', 1)}_{index}"
+
+
+def job_id_of(artifact_id: str) -> str:
+    """The id of the job that an artifact id belongs to; for text of another form, an id that no job has."""
+    return artifact_id.rpartition("_")[0].replace("art_", "job_", 1)

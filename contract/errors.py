@@ -1,0 +1,117 @@
+"""The error tree: every way in which Safelight says no, with a code that clients can rely on."""
+
+from typing import ClassVar
+
+
+class SafelightError(Exception):
+    """An error with a stable `code`; `retryable` says whether the same call may succeed later.
+
+    `field` names the part of the request that is to blame, where one is.
+    """
+
+    code: ClassVar[str] = "internal_error"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+
+
+class InvalidRequest(SafelightError):
+    """The request does not have the documented form."""
+
+    code = "invalid_request"
+
+
+class UnknownModel(SafelightError):
+    """The catalogue has no such model."""
+
+    code = "unknown_model"
+
+
+class UnsupportedScheduler(SafelightError):
+    """The model cannot be sampled with this scheduler."""
+
+    code = "unsupported_scheduler"
+
+
+class LimitExceeded(SafelightError):
+    """A value is well formed and outside of what the model's row in the catalogue allows."""
+
+    code = "limit_exceeded"
+
+
+class UnknownJob(SafelightError):
+    """No job has this id, or it has been deleted or has expired."""
+
+    code = "unknown_job"
+
+
+class UnknownArtifact(SafelightError):
+    """No published artifact has this id."""
+
+    code = "unknown_artifact"
+
+
+class JobNotEnded(SafelightError):
+    """The call needs a job that has ended."""
+
+    code = "job_not_ended"
+
+
+class IdempotencyConflict(SafelightError):
+    """The idempotency key was used before, with another body."""
+
+    code = "idempotency_conflict"
+
+
+class QueueFull(SafelightError):
+    """As many jobs are waiting as the operator allows."""
+
+    code = "queue_full"
+    retryable = True
+
+
+class StoreUnavailable(SafelightError):
+    """The job store or the artifact store cannot be reached."""
+
+    code = "store_unavailable"
+    retryable = True
+
+
+class IllegalTransition(SafelightError):
+    """A job cannot go from its present status to the one asked for."""
+
+    code = "illegal_transition"
+
+
+class CatalogueInvalid(SafelightError):
+    """`models.toml` cannot be used as it stands."""
+
+    code = "catalogue_invalid"
+
+
+class ModelUnavailable(SafelightError):
+    """The model's files are missing, damaged, or not of the family that the catalogue says."""
+
+    code = "model_unavailable"
+
+
+class NonFiniteLatents(SafelightError):
+    """The network returned NaN or infinity, so there is no picture to decode."""
+
+    code = "non_finite_latents"
+
+
+class GenerationFailed(SafelightError):
+    """The engine raised something that it does not know; the worker's log has the details."""
+
+    code = "generation_failed"
+
+
+class WorkerDied(SafelightError):
+    """Every attempt ended with the death of the process that was running it."""
+
+    code = "worker_died"
+    retryable = True

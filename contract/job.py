@@ -1,0 +1,100 @@
+"""The life of a job: its statuses, the transitions between them, and the record that is kept of it."""
+
+import secrets
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from contract.artifact import Artifact
+from contract.errors import SafelightError
+from contract.request import CompleteRequest
+
+JobStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+
+TRANSITIONS: dict[JobStatus, frozenset[JobStatus]] = {
+    "queued": frozenset({"running", "cancelled"}),
+    "running": frozenset({"queued", "succeeded", "failed", "cancelled"}),
+    "succeeded": frozenset(),
+    "failed": frozenset(),
+    "cancelled": frozenset(),
+}
+"""From each status, where a job may go next. A running job is queued again when its worker dies or drains."""
+
+ENDED: frozenset[JobStatus] = frozenset(status for status, following in TRANSITIONS.items() if not following)
+
+
+class Progress(BaseModel):
+    """How far a job is, in denoising steps over all of its images."""
+
+    model_config = ConfigDict(frozen=True)
+
+    step: int
+    total_steps: int
+    eta_seconds: float | None = None
+
+    @property
+    def fraction(self) -> float:
+        """Done steps over all steps, 0 to 1."""
+        return self.step / self.total_steps
+
+
+class JobFailure(BaseModel):
+    """Why a job failed; `retryable` says whether the same request may succeed later."""
+
+    model_config = ConfigDict(frozen=True)
+
+    code: str
+    message: str
+    retryable: bool
+
+    @classmethod
+    def of(cls, error: SafelightError) -> "JobFailure":
+        """The record of an error from the tree."""
+        return cls(code=error.code, message=error.message, retryable=error.retryable)
+
+
+class Job(BaseModel):
+    """What the store keeps of one accepted request.
+
+    `attempt` counts executions, from 1; `admitted_position` is the place in the queue that the job was given at first.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    kind: Literal["generation"] = "generation"
+    status: JobStatus
+    request: CompleteRequest
+    progress: Progress
+    images: tuple[Artifact, ...] = ()
+    warnings: tuple[str, ...] = ()
+    error: JobFailure | None = None
+    attempt: int = 0
+    admitted_position: int
+    cancel_requested: bool = False
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    expires_at: datetime | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the job has reached a status that it never leaves."""
+        return self.status in ENDED
+
+    def as_admitted(self) -> "Job":
+        """The job as it was at the moment of its admission."""
+        return Job(
+            id=self.id,
+            status="queued",
+            request=self.request,
+            progress=Progress(step=0, total_steps=self.request.total_steps),
+            admitted_position=self.admitted_position,
+            created_at=self.created_at,
+        )
+
+
+def new_job_id() -> str:
+    """A fresh id of 128 random bits."""
+    return f"job_{secrets.token_hex(16)}"

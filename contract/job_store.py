@@ -1,0 +1,237 @@
+"""Jobs in Redis, as anybody may use them: admit, read, list, follow, cancel, delete."""
+
+import hashlib
+import json
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, get_args
+
+from redis import Redis as BlockingRedis
+
+from contract.artifact import Artifact
+from contract.errors import IdempotencyConflict, JobNotEnded, QueueFull, UnknownJob
+from contract.job import ENDED, Job, JobFailure, JobStatus, Progress, new_job_id
+from contract.queue import QUEUE_NAME, rq_job_fields
+from contract.request import CompleteRequest, GenerationRequest
+from contract.store_connection import BLOCK_SECONDS, StoreConnection, unavailable_when_unreachable
+
+EventName = Literal["queued", "started", "progress", "preview", "image", "succeeded", "failed", "cancelled"]
+
+IDEMPOTENCY_SECONDS = 24 * 3600
+PREVIEW_WISH_SECONDS = 30
+
+FIRST = "0-0"
+"""The event id before all others."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """Something that happened to a job. Ids ascend; `data` is a JSON object as text."""
+
+    id: str
+    name: EventName
+    data: str
+
+    @property
+    def last(self) -> bool:
+        """Whether no event follows this one."""
+        return self.name in ENDED
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """The job that a request became; `replayed` when an earlier call with the same idempotency key made it."""
+
+    job: Job
+    replayed: bool
+
+
+class JobStore:
+    """Promise: every method is one atomic step at the server, or says in its docstring what it may see in between.
+
+    All methods raise StoreUnavailable within two seconds when the server does not answer.
+    """
+
+    def __init__(self, connection: StoreConnection, *, retention_seconds: float) -> None:
+        self._connection = connection
+        self._redis = connection.redis
+        self._retention_seconds = retention_seconds
+
+    async def admit(
+        self,
+        request: GenerationRequest,
+        complete: CompleteRequest,
+        *,
+        max_queued: int,
+        idempotency_key: str | None = None,
+    ) -> Admission:
+        """Accepts a request once, however often the call is repeated.
+
+        `request` is as the client sent it, and is what a repeated idempotency key is held against.
+        Raises: IdempotencyConflict, QueueFull.
+        """
+        fresh_id = new_job_id()
+        answer, job_id = await self._connection.run(
+            "admit",
+            fresh_id,
+            "" if idempotency_key is None else _digest(idempotency_key),
+            _digest(request.model_dump_json()),
+            IDEMPOTENCY_SECONDS,
+            max_queued,
+            complete.model_dump_json(),
+            complete.total_steps,
+            *rq_job_fields(fresh_id, _UNCONNECTED),
+        )
+        if answer == "conflict":
+            raise IdempotencyConflict("This Idempotency-Key came with another body before.", field="Idempotency-Key")
+        if answer == "full":
+            raise QueueFull(f"{max_queued} jobs are waiting; try again later.")
+        return Admission(job=await self.get(job_id), replayed=answer == "existing")
+
+    async def get(self, job_id: str) -> Job:
+        """The job as it is now. Raises: UnknownJob."""
+        with unavailable_when_unreachable():
+            fields = await self._redis.hgetall(_job_key(job_id))
+        if not fields:
+            raise UnknownJob(f"There is no job {job_id!r}.")
+        return _job(job_id, fields)
+
+    async def page(
+        self, *, status: JobStatus | None = None, limit: int, cursor: int | None = None
+    ) -> tuple[list[Job], int | None]:
+        """Up to `limit` jobs, newest first, older than `cursor`; and the cursor of the next page, if there is one.
+
+        A job that is deleted while the page is read is left out.
+        """
+        index = "safelight:jobs" if status is None else f"safelight:jobs:{status}"
+        newest = "+inf" if cursor is None else f"({cursor}"
+        with unavailable_when_unreachable():
+            page = await self._redis.zrevrangebyscore(index, newest, "-inf", start=0, num=limit + 1, withscores=True)
+        jobs = await self._get_many(job_id for job_id, _ in page[:limit])
+        return jobs, int(page[limit - 1][1]) if len(page) > limit else None
+
+    async def queue_positions(self, job_ids: Iterable[str]) -> dict[str, int]:
+        """The place of each waiting job, 1 = next; jobs that no longer wait are left out."""
+        ids = list(job_ids)
+        places = await self._pipelined([("LPOS", f"rq:queue:{QUEUE_NAME}", job_id) for job_id in ids])
+        return {job_id: place + 1 for job_id, place in zip(ids, places, strict=True) if place is not None}
+
+    async def cancel(self, job_id: str) -> Job:
+        """Asks for the end of a job, and returns it as it is after that. An ended job stays as it is.
+
+        Raises: UnknownJob.
+        """
+        await self._connection.run("cancel", job_id, self._retention_seconds)
+        return await self.get(job_id)
+
+    async def delete(self, job_id: str) -> None:
+        """Removes an ended job's record and events; its files are the caller's. Raises: UnknownJob, JobNotEnded."""
+        found = await self._connection.run("delete", job_id)
+        if found is None:
+            raise UnknownJob(f"There is no job {job_id!r}.")
+        if found not in ENDED:
+            raise JobNotEnded(f"The job is {found}; cancel it first.")
+
+    async def read_events(self, job_id: str, after: str, *, block_seconds: float = BLOCK_SECONDS) -> list[JobEvent]:
+        """The events that follow the id `after`; waits up to `block_seconds` (at most BLOCK_SECONDS) for the first."""
+        block_ms = max(1, int(min(block_seconds, BLOCK_SECONDS) * 1000))
+        with unavailable_when_unreachable():
+            streams = await self._connection.blocking.xread({f"safelight:events:{job_id}": after}, block=block_ms)
+        entries = streams[0][1] if streams else []
+        return [JobEvent(id=id, name=fields["event"], data=fields["data"]) for id, fields in entries]
+
+    async def follow(self, job_id: str, after: str = FIRST) -> AsyncIterator[JobEvent | None]:
+        """Every event after `after`, as it happens, up to the last one; None when nothing came for a while.
+
+        Raises: UnknownJob, also when the job is deleted meanwhile.
+        """
+        while True:
+            events = await self.read_events(job_id, after)
+            for event in events:
+                yield event
+                if event.last:
+                    return
+                after = event.id
+            if not events:
+                job = await self.get(job_id)
+                if job.ended and not await self.read_events(job_id, after, block_seconds=0):
+                    return
+                yield None
+
+    async def wish_previews(self, job_id: str) -> None:
+        """Says that somebody watches previews of this job, for the next PREVIEW_WISH_SECONDS."""
+        with unavailable_when_unreachable():
+            await self._redis.set(f"safelight:previews:{job_id}", 1, ex=PREVIEW_WISH_SECONDS)
+
+    async def expired(self, limit: int) -> list[str]:
+        """Ids of ended jobs whose time is over."""
+        now = datetime.now(UTC).timestamp()
+        with unavailable_when_unreachable():
+            ids: list[str] = await self._redis.zrangebyscore("safelight:expiring", "-inf", now, start=0, num=limit)
+        return ids
+
+    async def counts(self) -> dict[JobStatus, int]:
+        """How many jobs there are in each status."""
+        statuses: tuple[JobStatus, ...] = get_args(JobStatus)
+        cards = await self._pipelined([("ZCARD", f"safelight:jobs:{status}") for status in statuses])
+        return dict(zip(statuses, cards, strict=True))
+
+    async def statistics(self) -> dict[str, float]:
+        """Counters over all jobs ever: `ended:<status>`, and the histograms `wait:<bound>`, `run:<bound>`, `…:sum`."""
+        with unavailable_when_unreachable():
+            fields = await self._redis.hgetall("safelight:statistics")
+        return {name: float(value) for name, value in fields.items()}
+
+    async def _get_many(self, job_ids: Iterable[str]) -> list[Job]:
+        ids = list(job_ids)
+        records = await self._pipelined([("HGETALL", _job_key(job_id)) for job_id in ids])
+        return [_job(job_id, fields) for job_id, fields in zip(ids, records, strict=True) if fields]
+
+    async def _pipelined(self, commands: list[tuple[str, ...]]) -> list[Any]:
+        with unavailable_when_unreachable():
+            async with self._redis.pipeline(transaction=False) as batch:
+                for command in commands:
+                    batch.execute_command(*command)
+                return await batch.execute() if commands else []
+
+
+_UNCONNECTED = BlockingRedis()
+"""RQ's job class wants a client to build a hash with; this one never connects."""
+
+
+def _job_key(job_id: str) -> str:
+    return f"safelight:job:{job_id}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _job(job_id: str, fields: dict[str, str]) -> Job:
+    return Job(
+        id=job_id,
+        status=fields["status"],
+        request=CompleteRequest.model_validate_json(fields["request"]),
+        progress=Progress(
+            step=int(fields["step"]),
+            total_steps=int(fields["total_steps"]),
+            eta_seconds=float(fields["eta_seconds"]) if fields.get("eta_seconds") else None,
+        ),
+        images=_images(fields),
+        warnings=tuple(sorted(value for name, value in fields.items() if name.startswith("warning:"))),
+        error=JobFailure.model_validate_json(fields["error"]) if "error" in fields else None,
+        attempt=int(fields["attempt"]),
+        admitted_position=int(fields["admitted_position"]),
+        cancel_requested=fields.get("cancel_requested") == "1",
+        **{name: _time(fields.get(name)) for name in ("created_at", "started_at", "finished_at", "expires_at")},
+    )
+
+
+def _images(fields: dict[str, str]) -> tuple[Artifact, ...]:
+    found = (Artifact.model_validate(json.loads(value)) for name, value in fields.items() if name.startswith("image:"))
+    return tuple(sorted(found, key=lambda artifact: artifact.index))
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromtimestamp(float(text), UTC)

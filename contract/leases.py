@@ -1,0 +1,133 @@
+"""Jobs in Redis, as only the holder of a lease may use them: claim, renew, report, publish, settle, give back, reap."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from contract.artifact import Artifact
+from contract.errors import WorkerDied
+from contract.job import JobFailure
+from contract.job_store import EventName
+from contract.store_connection import BLOCK_SECONDS, StoreConnection, unavailable_when_unreachable
+
+Outcome = Literal["succeeded", "failed", "cancelled"]
+
+CANCELLATIONS = "safelight:cancellations"
+"""The channel on which the ids of running jobs to be cancelled are called out; the record says so too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to run one job, until it is settled, given back, or left unrenewed."""
+
+    job_id: str
+    execution_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """The answer to a renewal: whether the lease is still ours, and what clients want of the job."""
+
+    held: bool
+    cancel_requested: bool
+    previews_wanted: bool
+
+
+class Leases:
+    """Promise: of all executions of a job exactly one holds its lease, and only that one can change the job.
+
+    All methods raise StoreUnavailable within two seconds when the server does not answer; all may be repeated.
+    """
+
+    def __init__(
+        self, connection: StoreConnection, *, lease_seconds: float, max_attempts: int, retention_seconds: float
+    ) -> None:
+        self._connection = connection
+        self._redis = connection.redis
+        self.lease_seconds = lease_seconds
+        self._max_attempts = max_attempts
+        self._retention_seconds = retention_seconds
+
+    async def wait_for_work(self) -> bool:
+        """Whether a job is waiting; blocks for up to BLOCK_SECONDS until one is.
+
+        The head of the queue is moved onto its own place, which takes nothing out, so a crash here loses nothing.
+        """
+        queue = "rq:queue:generations"
+        with unavailable_when_unreachable():
+            head = await self._connection.blocking.blmove(queue, queue, BLOCK_SECONDS, "LEFT", "LEFT")
+        return head is not None
+
+    async def claim(self, worker: str) -> Lease | None:
+        """Takes the next waiting job, or None."""
+        execution_id = secrets.token_hex(8)
+        job_id = await self._connection.run("claim", worker, execution_id, self.lease_seconds)
+        return Lease(job_id, execution_id) if job_id else None
+
+    async def renew(self, leases: Sequence[Lease]) -> list[Renewal]:
+        """Extends each lease that is still ours, and says which are."""
+        if not leases:
+            return []
+        answers = await self._connection.run("renew", self.lease_seconds, *_flat(leases))
+        return [Renewal(*(bool(flag) for flag in answer)) for answer in answers]
+
+    async def report(
+        self, lease: Lease, step: int, eta_seconds: float | None, events: Sequence[tuple[EventName, str]]
+    ) -> bool:
+        """Writes progress and appends events (name, JSON object); False when the lease is lost."""
+        eta = "" if eta_seconds is None else round(eta_seconds, 3)
+        flat = [part for event in events for part in event]
+        return bool(await self._connection.run("report", lease.job_id, lease.execution_id, step, eta, *flat))
+
+    async def publish_image(self, lease: Lease, artifact: Artifact) -> bool:
+        """Makes a stored image visible; False when the lease is lost or this image is published already."""
+        return bool(
+            await self._connection.run(
+                "publish_image", lease.job_id, lease.execution_id, artifact.index, artifact.model_dump_json()
+            )
+        )
+
+    async def warn(self, lease: Lease, warning: str) -> None:
+        """Adds a warning to the job, once."""
+        await self._connection.run("warn", lease.job_id, lease.execution_id, warning)
+
+    async def settle(self, lease: Lease, outcome: Outcome, failure: JobFailure | None = None) -> bool:
+        """Ends the job; False when the lease is lost, and then nothing has changed."""
+        text = "" if failure is None else failure.model_dump_json()
+        return bool(
+            await self._connection.run(
+                "settle", lease.job_id, lease.execution_id, outcome, text, self._retention_seconds
+            )
+        )
+
+    async def give_back(self, leases: Sequence[Lease], why: Literal["lost", "drained"]) -> int:
+        """Puts jobs back at the front of the queue: `lost` counts as an attempt, `drained` does not."""
+        if not leases:
+            return 0
+        return int(
+            await self._connection.run(
+                "give_back", why, self._max_attempts, self._death_notice, self._retention_seconds, *_flat(leases)
+            )
+        )
+
+    async def reap(self) -> list[str]:
+        """Takes back every job whose lease has ended, unless the server itself is younger than a lease."""
+        with unavailable_when_unreachable():
+            server = await self._redis.info("server")
+        if server["uptime_in_seconds"] <= self.lease_seconds:
+            return []
+        ids: list[str] = await self._connection.run(
+            "reap", self._max_attempts, self._death_notice, self._retention_seconds
+        )
+        return ids
+
+    @property
+    def _death_notice(self) -> str:
+        times = f"{self._max_attempts} times" if self._max_attempts > 1 else "once"
+        error = WorkerDied(f"The job was started {times}, and the worker process died each time.")
+        return JobFailure.of(error).model_dump_json()
+
+
+def _flat(leases: Sequence[Lease]) -> list[str]:
+    return [part for lease in leases for part in (lease.job_id, lease.execution_id)]

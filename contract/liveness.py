@@ -1,0 +1,61 @@
+"""Which workers are alive, and what they have done: each says so itself, and is believed for the length of a lease."""
+
+from dataclasses import asdict, dataclass
+
+from contract.store_connection import StoreConnection, unavailable_when_unreachable
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """What a worker says of itself with every heartbeat: counts since it started."""
+
+    worker: str
+    num_steps: int
+    num_forwards: int
+    num_rows: int
+
+
+class Liveness:
+    """Promise: a worker that stops beating is gone from `alive` one lease later.
+
+    All methods raise StoreUnavailable within two seconds when the server does not answer.
+    """
+
+    def __init__(self, connection: StoreConnection, *, lease_seconds: float) -> None:
+        self._redis = connection.redis
+        self._lease_seconds = lease_seconds
+
+    async def beat(self, pulse: Pulse) -> None:
+        """Says that a worker is alive."""
+        counts = asdict(pulse)
+        counts.pop("worker")
+        with unavailable_when_unreachable():
+            async with self._redis.pipeline(transaction=True) as batch:
+                batch.sadd("safelight:workers", pulse.worker)
+                batch.hset(_key(pulse.worker), mapping=counts)
+                batch.pexpire(_key(pulse.worker), int(self._lease_seconds * 1000))
+                await batch.execute()
+
+    async def depart(self, worker: str) -> None:
+        """Says that a worker has ended."""
+        with unavailable_when_unreachable():
+            await self._redis.srem("safelight:workers", worker)
+            await self._redis.delete(_key(worker))
+
+    async def alive(self) -> list[Pulse]:
+        """The last pulse of every live worker, by name; names of dead ones are forgotten on the way."""
+        with unavailable_when_unreachable():
+            names = sorted(await self._redis.smembers("safelight:workers"))
+            pulses = [await self._pulse(name) for name in names]
+        return [pulse for pulse in pulses if pulse is not None]
+
+    async def _pulse(self, name: str) -> Pulse | None:
+        counts = await self._redis.hgetall(_key(name))
+        if not counts:
+            await self._redis.srem("safelight:workers", name)
+            return None
+        return Pulse(worker=name, **{field: int(value) for field, value in counts.items()})
+
+
+def _key(worker: str) -> str:
+    return f"safelight:worker:{worker}"

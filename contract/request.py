@@ -1,0 +1,106 @@
+"""What a client may ask for: GenerationRequest, and the closed sets of names in it."""
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+MAX_SEED = 2**53 - 1
+"""The largest integer that JavaScript keeps exactly."""
+
+Scheduler = Literal[
+    "euler",
+    "euler_karras",
+    "euler_trailing",
+    "euler_ancestral",
+    "euler_ancestral_trailing",
+    "ddim",
+    "ddim_trailing",
+    "heun",
+    "heun_karras",
+    "heun_trailing",
+    "dpmpp_2m",
+    "dpmpp_2m_karras",
+    "dpmpp_2m_trailing",
+]
+"""A sampler and, after it, the spacing of its noise levels; without one, the spacing of the model's own scheduler."""
+
+OutputFormat = Literal["png", "jpeg", "webp"]
+
+SCHEDULERS: tuple[Scheduler, ...] = get_args(Scheduler)
+
+MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+MetadataValue = Annotated[str, StringConstraints(max_length=512)]
+
+
+class GenerationRequest(BaseModel):
+    """What a client posts; everything but the prompt has a default in the model's row of the catalogue."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    prompt: str = Field(min_length=1, max_length=2000, description="What the picture shows.", examples=["a red apple"])
+    negative_prompt: str = Field(
+        default="", max_length=2000, description="What the picture must not show.", examples=["a leaf"]
+    )
+    model: str | None = Field(
+        default=None, description="An id from `GET /v1/models`; null takes the default model.", examples=[None]
+    )
+    num_images: int = Field(
+        default=1, ge=1, le=16, description="How many pictures; each has a seed of its own.", examples=[1]
+    )
+    height: int | None = Field(
+        default=None, ge=1, description="Pixels; null takes the model's default.", examples=[128]
+    )
+    width: int | None = Field(default=None, ge=1, description="Pixels; null takes the model's default.", examples=[128])
+    num_inference_steps: int | None = Field(
+        default=None, ge=1, description="Denoising steps; null takes the model's default.", examples=[20]
+    )
+    guidance_scale: float | None = Field(
+        default=None,
+        ge=0,
+        description="Weight of classifier-free guidance, 1 = off; null takes the model's default.",
+        examples=[4.0],
+    )
+    scheduler: Scheduler | None = Field(
+        default=None, description="Sampler and noise spacing; null takes the model's default.", examples=["euler"]
+    )
+    seed: int | None = Field(
+        default=None,
+        ge=0,
+        le=MAX_SEED,
+        description="Where the noise comes from; null draws one, and the job says which.",
+        examples=[7],
+    )
+    output_format: OutputFormat = Field(
+        default="png", description="How the pictures are encoded; png keeps every pixel.", examples=["png"]
+    )
+    metadata: dict[MetadataKey, MetadataValue] = Field(
+        default_factory=dict,
+        max_length=16,
+        description="Strings of your own, which come back with the job.",
+        examples=[{"order": "42"}],
+    )
+
+
+class CompleteRequest(GenerationRequest):
+    """A request with nothing left open: posted again, it makes the same pictures."""
+
+    model: str
+    height: int
+    width: int
+    num_inference_steps: int
+    guidance_scale: float
+    scheduler: Scheduler
+    seed: int
+
+    def seed_of(self, index: int) -> int:
+        """The seed of image `index`: consecutive from `seed`, so that the first image is the request's own."""
+        return (self.seed + index) % (MAX_SEED + 1)
+
+    def of_image(self, index: int) -> "CompleteRequest":
+        """The request that makes image `index` alone."""
+        return self.model_copy(update={"seed": self.seed_of(index), "num_images": 1})
+
+    @property
+    def total_steps(self) -> int:
+        """Denoising steps over all images."""
+        return self.num_inference_steps * self.num_images

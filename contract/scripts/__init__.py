@@ -1,0 +1,25 @@
+"""The scripts that Redis runs: each file is one atomic step, and says its arguments and its answer at the top."""
+
+from importlib.resources import files
+from typing import Literal, get_args
+
+ScriptName = Literal[
+    "admit",
+    "cancel",
+    "claim",
+    "delete",
+    "give_back",
+    "publish_image",
+    "reap",
+    "renew",
+    "report",
+    "settle",
+    "warn",
+]
+
+
+def read_scripts() -> dict[ScriptName, str]:
+    """The source of every script, each with the prelude that they share in front."""
+    folder = files(__name__)
+    prelude = folder.joinpath("prelude.lua").read_text()
+    return {name: prelude + folder.joinpath(f"{name}.lua").read_text() for name in get_args(ScriptName)}

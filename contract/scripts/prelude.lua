@@ -1,0 +1,94 @@
+-- What all scripts share: the names of the keys, the server's clock, and the moves of a job between its statuses.
+-- Every script is one atomic step; keys are built here because all of them live on one server (no cluster).
+
+local QUEUE = 'rq:queue:generations'
+local WIP = 'rq:wip:generations'
+local LEASES = 'safelight:leases'        -- zset: job id by the time at which its lease ends
+local EXPIRING = 'safelight:expiring'    -- zset: id of an ended job by the time at which it may be removed
+local STATISTICS = 'safelight:statistics' -- hash: counters and histogram buckets over all jobs
+
+local function job_key(id) return 'safelight:job:' .. id end
+local function rq_key(id) return 'rq:job:' .. id end
+local function events_key(id) return 'safelight:events:' .. id end
+local function idempotency_key(key) return 'safelight:idempotency:' .. key end
+local function status_key(status) return 'safelight:jobs:' .. status end
+
+local function clock()
+    local time = redis.call('TIME')
+    return tonumber(time[1]) + tonumber(time[2]) / 1000000
+end
+
+local function seconds(time) return string.format('%.6f', time) end
+
+-- RQ writes its times as text; only the tools that show them read these.
+local function rq_registry(name) return 'rq:' .. name .. ':generations' end
+
+local function emit(id, event, data)
+    redis.call('XADD', events_key(id), '*', 'event', event, 'data', data)
+end
+
+local function move(id, status)
+    local was = redis.call('HMGET', job_key(id), 'status', 'sequence')
+    redis.call('ZREM', status_key(was[1]), id)
+    redis.call('ZADD', status_key(status), was[2], id)
+    redis.call('HSET', job_key(id), 'status', status)
+end
+
+-- Whether this execution still owns the job: the fence in front of everything that an execution writes.
+local function holds(id, execution)
+    local held = redis.call('HMGET', job_key(id), 'status', 'execution')
+    return held[1] == 'running' and held[2] == execution
+end
+
+local function drop_lease(id)
+    redis.call('ZREM', LEASES, id)
+    redis.call('ZREM', WIP, id .. ':' .. (redis.call('HGET', job_key(id), 'execution') or ''))
+    redis.call('HDEL', job_key(id), 'execution', 'worker')
+end
+
+local function observe(name, value, bounds)
+    redis.call('HINCRBYFLOAT', STATISTICS, name .. ':sum', seconds(value))
+    for _, bound in ipairs(bounds) do
+        if value <= bound then return redis.call('HINCRBY', STATISTICS, name .. ':' .. bound, 1) end
+    end
+    return redis.call('HINCRBY', STATISTICS, name .. ':inf', 1)
+end
+
+local RQ_STATUS = {succeeded = 'finished', failed = 'failed', cancelled = 'canceled'}
+local BOUNDS = {0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600}
+
+-- The end of a job, whichever way: record, indexes, RQ's registries, statistics, the last event.
+local function finish(id, status, failure, retention)
+    local now = clock()
+    local expires = now + retention
+    drop_lease(id)
+    move(id, status)
+    redis.call('HSET', job_key(id), 'finished_at', seconds(now), 'expires_at', seconds(expires))
+    if failure ~= '' then redis.call('HSET', job_key(id), 'error', failure) end
+    redis.call('ZADD', EXPIRING, seconds(expires), id)
+    redis.call('HSET', rq_key(id), 'status', RQ_STATUS[status])
+    redis.call('ZADD', rq_registry(RQ_STATUS[status]), seconds(expires), id)
+    redis.call('HINCRBY', STATISTICS, 'ended:' .. status, 1)
+    local started = redis.call('HGET', job_key(id), 'started_at')
+    if started then observe('run', now - tonumber(started), BOUNDS) end
+    emit(id, status, '{}')
+end
+
+-- Back to the front of the queue, as if this execution had never been; published images stay.
+local function requeue(id)
+    drop_lease(id)
+    move(id, 'queued')
+    redis.call('HDEL', job_key(id), 'started_at', 'eta_seconds')
+    redis.call('HSET', job_key(id), 'step', 0)
+    redis.call('HSET', rq_key(id), 'status', 'queued', 'worker_name', '')
+    redis.call('LPUSH', QUEUE, id)
+    emit(id, 'queued', '{}')
+end
+
+-- A job whose execution was lost: cancelled if that was asked for, failed after too many attempts, else queued again.
+local function recover(id, max_attempts, failure, retention)
+    local job = redis.call('HMGET', job_key(id), 'attempt', 'cancel_requested')
+    if job[2] == '1' then return finish(id, 'cancelled', '', retention) end
+    if tonumber(job[1]) >= max_attempts then return finish(id, 'failed', failure, retention) end
+    return requeue(id)
+end

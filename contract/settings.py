@@ -1,0 +1,48 @@
+"""What both sides read from the environment: where the state lives, and how long things last."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Settings that the API and the workers must agree on; each is an environment variable `SAFELIGHT_<NAME>`.
+
+    Raises: pydantic.ValidationError at construction, naming the variable.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="SAFELIGHT_", frozen=True)
+
+    home: Path = Field(default=Path("var"), description="Data directory: the embedded store and the artifacts.")
+    redis_url: str | None = Field(
+        default=None, description="The job store to use instead of the embedded one, e.g. `redis://host:6379/0`."
+    )
+    artifacts_url: str | None = Field(
+        default=None,
+        description="Where artifacts are kept instead of `<home>/artifacts`, e.g. `s3://bucket/prefix`; "
+        "credentials come from the usual `AWS_…` variables.",
+    )
+    catalogue: Path = Field(default=Path("models.toml"), description="The catalogue of models.")
+    lease_seconds: float = Field(
+        default=15, gt=0, description="After this long without a heartbeat a worker's jobs go to another."
+    )
+    max_attempts: int = Field(default=3, ge=1, description="How often a job is started before it fails for good.")
+    retention_seconds: float = Field(
+        default=7 * 24 * 3600, gt=0, description="How long an ended job and its pictures are kept."
+    )
+
+    @property
+    def store_url(self) -> str:
+        """The Redis URL in force: the one given, or the embedded store's socket."""
+        return self.redis_url or f"unix://{self.store_socket}"
+
+    @property
+    def store_socket(self) -> Path:
+        """Where the embedded store listens."""
+        return self.home.resolve() / "store" / "valkey.sock"
+
+    @property
+    def artifacts_location(self) -> str:
+        """The URL of the artifact store in force."""
+        return self.artifacts_url or (self.home.resolve() / "artifacts").as_uri()

@@ -1,0 +1,67 @@
+"""The way to the job store's server: its timeouts, its scripts, and the one error that a broken way becomes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError, OutOfMemoryError, ReadOnlyError, RedisError, TimeoutError
+
+from contract.errors import StoreUnavailable
+from contract.scripts import ScriptName, read_scripts
+
+CALL_TIMEOUT_SECONDS = 0.9
+"""With one retry, a call to a frozen server ends within two seconds."""
+
+BLOCK_SECONDS = 10.0
+"""The longest that one blocking read waits at the server."""
+
+UNREACHABLE: tuple[type[RedisError], ...] = (ConnectionError, TimeoutError, OutOfMemoryError, ReadOnlyError)
+
+
+@contextmanager
+def unavailable_when_unreachable() -> Iterator[None]:
+    """This turns the client's ways of saying that the server cannot serve into StoreUnavailable."""
+    try:
+        yield
+    except UNREACHABLE as error:
+        raise StoreUnavailable(f"The job store cannot be reached: {error}") from error
+
+
+class StoreConnection:
+    """Two pools to one server: `redis` for calls that answer at once, `blocking` for reads that wait."""
+
+    def __init__(self, url: str) -> None:
+        # The client's annotations leave open whether answers are text; here they always are.
+        self.redis: Any = Redis.from_url(
+            url,
+            decode_responses=True,
+            socket_timeout=CALL_TIMEOUT_SECONDS,
+            socket_connect_timeout=CALL_TIMEOUT_SECONDS / 2,
+            retry=Retry(NoBackoff(), 1),
+        )
+        self.blocking: Any = Redis.from_url(
+            url,
+            decode_responses=True,
+            socket_timeout=BLOCK_SECONDS + CALL_TIMEOUT_SECONDS,
+            socket_connect_timeout=CALL_TIMEOUT_SECONDS / 2,
+            retry=Retry(NoBackoff(), 0),
+        )
+        self._scripts = {name: self.redis.register_script(source) for name, source in read_scripts().items()}
+
+    async def run(self, script: ScriptName, *args: str | bytes | float) -> Any:
+        """The answer of a script. Every script may safely be sent twice. Raises: StoreUnavailable."""
+        with unavailable_when_unreachable():
+            return await self._scripts[script](args=list(args))
+
+    async def ping(self) -> None:
+        """Asks for a sign of life. Raises: StoreUnavailable."""
+        with unavailable_when_unreachable():
+            await self.redis.ping()
+
+    async def close(self) -> None:
+        """Gives the connections back."""
+        await self.redis.aclose()
+        await self.blocking.aclose()

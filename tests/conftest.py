@@ -1,0 +1,51 @@
+"""What all tests share: a private store on a unix socket, and requests to put into it."""
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from contract.request import CompleteRequest
+from launch.embedded_store import server_command
+from tests.waiting import wait_until
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+@pytest.fixture(scope="session")
+def store_socket() -> Iterator[Path]:
+    """A server of our own configuration, in a folder with a short name (unix sockets allow some 100 characters)."""
+    with tempfile.TemporaryDirectory(prefix="sl-") as folder:
+        socket = Path(folder) / "store" / "valkey.sock"
+        with subprocess.Popen(server_command(socket), stdout=subprocess.DEVNULL) as server:
+            wait_until(socket.exists, 10)
+            yield socket
+            server.terminate()
+
+
+@pytest.fixture
+def store_url(store_socket: Path) -> Iterator[str]:
+    """The URL of the private store, empty at the start of each test."""
+    url = f"unix://{store_socket}"
+    with Redis.from_url(url) as redis:
+        redis.flushall()
+        yield url
+
+
+def complete_request(**changes: object) -> CompleteRequest:
+    """A small complete request, with these changes."""
+    fields = {
+        "prompt": "a red apple",
+        "model": "tiny",
+        "height": 64,
+        "width": 64,
+        "num_inference_steps": 4,
+        "guidance_scale": 3.0,
+        "scheduler": "euler",
+        "seed": 7,
+    }
+    return CompleteRequest.model_validate(fields | changes)

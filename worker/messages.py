@@ -1,0 +1,107 @@
+"""What the parent and the child of one worker say to each other: small frozen types, separated by direction."""
+
+from dataclasses import dataclass
+
+from contract.job import JobFailure
+from contract.request import CompleteRequest
+
+# ---- parent to child
+
+
+@dataclass(frozen=True, slots=True)
+class Generate:
+    """Make the images `indexes` of a request; those not named are stored already."""
+
+    execution_id: str
+    request: CompleteRequest
+    indexes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Abort:
+    """Stop an execution before its next denoising step; nothing is answered."""
+
+    execution_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetPreviews:
+    """Whether anybody is watching previews of an execution."""
+
+    execution_id: str
+    wanted: bool
+
+
+# ---- child to parent
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The default model is loaded; work is welcome."""
+
+    model_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """Denoising steps done in this execution, over all of its images."""
+
+    execution_id: str
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Previewed:
+    """A small JPEG of the present estimate of one image."""
+
+    execution_id: str
+    index: int
+    step: int
+    jpeg: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFinished:
+    """One image, encoded in the format that the request asked for."""
+
+    execution_id: str
+    index: int
+    width: int
+    height: int
+    encoded: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something about the execution that the client should know."""
+
+    execution_id: str
+    warning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Every image of the execution has been sent."""
+
+    execution_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The execution ended without its images."""
+
+    execution_id: str
+    failure: JobFailure
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """What the engine did since the last such message: denoising steps, forwards, and rows in those forwards."""
+
+    num_steps: int
+    num_forwards: int
+    num_rows: int
+
+
+ToChild = Generate | Abort | SetPreviews
+ToParent = Ready | Progressed | Previewed | ImageFinished | Warned | Finished | Failed | Worked
