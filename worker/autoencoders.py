@@ -1,0 +1,41 @@
+"""What differs between the autoencoders of diffusers: their scale, and what they expect of latents."""
+
+from typing import Any
+
+import torch
+from diffusers import AutoencoderDC
+from torch import Tensor
+
+
+def vae_scale_factor(vae: Any) -> int:
+    """How many pixels one latent stands for, along each side."""
+    if isinstance(vae, AutoencoderDC):
+        return int(vae.spatial_compression_ratio)
+    return int(2 ** (len(vae.config.block_out_channels) - 1))
+
+
+def decode(vae: Any, latents: Tensor) -> Tensor:
+    """The picture of latents that have been freed from their scale.
+
+    Shapes: latents (1, C, H, W), result (1, 3, height, width) in float32.
+    """
+    picture: Tensor = vae.decode(latents.to(vae.dtype), return_dict=False)[0]
+    return picture.float()
+
+
+def unscaled(vae: Any, latents: Tensor) -> Tensor:
+    """Latents as the autoencoder made them, from latents as the network was trained on them.
+
+    Shapes: latents (1, C, H, W); result likewise.
+    Source: must equal the end of `StableDiffusionXLPipeline.__call__`, and of `StableDiffusionPipeline.__call__` where
+            the autoencoder has no mean and deviation per channel.
+    """
+    mean, deviation = vae.config.get("latents_mean"), vae.config.get("latents_std")
+    scale: float = vae.config.scaling_factor
+    if mean is None or deviation is None:
+        return latents / scale
+    return latents * _per_channel(deviation, latents) / scale + _per_channel(mean, latents)
+
+
+def _per_channel(values: list[float], latents: Tensor) -> Tensor:
+    return torch.tensor(values).view(1, -1, 1, 1).to(latents)

@@ -1,0 +1,102 @@
+"""The live state of one image: where its latents are on their way, and all that its next step needs."""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from contract.errors import NonFiniteLatents
+from contract.request import CompleteRequest
+from worker.denoiser import DENOISERS, scale_model_input
+from worker.guidance import classifier_free, needs_guidance
+from worker.latents import draw_noise, seeded_generator
+from worker.samplers import SAMPLERS, Memory, Point, Sampler, euler_ancestral
+from worker.sigmas import Evaluation, Schedule
+from worker.stepwise_pipeline import PromptEmbeds, StepwisePipeline
+
+
+@dataclass(eq=False, slots=True)
+class Generation:
+    """One image in flight.
+
+    Shapes: latents and denoised (1, C, H, W), float32. `embeds` has one entry a row: the negative prompt's, where there
+    is guidance, then the prompt's.
+    """
+
+    id: str
+    request: CompleteRequest
+    pipeline: StepwisePipeline
+    sampler: Sampler
+    schedule: Schedule
+    embeds: tuple[PromptEmbeds, ...]
+    generator: torch.Generator
+    latents: Tensor
+    num_evaluations: int = 0
+    step: int = 0
+    memory: Memory = None
+    denoised: Tensor | None = None
+    wants_previews: bool = False
+    previewed_step: int = 0
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """The next call of the network."""
+        return self.schedule.evaluations[self.num_evaluations]
+
+    @property
+    def is_denoised(self) -> bool:
+        """Whether nothing is left to do but to decode."""
+        return self.num_evaluations == len(self.schedule.evaluations)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether somebody watches, and has not seen the last step."""
+        return self.wants_previews and self.denoised is not None and self.previewed_step < self.step
+
+    @property
+    def batch_key(self) -> Hashable:
+        """What must be equal for rows to share a forward: the model, the size, the length of the text."""
+        return self.request.model, self.latents.shape, self.embeds[0].prompt_embeds.shape
+
+    @property
+    def model_input(self) -> Tensor:
+        """The latents as the network is to see them, (1, C, H, W)."""
+        return scale_model_input(self.latents, self.evaluation.here)
+
+    def advance(self, outputs: Sequence[Tensor]) -> bool:
+        """Uses the network's outputs, one a row, each (1, C, H, W); says whether that completed a denoising step.
+
+        Raises: NonFiniteLatents.
+        """
+        evaluation = self.evaluation
+        output = outputs[0]
+        if len(outputs) == 2:
+            output = classifier_free(outputs[0], outputs[1], self.request.guidance_scale)
+        denoised = DENOISERS[self.pipeline.trained_noise.output](output, self.latents, evaluation.here)
+        noise = self._ancestral_noise()
+        moved = self.sampler.step(Point(self.latents, denoised, evaluation.here, evaluation.there, self.memory, noise))
+        if not torch.isfinite(moved.latents).all():
+            raise NonFiniteLatents(f"The latents became NaN or infinite in step {self.step + 1}.")
+        completed = evaluation.step > self.step
+        self.latents, self.memory, self.denoised = moved.latents, moved.memory, denoised
+        self.num_evaluations, self.step = self.num_evaluations + 1, evaluation.step
+        return completed
+
+    def _ancestral_noise(self) -> Tensor | None:
+        if self.sampler.step is not euler_ancestral:
+            return None
+        return draw_noise(tuple(self.latents.shape), self.generator, self.latents.device)
+
+
+def start(generation_id: str, request: CompleteRequest, pipeline: StepwisePipeline) -> Generation:
+    """An image before its first step. Raises: UnsupportedScheduler, LimitExceeded."""
+    sampler = SAMPLERS[request.scheduler]
+    schedule = sampler.schedule_for(pipeline.trained_noise, request.num_inference_steps)
+    generator = seeded_generator(request.seed)
+    latents = pipeline.prepare_latents(request.height, request.width, generator) * schedule.init_noise_sigma
+    embeds = pipeline.encode_prompt(request.prompt, negative=False)
+    if needs_guidance(request.guidance_scale):
+        against = pipeline.encode_prompt(request.negative_prompt, negative=True)
+        return Generation(generation_id, request, pipeline, sampler, schedule, (against, embeds), generator, latents)
+    return Generation(generation_id, request, pipeline, sampler, schedule, (embeds,), generator, latents)

@@ -1,0 +1,36 @@
+"""What stands before the first step: the shape of latents, and the noise that a seed means.
+
+The letters of all shapes in `worker`: B rows of a batch, C channels, H and W height and width of latents,
+L tokens of a prompt, D width of one token's embedding.
+"""
+
+import torch
+from torch import Tensor
+
+from contract.errors import LimitExceeded
+
+
+def latents_shape(num_channels: int, height: int, width: int, vae_scale_factor: int) -> tuple[int, int, int, int]:
+    """The shape (1, C, H, W) of one image of this size.
+
+    Units:  height and width in pixels.
+    Raises: LimitExceeded, where a side is not a multiple of the autoencoder's factor.
+    """
+    for field, size in (("height", height), ("width", width)):
+        if size % vae_scale_factor:
+            raise LimitExceeded(f"{field} must be a multiple of {vae_scale_factor}, and is {size}.", field=field)
+    return 1, num_channels, height // vae_scale_factor, width // vae_scale_factor
+
+
+def seeded_generator(seed: int) -> torch.Generator:
+    """The source of all noise of one image: on the CPU, so that every device sees the same numbers."""
+    return torch.Generator("cpu").manual_seed(seed)
+
+
+def draw_noise(shape: tuple[int, ...], generator: torch.Generator, device: torch.device) -> Tensor:
+    """The generator's next numbers, normally distributed.
+
+    Shapes: result `shape`, float32.
+    Source: must equal `diffusers.utils.torch_utils.randn_tensor` with a CPU generator.
+    """
+    return torch.randn(shape, generator=generator, dtype=torch.float32).to(device)

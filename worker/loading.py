@@ -1,0 +1,114 @@
+"""Where a model's files come from: a folder, the hub at one commit, an installed package. And which are loaded."""
+
+import hashlib
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+from huggingface_hub import snapshot_download
+from torch import Tensor
+
+from contract.catalogue import Catalogue, HubSource, LocalSource, ModelSpec, PackagedWeights
+from contract.errors import ModelUnavailable
+from worker.components import ModelFolder
+from worker.devices import Placement, choose_placement
+from worker.pipelines import PIPELINES
+from worker.stepwise_pipeline import StepwisePipeline
+
+HUB_FILES = [
+    "model_index.json",
+    "scheduler/scheduler_config.json",
+    *(
+        f"{part}/{file}"
+        for part in ("unet", "vae")
+        for file in ("config.json", "diffusion_pytorch_model*.safetensors*")
+    ),
+    *(f"{part}/{file}" for part in ("text_encoder*",) for file in ("config.json", "model*.safetensors*")),
+    "tokenizer*/*",
+]
+"""What is fetched of a repository: no code, no pickles."""
+
+HUB_VARIANTS = ["*.fp16.*", "*.bf16.*", "*.non_ema.*"]
+"""Second copies of the weights, which nothing here reads."""
+
+
+class PipelineLoader:
+    """The models of the catalogue, each loaded when it is first asked for, and kept."""
+
+    def __init__(self, catalogue: Catalogue, placement: Placement | None = None) -> None:
+        self._catalogue = catalogue
+        self._placement = placement or choose_placement()
+        self._pipelines: dict[str, StepwisePipeline] = {}
+
+    @property
+    def rows_per_forward(self) -> int:
+        """How many rows a forward should have on this device."""
+        return self._placement.rows_per_forward
+
+    def __call__(self, model_id: str) -> StepwisePipeline:
+        """The model with this id. Raises: UnknownModel, ModelUnavailable."""
+        if model_id not in self._pipelines:
+            self._pipelines[model_id] = load_pipeline(self._catalogue.find(model_id), self._placement)
+        return self._pipelines[model_id]
+
+
+def load_pipeline(spec: ModelSpec, placement: Placement) -> StepwisePipeline:
+    """A model, ready for the engine. Raises: ModelUnavailable."""
+    weights = None if spec.text_encoder is None else packaged_weights(spec.text_encoder)
+    return PIPELINES[spec.family].load(ModelFolder(model_path(spec.source), placement, weights))
+
+
+def model_path(source: LocalSource | HubSource) -> Path:
+    """The diffusers folder of a source; for the hub, fetched unless the commit is in the local cache.
+
+    Raises: ModelUnavailable.
+    """
+    if isinstance(source, HubSource):
+        return _hub_path(source)
+    if not source.path.is_dir():
+        raise ModelUnavailable(f"The model's folder {source.path} does not exist.")
+    return source.path
+
+
+def _hub_path(source: HubSource) -> Path:
+    try:
+        return Path(
+            snapshot_download(
+                source.hub, revision=source.revision, allow_patterns=HUB_FILES, ignore_patterns=HUB_VARIANTS
+            )
+        )
+    except Exception as error:
+        raise ModelUnavailable(f"{source.hub} at {source.revision} cannot be fetched from the hub: {error}") from error
+
+
+def packaged_weights(weights: PackagedWeights) -> Mapping[str, Tensor]:
+    """The tensors of a safetensors file inside an installed package, none of whose code is run.
+
+    Raises: ModelUnavailable, also where the file is not the one that the catalogue describes.
+    """
+    file = _package_folder(weights.package) / weights.file
+    if file.suffix != ".safetensors":
+        raise ModelUnavailable(f"{file} is not a safetensors file.")
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise ModelUnavailable(f"{file} cannot be read: {error}") from error
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != weights.sha256:
+        raise ModelUnavailable(f"{file} has the SHA-256 {digest}, and the catalogue says {weights.sha256}.")
+    try:
+        tensors: Mapping[str, Tensor] = safetensors.torch.load(content)
+    except safetensors.SafetensorError as error:
+        raise ModelUnavailable(f"{file} is damaged: {error}") from error
+    return tensors
+
+
+def _package_folder(package: str) -> Path:
+    if "." in package:
+        raise ModelUnavailable(f"{package!r} is not the name of a top-level package.")
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise ModelUnavailable(f"The Python package {package} is not installed.")
+    return Path(next(iter(spec.submodule_search_locations)))

@@ -1,0 +1,87 @@
+"""Stable Diffusion 1 and 2 and whatever has their layout: one text encoder, one U-Net, one autoencoder."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from contract.errors import ModelUnavailable
+from worker import autoencoders
+from worker.components import ModelFolder
+from worker.latents import draw_noise, latents_shape
+from worker.stepwise_pipeline import PromptEmbeds
+from worker.text import tokenize
+from worker.trained_noise import TrainedNoise, read_trained_noise
+
+
+class StableDiffusion:
+    """The four verbs as `StableDiffusionPipeline` does them."""
+
+    def __init__(self, tokenizer: Any, text_encoder: Any, unet: Any, vae: Any, trained_noise: TrainedNoise) -> None:
+        self._tokenizer = tokenizer
+        self._text_encoder = text_encoder
+        self._unet = unet
+        self._vae = vae
+        self._trained_noise = trained_noise
+
+    @classmethod
+    def load(cls, folder: ModelFolder) -> Self:
+        """The model in a folder. Raises: ModelUnavailable."""
+        unet = folder.unet()
+        refuse_guidance_embedding(folder, unet)
+        return cls(
+            tokenizer=folder.tokenizer(),
+            text_encoder=folder.text_encoder(),
+            unet=unet,
+            vae=folder.vae(),
+            trained_noise=read_trained_noise(_corrected(folder.read_json("scheduler/scheduler_config.json"))),
+        )
+
+    @property
+    def trained_noise(self) -> TrainedNoise:
+        """The noise that the network was trained on."""
+        return self._trained_noise
+
+    def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:
+        """The last hidden state of every token, padding included."""
+        del negative
+        tokens = tokenize(self._tokenizer, prompt)
+        device = self._text_encoder.device
+        masked = getattr(self._text_encoder.config, "use_attention_mask", False)
+        mask = tokens.attention_mask.to(device) if masked else None
+        states = self._text_encoder(tokens.input_ids.to(device), attention_mask=mask)[0]
+        return PromptEmbeds(states, None, tokens.num_tokens, tokens.num_tokens_used)
+
+    def prepare_latents(self, height: int, width: int, generator: torch.Generator) -> Tensor:
+        """The generator's first noise in the shape of an image of this size, (1, C, H, W)."""
+        scale = autoencoders.vae_scale_factor(self._vae)
+        return draw_noise(
+            latents_shape(self._unet.config.in_channels, height, width, scale), generator, self._unet.device
+        )
+
+    def denoise(self, latents: Tensor, timesteps: Tensor, embeds: Sequence[PromptEmbeds]) -> Tensor:
+        """The U-Net's output. Shapes: latents and result (B, C, H, W), timesteps (B,)."""
+        states = torch.cat([row.prompt_embeds for row in embeds])
+        output: Tensor = self._unet(
+            latents.to(self._unet.dtype),
+            timesteps.to(self._unet.device),
+            encoder_hidden_states=states.to(self._unet.dtype),
+            return_dict=False,
+        )[0]
+        return output.float()
+
+    def decode_latents(self, latents: Tensor) -> Tensor:
+        """The picture, from -1 to 1. Shapes: latents (1, C, H, W), result (1, 3, height, width)."""
+        return autoencoders.decode(self._vae, latents / self._vae.config.scaling_factor)
+
+
+def refuse_guidance_embedding(folder: ModelFolder, unet: Any) -> None:
+    """Distilled networks that take the guidance scale as an input are another family. Raises: ModelUnavailable."""
+    if unet.config.time_cond_proj_dim is not None:
+        raise ModelUnavailable(f"{folder.path}/unet takes the guidance scale as an input, which is not supported.")
+
+
+def _corrected(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration as `StableDiffusionPipeline.__init__` corrects it: old files have the wrong offset."""
+    return {**config, "steps_offset": 1} if "steps_offset" in config else dict(config)

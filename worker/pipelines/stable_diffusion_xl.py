@@ -1,0 +1,113 @@
+"""SDXL: two text encoders read each prompt, and the network is told the size of the picture."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Self
+
+import torch
+from torch import Tensor
+
+from worker import autoencoders
+from worker.components import ModelFolder
+from worker.latents import draw_noise, latents_shape
+from worker.pipelines.stable_diffusion import refuse_guidance_embedding
+from worker.stepwise_pipeline import PromptEmbeds
+from worker.text import Tokens, tokenize
+from worker.trained_noise import TrainedNoise, read_trained_noise
+
+
+class Reader(NamedTuple):
+    """A tokenizer and the text encoder that it writes for."""
+
+    tokenizer: Any
+    text_encoder: Any
+
+    def read(self, prompt: str) -> tuple[Tokens, Any]:
+        """The tokens of a prompt, and the encoder's states of all layers."""
+        tokens = tokenize(self.tokenizer, prompt)
+        ids = tokens.input_ids.to(self.text_encoder.device)
+        return tokens, self.text_encoder(ids, output_hidden_states=True)
+
+
+class StableDiffusionXL:
+    """The four verbs as `StableDiffusionXLPipeline` does them."""
+
+    def __init__(
+        self,
+        readers: tuple[Reader, Reader],
+        unet: Any,
+        vae: Any,
+        trained_noise: TrainedNoise,
+        *,
+        force_zeros_for_empty_prompt: bool,
+    ) -> None:
+        self._readers = readers
+        self._unet = unet
+        self._vae = vae
+        self._trained_noise = trained_noise
+        self._force_zeros_for_empty_prompt = force_zeros_for_empty_prompt
+
+    @classmethod
+    def load(cls, folder: ModelFolder) -> Self:
+        """The model in a folder. Raises: ModelUnavailable."""
+        unet = folder.unet()
+        refuse_guidance_embedding(folder, unet)
+        return cls(
+            readers=(
+                Reader(folder.tokenizer(), folder.text_encoder()),
+                Reader(folder.tokenizer("tokenizer_2"), folder.text_encoder("text_encoder_2")),
+            ),
+            unet=unet,
+            vae=folder.vae(),
+            trained_noise=read_trained_noise(folder.read_json("scheduler/scheduler_config.json")),
+            force_zeros_for_empty_prompt=folder.index.get("force_zeros_for_empty_prompt", True),
+        )
+
+    @property
+    def trained_noise(self) -> TrainedNoise:
+        """The noise that the network was trained on."""
+        return self._trained_noise
+
+    def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:
+        """The states of both encoders before their last layers, side by side, and the second one's pooled output.
+
+        An empty negative prompt is none at all, which the network was trained to know as zeros.
+        """
+        (tokens, first), (_, second) = (reader.read(prompt) for reader in self._readers)
+        states = torch.cat([first.hidden_states[-2], second.hidden_states[-2]], dim=-1)
+        pooled = second[0]
+        if negative and not prompt and self._force_zeros_for_empty_prompt:
+            states, pooled = torch.zeros_like(states), torch.zeros_like(pooled)
+        return PromptEmbeds(states, pooled, tokens.num_tokens, tokens.num_tokens_used)
+
+    def prepare_latents(self, height: int, width: int, generator: torch.Generator) -> Tensor:
+        """The generator's first noise in the shape of an image of this size, (1, C, H, W)."""
+        scale = autoencoders.vae_scale_factor(self._vae)
+        return draw_noise(
+            latents_shape(self._unet.config.in_channels, height, width, scale), generator, self._unet.device
+        )
+
+    def denoise(self, latents: Tensor, timesteps: Tensor, embeds: Sequence[PromptEmbeds]) -> Tensor:
+        """The U-Net's output. Shapes: latents and result (B, C, H, W), timesteps (B,)."""
+        dtype, device = self._unet.dtype, self._unet.device
+        pooled = [row.pooled_prompt_embeds for row in embeds if row.pooled_prompt_embeds is not None]
+        output: Tensor = self._unet(
+            latents.to(dtype),
+            timesteps.to(device),
+            encoder_hidden_states=torch.cat([row.prompt_embeds for row in embeds]).to(dtype),
+            added_cond_kwargs={
+                "text_embeds": torch.cat(pooled).to(dtype),
+                "time_ids": self._time_ids(latents).to(device, dtype),
+            },
+            return_dict=False,
+        )[0]
+        return output.float()
+
+    def decode_latents(self, latents: Tensor) -> Tensor:
+        """The picture, from -1 to 1. Shapes: latents (1, C, H, W), result (1, 3, height, width)."""
+        return autoencoders.decode(self._vae, autoencoders.unscaled(self._vae, latents))
+
+    def _time_ids(self, latents: Tensor) -> Tensor:
+        """Original size, crop and target size of uncropped pictures. Shapes: latents (B, C, H, W), result (B, 6)."""
+        scale = autoencoders.vae_scale_factor(self._vae)
+        height, width = latents.shape[2] * scale, latents.shape[3] * scale
+        return torch.tensor([[height, width, 0, 0, height, width]]).repeat(len(latents), 1)

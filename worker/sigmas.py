@@ -1,0 +1,182 @@
+"""Noise schedules: at which levels a method calls the network, and what the network is told there.
+
+A level is a pair of factors: latents there are alpha × clean + sigma × noise. Methods differ in the levels that they
+walk along: alpha = 1 (`exploding`), alpha² + sigma² = 1 (`preserving`, `ddim`), or alpha + sigma = 1 (`flow`).
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from worker.trained_noise import DiffusionNoise, FlowNoise
+
+Spacing = Literal["trained", "karras", "trailing"]
+Array = npt.NDArray[np.floating]
+
+
+class Level(NamedTuple):
+    """A noise level; latents are divided by the root of `input_variance` before the network sees them. Shapes: ()."""
+
+    alpha: Tensor
+    sigma: Tensor
+    input_variance: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One call of the network: what it is told, where the latents are, where they go, and the steps done by then."""
+
+    timestep: Tensor
+    here: Level
+    there: Level
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """All calls for one image, in order; its first latents are noise × `init_noise_sigma`."""
+
+    evaluations: tuple[Evaluation, ...]
+    init_noise_sigma: Tensor
+
+
+def exploding(noise: DiffusionNoise, num_inference_steps: int, spacing: Spacing) -> Schedule:
+    """The schedule of methods that keep the signal as it is and add noise to it.
+
+    Source: must equal `set_timesteps` and `init_noise_sigma` of `EulerDiscreteScheduler`.
+    """
+    named = _named_spacing(noise, spacing, "linspace")
+    timesteps = spaced_timesteps(noise, num_inference_steps, named).astype(np.float32)
+    trained = noise.finite_sigmas.numpy()
+    sigmas = np.interp(timesteps, np.arange(len(trained)), trained)
+    if spacing == "karras" or noise.use_karras_sigmas:
+        sigmas = karras_sigmas(sigmas[-1], sigmas[0], num_inference_steps)
+        timesteps = _timesteps_of(sigmas, trained)
+    levels = _with_zero(sigmas)
+    largest = levels.max()
+    init = largest if named in ("linspace", "trailing") else (largest**2 + 1) ** 0.5
+    return _chained(timesteps, torch.ones_like(levels), levels, levels**2 + 1, init)
+
+
+def preserving(noise: DiffusionNoise, num_inference_steps: int, spacing: Spacing) -> Schedule:
+    """The schedule of methods that keep the variance of the latents at one.
+
+    Source: must equal `set_timesteps` of `DPMSolverMultistepScheduler`.
+    """
+    trained = noise.finite_sigmas.numpy()
+    if spacing == "karras" or noise.use_karras_sigmas:
+        sigmas = karras_sigmas(trained[0].item(), trained[-1].item(), num_inference_steps)
+        timesteps = _timesteps_of(sigmas, trained)
+        timesteps = timesteps.round() if noise.whole_karras_timesteps else np.trunc(timesteps)
+    else:
+        timesteps = _timesteps_with_end(noise, num_inference_steps, _named_spacing(noise, spacing, "linspace"))
+        sigmas = np.interp(timesteps, np.arange(len(trained)), trained)
+    ratios = _with_zero(sigmas)
+    alphas = 1 / ((ratios**2 + 1) ** 0.5)
+    return _chained(timesteps, alphas, ratios * alphas, torch.ones_like(ratios), torch.tensor(1.0))
+
+
+def ddim(noise: DiffusionNoise, num_inference_steps: int, spacing: Spacing) -> Schedule:
+    """The schedule of DDIM, which steps back by T // N training steps wherever the next timestep lies.
+
+    Source: must equal `set_timesteps` and the choice of `prev_timestep` in `DDIMScheduler`.
+    """
+    timesteps = spaced_timesteps(noise, num_inference_steps, _named_spacing(noise, spacing, "leading")).round()
+    stride = noise.num_train_timesteps // num_inference_steps
+    clean = torch.tensor(1.0) if noise.set_alpha_to_one else noise.alphas_cumprod[0]
+
+    def level(timestep: int) -> Level:
+        kept = noise.alphas_cumprod[timestep] if timestep >= 0 else clean
+        return Level(kept**0.5, (1 - kept) ** 0.5, torch.tensor(1.0))
+
+    evaluations = [
+        Evaluation(torch.tensor(float(timestep)), level(timestep), level(timestep - stride), index + 1)
+        for index, timestep in enumerate(timesteps.astype(int).tolist())
+    ]
+    return Schedule(tuple(evaluations), torch.tensor(1.0))
+
+
+def flow(noise: FlowNoise, num_inference_steps: int, spacing: Spacing) -> Schedule:
+    """The schedule of networks that predict the velocity from clean latents to noise.
+
+    Source: must equal `set_timesteps` of `FlowMatchEulerDiscreteScheduler`, called with the number of steps, or for
+            trailing spacing with sigmas = 1, 1 - 1/N, …, 1/N.
+    """
+    end = 1 / num_inference_steps
+    if spacing != "trailing":
+        end = float(_shifted(np.array(1 / noise.num_train_timesteps), noise.shift))
+    sigmas = _shifted(np.linspace(1.0, end, num_inference_steps), noise.shift)
+    if spacing == "karras" or noise.use_karras_sigmas:
+        sigmas = karras_sigmas(sigmas[-1], sigmas[0], num_inference_steps)
+    levels = _with_zero(sigmas)
+    timesteps = (levels[:-1] * noise.num_train_timesteps).numpy()
+    return _chained(timesteps, 1 - levels, levels, torch.ones_like(levels), torch.tensor(1.0))
+
+
+def with_correctors(schedule: Schedule) -> Schedule:
+    """The schedule of a method that calls the network again where each step but the last arrives."""
+    evaluations: list[Evaluation] = []
+    for step, (this, following) in enumerate(zip(schedule.evaluations, schedule.evaluations[1:], strict=False)):
+        evaluations += [replace(this, step=step), replace(following, there=following.here, step=step + 1)]
+    return replace(schedule, evaluations=(*evaluations, schedule.evaluations[-1]))
+
+
+def spaced_timesteps(noise: DiffusionNoise, count: int, spacing: str) -> Array:
+    """`count` training timesteps in falling order.
+
+    Shapes: result (count,).
+    Source: Lin et al. 2023, arXiv:2305.08891, Table 2.
+    """
+    total = noise.num_train_timesteps
+    if spacing == "linspace":
+        return np.linspace(0, total - 1, count)[::-1].copy()
+    if spacing == "leading":
+        return np.arange(count)[::-1] * float(total // count) + noise.steps_offset
+    # For some counts rounding leaves arange one element too many; diffusers then takes one step more than asked.
+    return np.round(np.arange(total, 0, -total / count))[:count] - 1
+
+
+def karras_sigmas(smallest: float, largest: float, count: int) -> Array:
+    """Levels that lie closer together where there is less noise, falling.
+
+    Shapes: result (count,).
+    Source: Karras et al. 2022, arXiv:2206.00364, equation 5, with rho = 7.
+    """
+    ends = largest ** (1 / 7), smallest ** (1 / 7)
+    levels: Array = (ends[0] + np.linspace(0, 1, count) * (ends[1] - ends[0])) ** 7
+    return levels
+
+
+def _named_spacing(noise: DiffusionNoise, spacing: Spacing, usual: str) -> str:
+    return "trailing" if spacing == "trailing" else noise.timestep_spacing or usual
+
+
+def _timesteps_with_end(noise: DiffusionNoise, count: int, spacing: str) -> Array:
+    if spacing == "trailing":
+        return spaced_timesteps(noise, count, spacing)
+    return spaced_timesteps(noise, count + 1, spacing).round()[:-1]
+
+
+def _timesteps_of(sigmas: Array, trained: Array) -> Array:
+    timesteps: Array = np.interp(np.log(sigmas), np.log(trained), np.arange(len(trained)))
+    return timesteps
+
+
+def _shifted(sigmas: Array, shift: float) -> Array:
+    shifted: Array = shift * sigmas / (1 + (shift - 1) * sigmas)
+    return shifted
+
+
+def _with_zero(sigmas: Array) -> Tensor:
+    return torch.from_numpy(np.append(sigmas, 0.0).astype(np.float32))
+
+
+def _chained(timesteps: Array, alphas: Tensor, sigmas: Tensor, input_variances: Tensor, init: Tensor) -> Schedule:
+    told = torch.from_numpy(timesteps.astype(np.float32))
+    levels = [Level(*factors) for factors in zip(alphas, sigmas, input_variances, strict=True)]
+    arrivals = zip(told, levels[:-1], levels[1:], strict=True)
+    return Schedule(tuple(Evaluation(*arrival, step) for step, arrival in enumerate(arrivals, start=1)), init)

@@ -1,0 +1,48 @@
+"""What the engine asks of a model family: four verbs, each of them for one image or for one batch of rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from worker.trained_noise import TrainedNoise
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class PromptEmbeds:
+    """One prompt as the network reads it, and how much of the prompt that is.
+
+    Shapes: prompt_embeds (1, L, D), pooled_prompt_embeds (1, D) where the family has them.
+    """
+
+    prompt_embeds: Tensor
+    pooled_prompt_embeds: Tensor | None
+    num_tokens: int
+    num_tokens_used: int
+
+
+class StepwisePipeline(Protocol):
+    """A loaded model. Latents are float32 on this side of it, whatever its weights are."""
+
+    @property
+    def trained_noise(self) -> TrainedNoise:
+        """The noise that the network was trained on."""
+        ...
+
+    def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:
+        """The conditioning of one row; `negative` says that it is what the picture must not show."""
+        ...
+
+    def prepare_latents(self, height: int, width: int, generator: torch.Generator) -> Tensor:
+        """The generator's first noise in the shape of an image of this size, (1, C, H, W). Raises: LimitExceeded."""
+        ...
+
+    def denoise(self, latents: Tensor, timesteps: Tensor, embeds: Sequence[PromptEmbeds]) -> Tensor:
+        """The network's raw output for B rows. Shapes: latents and result (B, C, H, W), timesteps (B,)."""
+        ...
+
+    def decode_latents(self, latents: Tensor) -> Tensor:
+        """The picture, from -1 to 1. Shapes: latents (1, C, H, W), result (1, 3, height, width)."""
+        ...

@@ -1,0 +1,152 @@
+"""What noise a network was trained on, read from a `scheduler_config.json` of diffusers."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from contract.errors import ModelUnavailable
+
+Output = Literal["epsilon", "v_prediction", "flow"]
+
+SMALLEST_ALPHA_CUMPROD = 2.0**-24
+"""Stands in for zero where a noise level relative to the signal must be finite."""
+
+UNSUPPORTED: dict[str, tuple[Any, ...]] = {
+    "interpolation_type": ("linear",),
+    "timestep_type": ("discrete",),
+    "final_sigmas_type": ("zero",),
+    "thresholding": (False,),
+    "use_exponential_sigmas": (False,),
+    "use_beta_sigmas": (False,),
+    "use_lu_lambdas": (False,),
+    "use_dynamic_shifting": (False,),
+    "invert_sigmas": (False,),
+    "stochastic_sampling": (False,),
+    "lambda_min_clipped": (-math.inf,),
+    "sigma_min": (None,),
+    "sigma_max": (None,),
+}
+"""Entries that change the noise levels, with the only values that this engine follows."""
+
+
+@dataclass(frozen=True)
+class DiffusionNoise:
+    """Noise that preserves variance, in discrete steps.
+
+    `alphas_cumprod` is what is left of the signal's variance after each of the T steps, (T,). The other fields bear
+    diffusers' names; None is an entry that the file does not have.
+    """
+
+    alphas_cumprod: Tensor
+    output: Output
+    timestep_spacing: str | None
+    steps_offset: int
+    set_alpha_to_one: bool
+    use_karras_sigmas: bool
+    whole_karras_timesteps: bool
+
+    @property
+    def num_train_timesteps(self) -> int:
+        """The number T of noise levels in training."""
+        return len(self.alphas_cumprod)
+
+    @property
+    def finite_sigmas(self) -> Tensor:
+        """Noise relative to signal, rising and finite even with zero terminal signal, (T,)."""
+        kept = self.alphas_cumprod.clamp(min=SMALLEST_ALPHA_CUMPROD)
+        return ((1 - kept) / kept) ** 0.5
+
+
+@dataclass(frozen=True)
+class FlowNoise:
+    """Noise mixed with the signal along a straight line; `shift` moves the levels towards noise."""
+
+    num_train_timesteps: int
+    shift: float
+    use_karras_sigmas: bool
+    output: Output = "flow"
+
+
+TrainedNoise = DiffusionNoise | FlowNoise
+
+
+def read_trained_noise(config: Mapping[str, Any]) -> TrainedNoise:
+    """The noise that a scheduler's configuration describes. Raises: ModelUnavailable."""
+    for entry, known in UNSUPPORTED.items():
+        if config.get(entry, known[0]) not in known:
+            raise ModelUnavailable(f"scheduler_config.json has {entry} = {config[entry]!r}, which is not supported.")
+    if config.get("_class_name") == "FlowMatchEulerDiscreteScheduler":
+        return _flow_noise(config)
+    return _diffusion_noise(config)
+
+
+def _flow_noise(config: Mapping[str, Any]) -> FlowNoise:
+    if config.get("shift_terminal"):
+        raise ModelUnavailable("scheduler_config.json has shift_terminal, which is not supported.")
+    return FlowNoise(
+        num_train_timesteps=config.get("num_train_timesteps", 1000),
+        shift=config.get("shift", 1.0),
+        use_karras_sigmas=config.get("use_karras_sigmas") is True,
+    )
+
+
+def _diffusion_noise(config: Mapping[str, Any]) -> DiffusionNoise:
+    output = config.get("prediction_type", "epsilon")
+    if output not in ("epsilon", "v_prediction"):
+        raise ModelUnavailable(f"scheduler_config.json has prediction_type = {output!r}, which is not supported.")
+    betas = trained_betas(config)
+    if config.get("rescale_betas_zero_snr"):
+        betas = with_zero_terminal_snr(betas)
+    return DiffusionNoise(
+        alphas_cumprod=torch.cumprod(1.0 - betas, dim=0),
+        output=output,
+        timestep_spacing=config.get("timestep_spacing"),
+        steps_offset=config.get("steps_offset", 0),
+        set_alpha_to_one=config.get("set_alpha_to_one", True),
+        use_karras_sigmas=config.get("use_karras_sigmas") is True,
+        whole_karras_timesteps=config.get("beta_schedule") != "squaredcos_cap_v2",
+    )
+
+
+def trained_betas(config: Mapping[str, Any]) -> Tensor:
+    """The variance of the noise added at each training step.
+
+    Shapes: result (T,), float32.
+    Source: Ho et al. 2020, arXiv:2006.11239, section 4 (linear); Rombach et al. 2022, arXiv:2112.10752, appendix B
+            (scaled_linear); Nichol & Dhariwal 2021, arXiv:2102.09672, equation 17 (squaredcos_cap_v2).
+    Raises: ModelUnavailable.
+    """
+    if config.get("trained_betas") is not None:
+        return torch.tensor(config["trained_betas"], dtype=torch.float32)
+    first, last = config.get("beta_start", 0.0001), config.get("beta_end", 0.02)
+    steps = config.get("num_train_timesteps", 1000)
+    match config.get("beta_schedule", "linear"):
+        case "linear":
+            return torch.linspace(first, last, steps, dtype=torch.float32)
+        case "scaled_linear":
+            return torch.linspace(first**0.5, last**0.5, steps, dtype=torch.float32) ** 2
+        case "squaredcos_cap_v2":
+            return _squared_cosine_betas(steps)
+        case unknown:
+            raise ModelUnavailable(f"scheduler_config.json has beta_schedule = {unknown!r}, which is not supported.")
+
+
+def _squared_cosine_betas(steps: int) -> Tensor:
+    kept = [math.cos((step / steps + 0.008) / 1.008 * math.pi / 2) ** 2 for step in range(steps + 1)]
+    return torch.tensor([min(1 - kept[step + 1] / kept[step], 0.999) for step in range(steps)], dtype=torch.float32)
+
+
+def with_zero_terminal_snr(betas: Tensor) -> Tensor:
+    """The betas whose last step leaves no signal and whose first step stays what it was.
+
+    Shapes: betas (T,); result likewise.
+    Source: Lin et al. 2023, arXiv:2305.08891, Algorithm 1.
+    """
+    roots = torch.cumprod(1.0 - betas, dim=0).sqrt()
+    first, last = roots[0].clone(), roots[-1].clone()
+    kept = ((roots - last) * (first / (first - last))) ** 2
+    return 1 - torch.cat([kept[:1], kept[1:] / kept[:-1]])
