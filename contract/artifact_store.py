@@ -42,6 +42,15 @@ class ArtifactStore:
         except BaseError as error:
             raise StoreUnavailable(f"The artifact store does not answer: {error}") from error
 
+    async def delete(self, key: str) -> None:
+        """Removes one artifact's bytes; none there is fine."""
+        try:
+            await obstore.delete_async(self._store, key)
+        except FileNotFoundError:
+            return
+        except BaseError as error:
+            raise StoreUnavailable(f"The artifact store does not answer: {error}") from error
+
     async def delete_all(self, prefix: str) -> None:
         """Removes everything below a prefix; nothing there is fine."""
         try:

@@ -1,7 +1,7 @@
 """Jobs in Redis, as only the holder of a lease may use them: claim, renew, report, publish, settle, give back, reap."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -81,7 +81,7 @@ class Leases:
         return bool(await self._connection.run("report", lease.job_id, lease.execution_id, step, eta, *flat))
 
     async def publish_image(self, lease: Lease, artifact: Artifact) -> bool:
-        """Makes a stored image visible; False when the lease is lost or this image is published already."""
+        """Makes a stored image visible; False when it never will be: the lease is lost, or the image is there."""
         return bool(
             await self._connection.run(
                 "publish_image", lease.job_id, lease.execution_id, artifact.index, artifact.model_dump_json()
@@ -110,6 +110,16 @@ class Leases:
                 "give_back", why, self._max_attempts, self._death_notice, self._retention_seconds, *_flat(leases)
             )
         )
+
+    async def cancellations(self) -> AsyncIterator[str]:
+        """The ids of running jobs whose end is asked for, as it happens; those called out earlier come with `renew`."""
+        with unavailable_when_unreachable():
+            async with self._connection.blocking.pubsub() as channel:
+                await channel.subscribe(CANCELLATIONS)
+                while True:
+                    message = await channel.get_message(ignore_subscribe_messages=True, timeout=BLOCK_SECONDS)
+                    if message is not None:
+                        yield message["data"]
 
     async def reap(self) -> list[str]:
         """Takes back every job whose lease has ended, unless the server itself is younger than a lease."""

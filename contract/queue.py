@@ -8,7 +8,7 @@ from rq.job import Job as RQJob
 from rq.serializers import JSONSerializer
 
 QUEUE_NAME = "generations"
-FUNCTION = "worker.consumer.generate"
+FUNCTION = "worker.rq_worker.generate"
 
 
 class ForeignJob(Exception):

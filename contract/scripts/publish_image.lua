@@ -1,8 +1,9 @@
 -- Make one stored image visible, fenced; an image that is visible stays the one that it is.
 -- ARGV: job id, execution id, index, artifact as JSON
--- Returns 1 when this artifact is now the published one, else 0
-local id = ARGV[1]
+-- Returns 1 when this artifact is the published one, else 0: then nobody will ever ask for its bytes
+local id, field, artifact = ARGV[1], 'image:' .. ARGV[3], ARGV[4]
+if redis.call('HGET', job_key(id), field) == artifact then return 1 end
 if not holds(id, ARGV[2]) then return 0 end
-if redis.call('HSETNX', job_key(id), 'image:' .. ARGV[3], ARGV[4]) == 0 then return 0 end
-emit(id, 'image', ARGV[4])
+if redis.call('HSETNX', job_key(id), field, artifact) == 0 then return 0 end
+emit(id, 'image', artifact)
 return 1

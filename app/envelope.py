@@ -1,0 +1,95 @@
+"""What every request gets, whatever becomes of it: an id, safe headers, a line in the log, a place in the metrics."""
+
+import logging
+import re
+import time
+import traceback
+import uuid
+from urllib.parse import quote
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.error_responses import error_response
+from app.metrics import RequestMetrics
+from contract.errors import SafelightError
+
+logger = logging.getLogger("safelight.app")
+access_logger = logging.getLogger("safelight.access")
+
+UNMATCHED = "unmatched"
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:+/=-]{1,128}")
+
+
+class Envelope:
+    """Promise: every request is answered in a documented shape, and no log line quotes what a client wrote in it."""
+
+    def __init__(self, app: ASGIApp, metrics: RequestMetrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One ASGI call."""
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        request_id = _request_id(Headers(scope=scope).get("x-request-id"))
+        scope.setdefault("state", {})["request_id"] = request_id
+        answer = _Answer(send, request_id)
+        try:
+            await self._app(scope, receive, answer.send)
+        except ClientDisconnect:
+            pass
+        except Exception as error:
+            _log_crash(error, request_id)
+            if not answer.status:
+                await error_response(SafelightError(""), request_id)(scope, receive, answer.send)
+        finally:
+            self._record(scope, request_id, answer)
+
+    def _record(self, scope: Scope, request_id: str, answer: "_Answer") -> None:
+        if not answer.status:
+            return
+        route = getattr(scope.get("route"), "path", UNMATCHED)
+        self._metrics.observe(route, scope["method"], answer.status, answer.began_after_seconds)
+        path = UNMATCHED if route == UNMATCHED else quote(scope["path"])
+        milliseconds = answer.seconds * 1000
+        method = quote(scope["method"])
+        access_logger.info("%s %s %d %.1f ms %s", method, path, answer.status, milliseconds, request_id)
+
+
+class _Answer:
+    """Sends an answer on, and remembers its status and how long it took to begin."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self._request_id = request_id
+        self._started = time.monotonic()
+        self.status = 0
+        self.began_after_seconds = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Since the request came."""
+        return time.monotonic() - self._started
+
+    async def send(self, message: Message) -> None:
+        """Adds the headers that every answer has."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self.began_after_seconds = self.seconds
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-Id"] = self._request_id
+            headers["X-Content-Type-Options"] = "nosniff"
+        await self._send(message)
+
+
+def _request_id(given: str | None) -> str:
+    return given if given is not None and _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def _log_crash(error: Exception, request_id: str) -> None:
+    """Where it happened, and not the error's own words: they may quote a prompt."""
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    logger.error("%s in request %s\n%s", type(error).__name__, request_id, frames)

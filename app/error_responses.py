@@ -1,0 +1,125 @@
+"""The one shape of every error, and the handlers that turn whatever is raised into it."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.errors import ANSWERS, MethodNotAllowed, UnknownPath, headers_of
+from contract.errors import InvalidRequest, SafelightError
+
+logger = logging.getLogger("safelight.app")
+
+MAX_FIELD_LENGTH = 200
+MAX_MESSAGE_LENGTH = 600
+
+
+class ErrorDetail(BaseModel):
+    """What went wrong."""
+
+    code: str = Field(description="What went wrong, in a word that does not change.", examples=["limit_exceeded"])
+    message: str = Field(
+        description="What went wrong, for people.",
+        examples=["num_inference_steps is 500, and the model allows at most 150."],
+    )
+    field: str | None = Field(
+        description="The part of the request that is to blame: a dotted path in the body, a query parameter, a header.",
+        examples=["num_inference_steps"],
+    )
+    request_id: str = Field(
+        description="The request's id, which is in `X-Request-Id` and in the log too.",
+        examples=["4fd1c36a0a3b4ef39e9f3f8a3f1c2d5e"],
+    )
+
+
+class ErrorResponse(BaseModel):
+    """The body of every answer that is an error."""
+
+    error: ErrorDetail = Field(
+        description="What went wrong.",
+        examples=[
+            {
+                "code": "unknown_job",
+                "message": "There is no job 'job_1'.",
+                "field": None,
+                "request_id": "4fd1c36a0a3b4ef39e9f3f8a3f1c2d5e",
+            }
+        ],
+    )
+
+
+def documented(*classes: type[SafelightError]) -> dict[int | str, dict[str, Any]]:
+    """What an operation says in OpenAPI about the errors that it may answer with."""
+    by_status: dict[int | str, list[str]] = {}
+    for cls in classes:
+        by_status.setdefault(ANSWERS[cls].status, []).append(f"`{cls.code}`: {cls.__doc__}")
+    return {
+        status: {"model": ErrorResponse, "description": "\n\n".join(lines)} for status, lines in by_status.items()
+    }
+
+
+def error_response(error: SafelightError, request_id: str) -> Response:
+    """An error in the one shape."""
+    answer = ANSWERS[type(error)]
+    detail = ErrorDetail(
+        code=error.code,
+        message=_clipped(answer.message or error.message, MAX_MESSAGE_LENGTH),
+        field=None if error.field is None else _clipped(error.field, MAX_FIELD_LENGTH),
+        request_id=request_id,
+    )
+    return JSONResponse(ErrorResponse(error=detail).model_dump(), answer.status, headers_of(error))
+
+
+async def answer_error(request: Request, error: Exception) -> Response:
+    """The handler of the error tree."""
+    assert isinstance(error, SafelightError)
+    request_id = request.state.request_id
+    if ANSWERS[type(error)].status >= 500:
+        logger.warning("%s in request %s: %s", error.code, request_id, error.message)
+    return error_response(error, request_id)
+
+
+async def answer_validation_error(request: Request, error: Exception) -> Response:
+    """The handler of what FastAPI finds wrong with a request."""
+    assert isinstance(error, RequestValidationError)
+    return await answer_error(request, _invalid(error.errors()[0]))
+
+
+def http_error_handler(allowed_methods: Callable[[str], set[str]]) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """The handler of what the router raises: a path that nobody serves, or a method that it does not have."""
+
+    async def answer_http_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+        if error.status_code == 405:
+            message = f"This path does not take {request.method[:20]}."
+            return await answer_error(request, MethodNotAllowed(message, allowed=allowed_methods(path)))
+        if error.status_code == 404:
+            return await answer_error(request, UnknownPath("Nothing is here; GET / lists what there is."))
+        return await answer_error(request, InvalidRequest(error.detail))
+
+    return answer_http_error
+
+
+def _invalid(problem: dict[str, Any]) -> InvalidRequest:
+    where, *path = problem["loc"]
+    if where == "body" and path and path[-1] == "[key]":
+        path.pop()
+    field = ".".join(str(part) for part in path) or None
+    name = field or f"the {where}"
+    match problem["type"]:
+        case "missing":
+            return InvalidRequest(f"{name} is required.", field=field)
+        case "extra_forbidden":
+            return InvalidRequest(f"There is no field {name!r}.", field=field)
+    return InvalidRequest(f"{name}: {problem['msg']}.", field=field)
+
+
+def _clipped(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"

@@ -1,0 +1,108 @@
+"""How errors become answers: the errors that only HTTP has, and the one table from error class to status."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from contract import errors
+from contract.errors import InvalidRequest, SafelightError
+
+
+class MalformedJSON(InvalidRequest):
+    """The body is not JSON, or is JSON that readers disagree about."""
+
+    code = "malformed_json"
+
+
+class UnsupportedMediaType(SafelightError):
+    """The body is said to be something else than JSON."""
+
+    code = "unsupported_media_type"
+
+
+class BodyTooLarge(SafelightError):
+    """The body has more bytes than the operator allows."""
+
+    code = "body_too_large"
+
+
+class UnknownPath(SafelightError):
+    """Nothing is served under this path."""
+
+    code = "unknown_path"
+
+
+class MethodNotAllowed(SafelightError):
+    """The path exists, and not with this method."""
+
+    code = "method_not_allowed"
+
+    def __init__(self, message: str, *, allowed: Iterable[str]) -> None:
+        super().__init__(message)
+        self.allowed = ", ".join(sorted(allowed))
+
+
+class RangeNotSatisfiable(SafelightError):
+    """The range begins behind the last byte."""
+
+    code = "range_not_satisfiable"
+
+    def __init__(self, message: str, *, size_bytes: int) -> None:
+        super().__init__(message, field="Range")
+        self.size_bytes = size_bytes
+
+
+class NoWorker(SafelightError):
+    """No worker is alive, so jobs are accepted and wait."""
+
+    code = "no_worker"
+    retryable = True
+
+
+class Answer(NamedTuple):
+    """How an error is answered. A `message` given here replaces the error's own, which then is for the log only."""
+
+    status: int
+    retry_after_seconds: int | None = None
+    message: str | None = None
+
+
+INTERNAL = Answer(500, message="Something went wrong here; the log has the details under this request id.")
+
+ANSWERS: dict[type[SafelightError], Answer] = {
+    SafelightError: INTERNAL,
+    errors.InvalidRequest: Answer(422),
+    errors.UnknownModel: Answer(404),
+    errors.UnsupportedScheduler: Answer(422),
+    errors.LimitExceeded: Answer(422),
+    errors.UnknownJob: Answer(404),
+    errors.UnknownArtifact: Answer(404),
+    errors.JobNotEnded: Answer(409),
+    errors.IdempotencyConflict: Answer(409),
+    errors.QueueFull: Answer(429, retry_after_seconds=10),
+    errors.StoreUnavailable: Answer(503, 2, "The job store or the artifact store cannot be reached; try again."),
+    errors.IllegalTransition: Answer(409),
+    errors.CatalogueInvalid: INTERNAL,
+    errors.ModelUnavailable: Answer(503),
+    errors.NonFiniteLatents: INTERNAL,
+    errors.GenerationFailed: INTERNAL,
+    errors.WorkerDied: INTERNAL,
+    MalformedJSON: Answer(400),
+    UnsupportedMediaType: Answer(415),
+    BodyTooLarge: Answer(413),
+    UnknownPath: Answer(404),
+    MethodNotAllowed: Answer(405),
+    RangeNotSatisfiable: Answer(416),
+    NoWorker: Answer(503, retry_after_seconds=5),
+}
+
+
+def headers_of(error: SafelightError) -> dict[str, str]:
+    """The headers that an error's answer has beyond those of every answer."""
+    headers = {}
+    if (seconds := ANSWERS[type(error)].retry_after_seconds) is not None:
+        headers["Retry-After"] = str(seconds)
+    if isinstance(error, MethodNotAllowed):
+        headers["Allow"] = error.allowed
+    if isinstance(error, RangeNotSatisfiable):
+        headers["Content-Range"] = f"bytes */{error.size_bytes}"
+    return headers

@@ -1,0 +1,100 @@
+"""Request bodies: read up to a limit, and parsed so strictly that no two readers can disagree about them."""
+
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn
+
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.errors import BodyTooLarge, MalformedJSON, UnsupportedMediaType
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class JSONRequest(Request):
+    """A request whose body has been read and parsed."""
+
+    def __init__(self, request: Request, content: bytes, parsed: Any) -> None:
+        super().__init__(request.scope, request.receive)
+        self._body = content
+        self._parsed = parsed
+
+    async def json(self) -> Any:
+        """The parsed body."""
+        return self._parsed
+
+
+class JSONRoute(APIRoute):
+    """A route that judges the body before anything else does."""
+
+    def get_route_handler(self) -> Handler:
+        """FastAPI's handler, behind `read_json` where the route has a body."""
+        handler = super().get_route_handler()
+        if self.body_field is None:
+            return handler
+
+        async def judged(request: Request) -> Response:
+            return await handler(await read_json(request))
+
+        return judged
+
+
+async def read_json(request: Request) -> JSONRequest:
+    """The request with its body parsed. Raises: BodyTooLarge, UnsupportedMediaType, MalformedJSON."""
+    content = await _read(request, request.state.resources.settings.max_body_bytes)
+    if not content:
+        raise MalformedJSON("The body is empty; it must be a JSON object.")
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json" and not (media_type.startswith("application/") and media_type.endswith("+json")):
+        raise UnsupportedMediaType("Send the body as application/json.", field="Content-Type")
+    return JSONRequest(request, content, parse_json(content))
+
+
+def parse_json(content: bytes) -> Any:
+    """JSON as RFC 8259 has it, less what readers disagree about. Raises: MalformedJSON."""
+    try:
+        return json.loads(content.decode(), object_pairs_hook=_object, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        raise MalformedJSON(f"The body is not JSON: {error.msg} at character {error.pos}.") from error
+    except UnicodeDecodeError as error:
+        raise MalformedJSON("The body is not UTF-8.") from error
+    except RecursionError as error:
+        raise MalformedJSON("The body is nested too deeply.") from error
+    except ValueError as error:
+        raise MalformedJSON("The body has a number with too many digits.") from error
+
+
+async def _read(request: Request, max_body_bytes: int) -> bytes:
+    too_large = BodyTooLarge(f"The body may have at most {max_body_bytes} bytes.")
+    declared = request.headers.get("content-length", "0")
+    if declared.isdecimal() and int(declared[:20]) > max_body_bytes:
+        raise too_large
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > max_body_bytes:
+            raise too_large
+    return bytes(content)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        _check_text(name)
+        if isinstance(value, str):
+            _check_text(value)
+        if name in found:
+            raise MalformedJSON(f"The body says {name[:100]!r} twice.")
+        found[name] = value
+    return found
+
+
+def _check_text(text: str) -> None:
+    if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in text):
+        raise MalformedJSON("The body has text with a NUL or with half of a surrogate pair.")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise MalformedJSON(f"{name} is not JSON.")

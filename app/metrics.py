@@ -1,0 +1,93 @@
+"""What /metrics says: the requests that this process has seen, and what the store knows of jobs and workers."""
+
+from collections.abc import Iterable, Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+
+from contract.job import JobStatus
+from contract.liveness import Pulse
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class RequestMetrics:
+    """Requests by route template, method and status; never by what a client can invent."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        labels = ("route", "method", "status")
+        self._requests = Counter(
+            "safelight_http_requests", "Requests that were answered.", labels, registry=self.registry
+        )
+        self._seconds = Histogram(
+            "safelight_http_request_seconds", "Time until an answer began.", labels, registry=self.registry
+        )
+
+    def observe(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Counts one answered request."""
+        labels = (route, method if method in METHODS else "other", str(status))
+        self._requests.labels(*labels).inc()
+        self._seconds.labels(*labels).observe(seconds)
+
+
+class Snapshot:
+    """Metrics that were collected already, for a registry that only writes them down."""
+
+    def __init__(self, metrics: Iterable[Metric]) -> None:
+        self._metrics = list(metrics)
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics, as they were."""
+        return iter(self._metrics)
+
+
+def store_state(up: bool) -> Metric:
+    """Whether the store answered this scrape."""
+    return GaugeMetricFamily("safelight_store_up", "Whether the job store answers.", value=float(up))
+
+
+def job_metrics(counts: dict[JobStatus, int], statistics: dict[str, float]) -> Iterator[Metric]:
+    """Jobs now by status, and jobs ever by how they ended, how long they waited and how long they ran."""
+    jobs = GaugeMetricFamily("safelight_jobs", "Jobs that the store keeps, by status.", labels=["status"])
+    for status, count in counts.items():
+        jobs.add_metric([status], count)
+    yield jobs
+    yield GaugeMetricFamily("safelight_queue_depth", "Jobs that wait for a worker.", value=counts["queued"])
+    ended = CounterMetricFamily("safelight_jobs_ended", "Jobs that have ended, by how.", labels=["status"])
+    for status in ("succeeded", "failed", "cancelled"):
+        ended.add_metric([status], statistics.get(f"ended:{status}", 0))
+    yield ended
+    yield _histogram("safelight_job_wait_seconds", "Time from admission to the first start.", statistics, "wait")
+    yield _histogram("safelight_job_run_seconds", "Time from the last start to the end.", statistics, "run")
+
+
+def worker_metrics(pulses: Iterable[Pulse]) -> Iterator[Metric]:
+    """What each live worker has done since it started."""
+    up = GaugeMetricFamily("safelight_worker_up", "Workers with a heartbeat.", labels=["worker"])
+    steps = _counter("safelight_worker_denoising_steps", "Denoising steps, one per image and step.")
+    forwards = _counter("safelight_worker_forwards", "Forward passes of the denoiser.")
+    rows = _counter("safelight_worker_rows", "Rows in those forward passes.")
+    batch = GaugeMetricFamily("safelight_worker_rows_per_forward", "Mean batch size.", labels=["worker"])
+    for pulse in pulses:
+        name = [pulse.worker]
+        up.add_metric(name, 1)
+        steps.add_metric(name, pulse.num_steps)
+        forwards.add_metric(name, pulse.num_forwards)
+        rows.add_metric(name, pulse.num_rows)
+        batch.add_metric(name, pulse.num_rows / max(1, pulse.num_forwards))
+    yield from (up, steps, forwards, rows, batch)
+
+
+def _counter(name: str, documentation: str) -> CounterMetricFamily:
+    return CounterMetricFamily(name, documentation, labels=["worker"])
+
+
+def _histogram(name: str, documentation: str, statistics: dict[str, float], prefix: str) -> Metric:
+    """Makes the store's counts per bucket cumulative, as Prometheus wants them."""
+    bounds = [key.removeprefix(f"{prefix}:") for key in statistics if key.startswith(f"{prefix}:")]
+    total, buckets = 0.0, []
+    for bound in sorted({*bounds, "inf"} - {"sum"}, key=float):
+        total += statistics.get(f"{prefix}:{bound}", 0)
+        buckets.append(("+Inf" if bound == "inf" else bound, total))
+    return HistogramMetricFamily(name, documentation, buckets, statistics.get(f"{prefix}:sum", 0))

@@ -1,0 +1,29 @@
+"""The `Prefer` header (RFC 7240), of which one preference is honoured: `wait`."""
+
+import re
+from collections.abc import Iterable
+
+from contract.errors import InvalidRequest
+
+MAX_WAIT_SECONDS = 60
+
+_PREFERENCE = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')
+
+
+def preferred_wait(headers: Iterable[str]) -> int | None:
+    """The seconds of the first `wait` preference in all `Prefer` headers; other preferences are passed over.
+
+    Raises: InvalidRequest.
+    """
+    preferences = (match.group() for header in headers for match in _PREFERENCE.finditer(header))
+    for preference in preferences:
+        name, _, value = preference.partition(";")[0].partition("=")
+        if name.strip().lower() == "wait":
+            return _seconds(value.strip().strip('"'))
+    return None
+
+
+def _seconds(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) > MAX_WAIT_SECONDS:
+        raise InvalidRequest(f"Prefer: wait takes whole seconds from 0 to {MAX_WAIT_SECONDS}.", field="Prefer")
+    return int(text)

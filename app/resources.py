@@ -1,0 +1,58 @@
+"""What one API process holds for as long as it runs: settings, catalogue, stores, metrics, and the sign that it ends."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypedDict
+
+from app.metrics import RequestMetrics
+from app.settings import AppSettings
+from contract.artifact_store import ArtifactStore
+from contract.catalogue import Catalogue
+from contract.job_store import JobStore
+from contract.liveness import Liveness
+from contract.store_connection import StoreConnection
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """`closing` is set when the process is about to end, so that whatever waits can stop waiting."""
+
+    settings: AppSettings
+    catalogue: Catalogue
+    metrics: RequestMetrics
+    closing: asyncio.Event
+    connection: StoreConnection
+    job_store: JobStore
+    liveness: Liveness
+    artifacts: ArtifactStore
+
+
+class State(TypedDict):
+    """What every request finds in its state."""
+
+    resources: Resources
+    request_id: str
+
+
+@asynccontextmanager
+async def open_resources(
+    settings: AppSettings, catalogue: Catalogue, metrics: RequestMetrics, closing: asyncio.Event
+) -> AsyncIterator[Resources]:
+    """The resources of a running process; connections are made when they are first needed."""
+    connection = StoreConnection(settings.store_url)
+    try:
+        yield Resources(
+            settings=settings,
+            catalogue=catalogue,
+            metrics=metrics,
+            closing=closing,
+            connection=connection,
+            job_store=JobStore(connection, retention_seconds=settings.retention_seconds),
+            liveness=Liveness(connection, lease_seconds=settings.lease_seconds),
+            artifacts=ArtifactStore(settings.artifacts_location),
+        )
+    finally:
+        closing.set()
+        await connection.close()

@@ -1,0 +1,125 @@
+"""The order of things on one machine: store, API, worker on the way up; worker, API, store on the way down."""
+
+import asyncio
+import fcntl
+import logging
+import socket
+import sys
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+from contract.errors import StoreUnavailable
+from contract.store_connection import StoreConnection
+from launch.embedded_store import server_command
+from launch.service import Service
+from launch.settings import LaunchSettings
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.1
+
+
+class AlreadyRunningError(Exception):
+    """Another launcher uses the same data directory."""
+
+
+class House:
+    """All processes of the service on this machine."""
+
+    def __init__(self, settings: LaunchSettings) -> None:
+        self._settings = settings
+        self._listener = _listen(settings.host, settings.port)
+        environment = {"SAFELIGHT_HOME": str(settings.home.resolve()), "OMP_WAIT_POLICY": "PASSIVE"}
+        listener_fd = self._listener.fileno()
+        api_command = [sys.executable, "-m", "app", "--fd", str(listener_fd)]
+        self._api = Service("the API", api_command, environment, fds=(listener_fd,))
+        self._worker = Service("the worker", [sys.executable, "-m", "worker"], environment)
+        self._store = None if settings.redis_url else Service("the store", server_command(settings.store_socket))
+
+    @property
+    def address(self) -> str:
+        """The URL at which the API listens."""
+        host, port = self._listener.getsockname()[:2]
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+    async def run(self, stop: asyncio.Event, announce: asyncio.Event) -> None:
+        """Keeps everything running until `stop` is set; sets `announce` when a request would be served."""
+        keepers: list[asyncio.Task[None]] = []
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            if self._store is not None:
+                keepers.append(asyncio.create_task(self._store.keep_running()))
+            await _first(stopped, self._until_store_answers())
+            if not stop.is_set():
+                keepers += [asyncio.create_task(service.keep_running()) for service in (self._api, self._worker)]
+                await _first(stopped, self._until_ready())
+            if not stop.is_set():
+                announce.set()
+            await stopped
+        finally:
+            for keeper in keepers:
+                keeper.cancel()
+            await self._close()
+
+    async def _close(self) -> None:
+        for service in (self._worker, self._api, self._store):
+            if service is not None:
+                await service.stop(self._settings.stop_seconds)
+        self._listener.close()
+
+    async def _until_store_answers(self) -> None:
+        connection = StoreConnection(self._settings.store_url)
+        while True:
+            try:
+                await connection.ping()
+                return await connection.close()
+            except StoreUnavailable:
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def _until_ready(self) -> None:
+        while not await asyncio.to_thread(self._is_ready):
+            await asyncio.sleep(POLL_SECONDS)
+
+    def _is_ready(self) -> bool:
+        host, port = self._listener.getsockname()[:2]
+        connection = HTTPConnection(_local(host), port, timeout=2)
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == 200
+        except (OSError, HTTPException):
+            return False
+        finally:
+            connection.close()
+
+
+@contextmanager
+def sole_use_of(home: Path) -> Iterator[None]:
+    """This keeps a second launcher away from a data directory, for as long as this process lives.
+
+    Raises: AlreadyRunningError.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise AlreadyRunningError(f"Safelight is already running with {home}; see SAFELIGHT_HOME.") from error
+        yield
+
+
+async def _first(stopped: asyncio.Task[bool], work: Coroutine[None, None, None]) -> None:
+    task = asyncio.create_task(work)
+    await asyncio.wait([stopped, task], return_when=asyncio.FIRST_COMPLETED)
+    if not task.done():
+        task.cancel()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=1024)
+
+
+def _local(host: str) -> str:
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)

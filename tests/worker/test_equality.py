@@ -1,0 +1,147 @@
+"""Our loop makes what diffusers' own pipelines make, with every scheduler."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers import (
+    DDIMScheduler,
+    DPMSolverMultistepScheduler,
+    EulerAncestralDiscreteScheduler,
+    EulerDiscreteScheduler,
+    HeunDiscreteScheduler,
+    StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
+)
+
+from contract.catalogue import Family
+from contract.request import SCHEDULERS, Scheduler
+from tests.worker.engines import RecordsLatents, alone, asked, cpu_pipeline, engine_of, run
+from worker.stepwise_pipeline import StepwisePipeline
+from worker.trained_noise import SMALLEST_ALPHA_CUMPROD, DiffusionNoise
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers on NumPy 2
+
+CLASSES = {
+    "euler": EulerDiscreteScheduler,
+    "euler_ancestral": EulerAncestralDiscreteScheduler,
+    "ddim": DDIMScheduler,
+    "heun": HeunDiscreteScheduler,
+    "dpmpp_2m": DPMSolverMultistepScheduler,
+}
+SPACINGS: dict[str, dict[str, Any]] = {
+    "karras": {"use_karras_sigmas": True},
+    "trailing": {"timestep_spacing": "trailing"},
+}
+STEPS = 6
+
+
+def diffusers_scheduler(name: Scheduler, config: Any, pipeline: StepwisePipeline) -> Any:
+    """diffusers' counterpart of one of our names, made from a model's configuration."""
+    method, _, spacing = name.rpartition("_")
+    if spacing not in SPACINGS:
+        method, spacing = name, ""
+    scheduler = CLASSES[method].from_config(config, **SPACINGS.get(spacing, {}))
+    if method == "heun":
+        # Alone among them, HeunDiscreteScheduler ignores `rescale_betas_zero_snr`; we heed it.
+        scheduler.alphas_cumprod = trained_alphas_cumprod(pipeline)
+    return scheduler
+
+
+def trained_alphas_cumprod(pipeline: StepwisePipeline) -> torch.Tensor:
+    noise = pipeline.trained_noise
+    assert isinstance(noise, DiffusionNoise)
+    return noise.alphas_cumprod.clamp(min=SMALLEST_ALPHA_CUMPROD)
+
+
+def oracle(pipeline_class: Any, folder: Path) -> Any:
+    pipeline = pipeline_class.from_pretrained(folder, low_cpu_mem_usage=False)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def their_output(theirs: Any, guidance_scale: float, output_type: str, prompt: str = "a red apple") -> Any:
+    return theirs(
+        prompt,
+        num_inference_steps=STEPS,
+        guidance_scale=guidance_scale,
+        height=64,
+        width=64,
+        generator=torch.Generator().manual_seed(7),
+        output_type=output_type,
+    ).images
+
+
+def our_latents(ours: StepwisePipeline, scheduler: Scheduler, guidance_scale: float) -> torch.Tensor:
+    """The last latents, from forwards of as many rows as diffusers' have."""
+    recording = RecordsLatents(ours)
+    engine = engine_of(recording, rows_per_forward=2 if guidance_scale > 1 else 1)
+    engine.add("one", asked(num_inference_steps=STEPS, scheduler=scheduler, guidance_scale=guidance_scale))
+    run(engine)
+    return recording.decoded[0]
+
+
+@pytest.fixture(scope="module", params=["epsilon_folder", "v_prediction_folder"])
+def pair(request: pytest.FixtureRequest) -> tuple[Any, StepwisePipeline]:
+    folder = request.getfixturevalue(request.param)
+    return oracle(StableDiffusionPipeline, folder), cpu_pipeline(folder)
+
+
+@pytest.fixture(scope="module")
+def xl_pair(xl_folder: Path) -> tuple[Any, StepwisePipeline]:
+    family: Family = "stable_diffusion_xl"
+    return oracle(StableDiffusionXLPipeline, xl_folder), cpu_pipeline(xl_folder, family)
+
+
+def assert_equal(ours: torch.Tensor, theirs: torch.Tensor, scheduler: Scheduler) -> None:
+    """Equal bits, but for DDIM.
+
+    Its estimate of the noise we derive from the clean latents, and diffusers from the network's output: the same
+    numbers, rounded differently.
+    """
+    tolerance = 2e-6 if scheduler.startswith("ddim") else 0.0
+    assert (ours - theirs).abs().max().item() <= tolerance * theirs.abs().max().item()
+
+
+@pytest.mark.parametrize("guidance_scale", [4.0, 1.0])
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+def test_latents_equal_those_of_stable_diffusion_pipeline(
+    pair: tuple[Any, StepwisePipeline], scheduler: Scheduler, guidance_scale: float
+) -> None:
+    theirs, ours = pair
+    config = theirs.scheduler.config
+    theirs.scheduler = diffusers_scheduler(scheduler, config, ours)
+    expected = their_output(theirs, guidance_scale, "latent")
+    theirs.scheduler = DDIMScheduler.from_config(config)
+    assert_equal(our_latents(ours, scheduler, guidance_scale), expected, scheduler)
+
+
+@pytest.mark.parametrize("guidance_scale", [4.0, 1.0])
+@pytest.mark.parametrize("scheduler", ["euler", "euler_ancestral_trailing", "dpmpp_2m_karras"])
+def test_latents_equal_those_of_stable_diffusion_xl_pipeline(
+    xl_pair: tuple[Any, StepwisePipeline], scheduler: Scheduler, guidance_scale: float
+) -> None:
+    theirs, ours = xl_pair
+    config = theirs.scheduler.config
+    theirs.scheduler = diffusers_scheduler(scheduler, config, ours)
+    expected = their_output(theirs, guidance_scale, "latent")
+    theirs.scheduler = EulerDiscreteScheduler.from_config(config)
+    assert_equal(our_latents(ours, scheduler, guidance_scale), expected, scheduler)
+
+
+@pytest.mark.parametrize("pair_name", ["pair", "xl_pair"])
+def test_pixels_equal_those_of_the_pipeline(pair_name: str, request: pytest.FixtureRequest) -> None:
+    theirs, ours = request.getfixturevalue(pair_name)
+    config = theirs.scheduler.config
+    theirs.scheduler = EulerDiscreteScheduler.from_config(config)
+    expected = np.asarray(their_output(theirs, 4.0, "pil")[0])
+    assert np.array_equal(expected, alone(ours, asked(num_inference_steps=STEPS)))
+
+
+def test_an_empty_negative_prompt_is_the_same_as_none_for_xl(xl_pair: tuple[Any, StepwisePipeline]) -> None:
+    _, ours = xl_pair
+    assert not ours.encode_prompt("", negative=True).prompt_embeds.any()
+    assert ours.encode_prompt("", negative=False).prompt_embeds.any()
+    assert ours.encode_prompt("a leaf", negative=True).prompt_embeds.any()

@@ -1,0 +1,1 @@
+"""How the embedded model was made: data, training, evaluation and export, each file runnable as a module."""

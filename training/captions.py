@@ -1,0 +1,136 @@
+"""This file knows what may be said about a scene, and which sayings are kept for evaluation."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.configuration import Shares
+from training.places import KINDS, Colour
+
+
+@dataclass(frozen=True)
+class Thing:
+    """One object that the model knows, and its names; `tint` is the hue of a recoloured sprite."""
+
+    label: str
+    names: tuple[str, ...]
+    plural: str
+    picture: str
+    held_out: str | None = None
+    tint: int | None = None
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """All things and background colours."""
+
+    things: Mapping[str, Thing]
+    colours: Mapping[str, Colour]
+
+    @property
+    def plain(self) -> list[str]:
+        """Labels of the things in their own colours."""
+        return [label for label, thing in self.things.items() if thing.tint is None]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a picture shows: things in the order of their spots, on a background."""
+
+    kind: str
+    labels: tuple[str, ...]
+    colour: str
+
+
+def read_vocabulary(path: Path) -> Vocabulary:
+    """Read the data file and add the recoloured things."""
+    table = tomllib.loads(path.read_text(encoding="utf-8"))
+    things: dict[str, Thing] = {}
+    for label, entry in table["objects"].items():
+        names = tuple(entry["names"])
+        things[label] = Thing(label, names, entry.get("plural", names[0] + "s"), label, entry.get("held_out"))
+    for picture, (name, own) in table["tintable"].items():
+        for colour, hue in table["tints"].items():
+            if colour != own:
+                label = f"{colour} {picture}"
+                things[label] = Thing(label, (f"{colour} {name}",), f"{colour} {name}s", picture, None, hue)
+    return Vocabulary(things, {name: (rgb[0], rgb[1], rgb[2]) for name, rgb in table["colours"].items()})
+
+
+def with_article(name: str) -> str:
+    """'a fox', 'an egg', 'scissors'."""
+    if name.endswith("s") and not name.endswith(("ss", "us")) and " of " not in name:
+        return name
+    vowel = name[0].lower() in "aeio" or name.startswith(("umbrella", "hourglass"))
+    return f"an {name}" if vowel else f"a {name}"
+
+
+def is_held_out_pair(first: str, second: str) -> bool:
+    """Whether training never shows these two things together, in either order: one pair in ten."""
+    return hashlib.sha256("+".join(sorted((first, second))).encode()).digest()[0] % 10 == 0
+
+
+def sample_scene(vocabulary: Vocabulary, shares: Shares, rng: random.Random) -> Scene:
+    """Draw what the next training picture shows."""
+    white = rng.random() < shares.white
+    colour = "white" if white else rng.choice([name for name in vocabulary.colours if name != "white"])
+    draw = rng.random()
+    if draw < shares.beside + shares.stacked:
+        kind = "beside" if draw < shares.beside else "stacked"
+        return Scene(kind, _sample_pair(vocabulary, rng), colour)
+    draw -= shares.beside + shares.stacked
+    if draw < shares.two + shares.three:
+        kind = "beside" if draw < shares.two else "three"
+        return Scene(kind, (rng.choice(vocabulary.plain),) * len(KINDS[kind]), colour)
+    return Scene("single", (sample_label(vocabulary, shares, rng),), colour)
+
+
+def sample_label(vocabulary: Vocabulary, shares: Shares, rng: random.Random) -> str:
+    """Draw one thing; recoloured things come at their own share."""
+    tinted = rng.random() < shares.tinted
+    return rng.choice([label for label, thing in vocabulary.things.items() if (thing.tint is not None) == tinted])
+
+
+def _sample_pair(vocabulary: Vocabulary, rng: random.Random) -> tuple[str, str]:
+    while True:
+        first, second = rng.sample(vocabulary.plain, 2)
+        if not is_held_out_pair(first, second):
+            return first, second
+
+
+def caption(scene: Scene, vocabulary: Vocabulary, rng: random.Random) -> str:
+    """One true sentence about the scene; a white background need not be named."""
+    text = _foreground(scene, vocabulary, rng)
+    if scene.colour == "white" and rng.random() < 0.85:
+        return text
+    link = rng.choice(("on", "on", "on", "against", "in front of"))
+    return f"{text} {link} {with_article(scene.colour)} background"
+
+
+def _foreground(scene: Scene, vocabulary: Vocabulary, rng: random.Random) -> str:
+    things = [vocabulary.things[label] for label in scene.labels]
+    if len(set(scene.labels)) == 1 and len(things) > 1:
+        return f"{'two' if len(things) == 2 else 'three'} {things[0].plural}"
+    names = [rng.choice((thing.names[0], *thing.names)) for thing in things]
+    if scene.kind == "single":
+        return _single(names[0], rng)
+    first, second = (with_article(name) for name in names)
+    return _pair(scene.kind, first, second, rng)
+
+
+def _single(name: str, rng: random.Random) -> str:
+    described = with_article(name)
+    forms = (described,) * 6 + (name,) * 2 + (f"a picture of {described}", f"an image of {described}")
+    return rng.choice(forms)
+
+
+def _pair(kind: str, first: str, second: str, rng: random.Random) -> str:
+    if kind == "beside":
+        left, right = f"{first} to the left of {second}", f"{second} to the right of {first}"
+        return rng.choice((left, left, right, right, f"{first} and {second}", f"{first} next to {second}"))
+    return rng.choice((f"{first} above {second}", f"{second} below {first}", f"{first} on top of {second}"))

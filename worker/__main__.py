@@ -1,0 +1,29 @@
+"""`python -m worker`: one worker, until it is told to stop."""
+
+import asyncio
+import logging
+import os
+import secrets
+import signal
+import socket
+
+from worker.consumer import Consumer
+from worker.settings import WorkerSettings
+
+
+async def main() -> None:
+    """Runs a worker until SIGTERM or SIGINT."""
+    settings = WorkerSettings()
+    logging.basicConfig(level=settings.worker_log_level, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, stop.set)
+    name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+    await Consumer(settings, name).run(stop)
+
+
+if __name__ == "__main__":
+    # Waiting threads that spin take the core from those that work; this must stand before torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    asyncio.run(main())

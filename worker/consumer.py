@@ -1,0 +1,305 @@
+"""The parent: takes jobs under leases, keeps the leases, hands the work to the child, and settles what comes back."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from redis.exceptions import RedisError
+
+from contract.artifact_store import ArtifactStore
+from contract.errors import StoreUnavailable, UnknownJob
+from contract.job import JobFailure
+from contract.job_store import JobStore
+from contract.leases import Lease, Leases
+from contract.liveness import Liveness, Pulse
+from contract.store_connection import StoreConnection
+from worker.child_process import ChildEnded, ChildProcess
+from worker.execution import Execution
+from worker.messages import (
+    Abort,
+    Failed,
+    Finished,
+    ImageFinished,
+    Previewed,
+    Progressed,
+    Ready,
+    SetPreviews,
+    ToParent,
+    Warned,
+    Worked,
+)
+from worker.rq_worker import RQWorker
+from worker.settings import WorkerSettings
+
+logger = logging.getLogger(__name__)
+
+OUTAGE_RETRY_SECONDS = 0.5
+MAX_BACKOFF_SECONDS = 30.0
+SWEEP_BATCH = 100
+
+
+class Consumer:
+    """One worker's parent process.
+
+    Promise: a job that was taken is settled once, or is back in the queue one lease after this process has died.
+    """
+
+    def __init__(self, settings: WorkerSettings, name: str) -> None:
+        self._settings = settings
+        self._name = name
+        self._connection = StoreConnection(settings.store_url)
+        self._leases = Leases(
+            self._connection,
+            lease_seconds=settings.lease_seconds,
+            max_attempts=settings.max_attempts,
+            retention_seconds=settings.retention_seconds,
+        )
+        self._jobs = JobStore(self._connection, retention_seconds=settings.retention_seconds)
+        self._liveness = Liveness(self._connection, lease_seconds=settings.lease_seconds)
+        self._artifacts = ArtifactStore(settings.artifacts_location)
+        self._rq_worker = RQWorker(settings.store_url, name, settings.lease_seconds)
+        self._executions: dict[str, Execution] = {}
+        self._child: ChildProcess | None = None
+        self._ready = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._heard_at = time.monotonic()
+        self._pulse = Pulse(worker=name, num_steps=0, num_forwards=0, num_rows=0)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Works until `stop` is set, then drains: what is not done in time goes back to the queue."""
+        tasks = [
+            asyncio.create_task(self._persistently(work), name=work.__name__)
+            for work in (self._feed, self._hear_child, self._keep, self._hear_cancellations)
+        ]
+        stopped = asyncio.create_task(stop.wait())
+        done, _ = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        tasks[0].cancel()
+        if stopped in done:
+            await self._drain()
+        for task in (stopped, *tasks):
+            task.cancel()
+        await asyncio.gather(*tasks, stopped, return_exceptions=True)
+        await self._leave()
+        for task in done - {stopped}:
+            task.result()
+
+    async def _persistently(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Does one of the worker's duties for ever; an outage of the store only pauses it."""
+        while True:
+            try:
+                await work()
+            except StoreUnavailable as error:
+                logger.warning("%s pauses: %s", work.__name__, error.message)
+                await asyncio.sleep(OUTAGE_RETRY_SECONDS)
+
+    # ---- taking jobs
+
+    async def _feed(self) -> None:
+        await self._ready.wait()
+        if self._num_in_flight >= self._settings.max_in_flight:
+            self._changed.clear()
+            await self._changed.wait()
+        elif await self._leases.wait_for_work() and self._ready.is_set():
+            lease = await self._leases.claim(self._name)
+            if lease is not None:
+                await self._start(lease)
+
+    @property
+    def _num_in_flight(self) -> int:
+        return sum(execution.num_images_left for execution in self._executions.values())
+
+    async def _start(self, lease: Lease) -> None:
+        if not self._ready.is_set():  # The child died while we waited for work.
+            await self._leases.give_back([lease], "drained")
+            return
+        execution = Execution(lease, await self._jobs.get(lease.job_id), self._leases, self._artifacts)
+        logger.info("%s: started, attempt %d", lease.job_id, execution.job.attempt)
+        self._executions[lease.execution_id] = execution
+        if execution.num_images_left == 0:
+            await self._end(Finished(lease.execution_id))
+        elif self._child is not None:
+            self._child.send(execution.order)
+
+    # ---- the child
+
+    async def _hear_child(self) -> None:
+        """Starts a child and hears it to its end, again and again; the first restart is at once, later ones wait."""
+        backoff = 0.0
+        while True:
+            started_at = time.monotonic()
+            self._child = ChildProcess(self._settings)
+            self._heard_at = started_at
+            try:
+                async for message in self._child.messages():
+                    self._heard_at = time.monotonic()
+                    await self._obey(message)
+            except ChildEnded as error:
+                logger.error("%s", error)
+            await self._lose_child()
+            lived_long = time.monotonic() - started_at > MAX_BACKOFF_SECONDS
+            backoff = 0.0 if lived_long else backoff
+            await asyncio.sleep(backoff)
+            backoff = min(MAX_BACKOFF_SECONDS, max(1.0, backoff * 2))
+
+    async def _lose_child(self) -> None:
+        self._ready.clear()
+        if self._child is not None:
+            self._child.end()
+            self._child = None
+        leases = [execution.lease for execution in self._executions.values()]
+        self._executions.clear()
+        while leases:
+            try:
+                await self._leases.give_back(leases, "lost")
+                return
+            except StoreUnavailable as error:
+                logger.warning("jobs are not given back yet: %s", error.message)
+                await asyncio.sleep(OUTAGE_RETRY_SECONDS)
+
+    async def _obey(self, message: ToParent) -> None:
+        match message:
+            case Ready(model_ids):
+                logger.info("ready with %s", ", ".join(model_ids))
+                self._ready.set()
+                self._hurry.set()
+            case Worked():
+                self._pulse = Pulse(
+                    worker=self._name,
+                    num_steps=self._pulse.num_steps + message.num_steps,
+                    num_forwards=self._pulse.num_forwards + message.num_forwards,
+                    num_rows=self._pulse.num_rows + message.num_rows,
+                )
+            case Finished() | Failed():
+                await self._end(message)
+            case _ if execution := self._executions.get(message.execution_id):
+                await self._tell(execution, message)
+
+    async def _tell(self, execution: Execution, message: Progressed | Previewed | ImageFinished | Warned) -> None:
+        try:
+            match message:
+                case Progressed(step=step):
+                    await execution.progress(step)
+                case Previewed():
+                    await execution.preview(message)
+                case ImageFinished():
+                    await execution.publish(message)
+                case Warned(warning=warning):
+                    await execution.warn(warning)
+        except StoreUnavailable as error:
+            await self._end(Failed(message.execution_id, JobFailure.of(error)))
+            self._abort(execution)
+
+    async def _end(self, message: Finished | Failed) -> None:
+        execution = self._executions.get(message.execution_id)
+        if execution is None:
+            return
+        failure = message.failure if isinstance(message, Failed) else None
+        settled = await execution.settle("failed" if failure else "succeeded", failure)
+        self._forget(execution)
+        logger.info("%s: %s", execution.job.id, failure.code if failure else "succeeded")
+        if settled:
+            await self._with_rq(lambda: self._rq_worker.count(succeeded=failure is None))
+
+    def _forget(self, execution: Execution) -> None:
+        self._executions.pop(execution.lease.execution_id, None)
+        self._changed.set()
+
+    def _abort(self, execution: Execution) -> None:
+        self._forget(execution)
+        if self._child is not None:
+            self._child.send(Abort(execution.lease.execution_id))
+
+    # ---- keeping
+
+    async def _keep(self) -> None:
+        await self._renew()
+        if self._ready.is_set():
+            await self._beat()
+        for job_id in await self._leases.reap():
+            logger.warning("%s: its lease had ended; taken back", job_id)
+        await self._sweep()
+        self._watch_for_stall()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._hurry.wait(), self._settings.lease_seconds / 5)
+        self._hurry.clear()
+
+    async def _renew(self) -> None:
+        executions = list(self._executions.values())
+        renewals = await self._leases.renew([execution.lease for execution in executions])
+        for execution, renewal in zip(executions, renewals, strict=True):
+            if not renewal.held:
+                logger.warning("%s: the lease is lost; stopping its work", execution.job.id)
+                self._abort(execution)
+            elif renewal.cancel_requested:
+                await self._cancel(execution)
+            else:
+                self._set_previews(execution, renewal.previews_wanted)
+
+    async def _beat(self) -> None:
+        await self._liveness.beat(self._pulse)
+        await self._with_rq(lambda: self._rq_worker.beat(busy=bool(self._executions)))
+
+    async def _sweep(self) -> None:
+        """Removes ended jobs whose time is over, files first, so that no file is left without a record."""
+        for job_id in await self._jobs.expired(SWEEP_BATCH):
+            await self._artifacts.delete_all(f"{job_id}/")
+            try:
+                await self._jobs.delete(job_id)
+            except UnknownJob:
+                continue
+
+    def _watch_for_stall(self) -> None:
+        silent_seconds = time.monotonic() - self._heard_at
+        if self._executions and self._child is not None and silent_seconds > self._settings.stall_seconds:
+            logger.error("the child has been silent for %.0f s; replacing it", silent_seconds)
+            self._child.kill()
+
+    def _set_previews(self, execution: Execution, wanted: bool) -> None:
+        if execution.previews_wanted != wanted and self._child is not None:
+            execution.previews_wanted = wanted
+            self._child.send(SetPreviews(execution.lease.execution_id, wanted))
+
+    # ---- cancelling
+
+    async def _hear_cancellations(self) -> None:
+        """Hears of cancellations at once; those called out while nobody listened come with the next renewal."""
+        async for job_id in self._leases.cancellations():
+            for execution in list(self._executions.values()):
+                if execution.job.id == job_id:
+                    await self._cancel(execution)
+
+    async def _cancel(self, execution: Execution) -> None:
+        self._abort(execution)
+        await execution.settle("cancelled")
+        logger.info("%s: cancelled", execution.job.id)
+
+    # ---- leaving
+
+    async def _drain(self) -> None:
+        deadline = time.monotonic() + self._settings.drain_seconds
+        while self._executions and time.monotonic() < deadline:
+            self._changed.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), deadline - time.monotonic())
+
+    async def _leave(self) -> None:
+        leases = [execution.lease for execution in self._executions.values()]
+        try:
+            await self._leases.give_back(leases, "drained")
+            await self._liveness.depart(self._name)
+            await self._with_rq(self._rq_worker.deregister)
+        except StoreUnavailable as error:
+            logger.warning("leaving without a word: %s", error.message)
+        if self._child is not None:
+            self._child.end()
+        await self._connection.close()
+
+    async def _with_rq(self, call: Callable[[], None]) -> None:
+        """RQ's registries are for people to look at; that they cannot be written now is no reason to stop."""
+        try:
+            await asyncio.to_thread(call)
+        except RedisError as error:
+            logger.warning("RQ's registries are not up to date: %s", error)

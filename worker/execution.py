@@ -1,0 +1,135 @@
+"""One execution of one job, as the parent sees it: its lease, how far it is, and how its results reach the store."""
+
+import asyncio
+import base64
+import hashlib
+import json
+import logging
+import math
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from contract.artifact import MEDIA_TYPES, Artifact, artifact_id
+from contract.artifact_store import ArtifactStore
+from contract.errors import StoreUnavailable
+from contract.job import Job, JobFailure
+from contract.job_store import EventName
+from contract.leases import Lease, Leases, Outcome
+from worker.messages import Generate, ImageFinished, Previewed
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+REPORT_INTERVAL_SECONDS = 0.1
+RETRY_SECONDS = 0.5
+PATIENCE_SECONDS = 60.0
+"""How long an artifact store may refuse bytes (a full disk, say) before the job fails for it."""
+
+
+class Execution:
+    """Promise: what is written is fenced by the lease, and waits out an outage of the store instead of being lost."""
+
+    def __init__(self, lease: Lease, job: Job, leases: Leases, artifacts: ArtifactStore) -> None:
+        self.lease = lease
+        self.job = job
+        self.previews_wanted = False
+        self._leases = leases
+        self._artifacts = artifacts
+        self._published = {artifact.index for artifact in job.images}
+        self._first_step = len(self._published) * job.request.num_inference_steps
+        self._step = self._first_step
+        self._started = time.monotonic()
+        self._reported = 0.0
+
+    @property
+    def order(self) -> Generate:
+        """What the child is asked to do: the images that no earlier execution has published."""
+        missing = (index for index in range(self.job.request.num_images) if index not in self._published)
+        return Generate(self.lease.execution_id, self.job.request, tuple(missing))
+
+    @property
+    def num_images_left(self) -> int:
+        """Images that are still to be published."""
+        return self.job.request.num_images - len(self._published)
+
+    async def progress(self, step: int) -> None:
+        """Notes a step; tells the store at most ten times a second, and not at all while it is out of reach."""
+        self._step = step
+        now = time.monotonic()
+        if now - self._reported < REPORT_INTERVAL_SECONDS:
+            return
+        self._reported = now
+        await self._report("progress", {**self._progress(), "eta_seconds": self._eta_seconds()})
+
+    async def preview(self, message: Previewed) -> None:
+        """Passes a preview on, if somebody watches."""
+        if self.previews_wanted:
+            data = base64.b64encode(message.jpeg).decode()
+            await self._report(
+                "preview", {"index": message.index, "step": message.step, "media_type": "image/jpeg", "data": data}
+            )
+
+    async def warn(self, warning: str) -> None:
+        """Adds a warning to the job."""
+        await _until_available(lambda: self._leases.warn(self.lease, warning))
+
+    async def publish(self, message: ImageFinished) -> None:
+        """Stores an image under a name of this execution, and then makes it visible.
+
+        Raises: StoreUnavailable, when the artifact store has refused the bytes for PATIENCE_SECONDS.
+        """
+        artifact = self._artifact(message)
+        await _until_available(lambda: self._artifacts.put(artifact.storage_key, message.encoded), PATIENCE_SECONDS)
+        if not await _until_available(lambda: self._leases.publish_image(self.lease, artifact)):
+            await self._artifacts.delete(artifact.storage_key)
+        self._published.add(message.index)
+
+    async def settle(self, outcome: Outcome, failure: JobFailure | None = None) -> bool:
+        """Ends the job. When the lease is lost, nothing changes: the job is another execution's by now."""
+        settled = await _until_available(lambda: self._leases.settle(self.lease, outcome, failure))
+        if not settled:
+            logger.warning("%s: the lease was lost; the %s outcome is discarded", self.job.id, outcome)
+        return settled
+
+    def _artifact(self, message: ImageFinished) -> Artifact:
+        request = self.job.request
+        return Artifact(
+            id=artifact_id(self.job.id, message.index),
+            index=message.index,
+            seed=request.seed_of(message.index),
+            width=message.width,
+            height=message.height,
+            media_type=MEDIA_TYPES[request.output_format],
+            size_bytes=len(message.encoded),
+            sha256=hashlib.sha256(message.encoded).hexdigest(),
+            storage_key=f"{self.job.id}/{self.lease.execution_id}/{message.index}.{request.output_format}",
+        )
+
+    def _progress(self) -> dict[str, float]:
+        total = self.job.request.total_steps
+        return {"step": self._step, "total_steps": total, "fraction": round(self._step / total, 4)}
+
+    def _eta_seconds(self) -> float | None:
+        done = self._step - self._first_step
+        left = self.job.request.total_steps - self._step
+        return round((time.monotonic() - self._started) / done * left, 3) if done else None
+
+    async def _report(self, name: EventName, data: dict[str, object]) -> None:
+        try:
+            await self._leases.report(self.lease, self._step, self._eta_seconds(), [(name, json.dumps(data))])
+        except StoreUnavailable as error:
+            logger.info("%s: progress is not told: %s", self.job.id, error.message)
+
+
+async def _until_available(call: Callable[[], Awaitable[T]], patience_seconds: float = math.inf) -> T:
+    deadline = time.monotonic() + patience_seconds
+    while True:
+        try:
+            return await call()
+        except StoreUnavailable as error:
+            if time.monotonic() > deadline:
+                raise
+            logger.warning("waiting for the store: %s", error.message)
+            await asyncio.sleep(RETRY_SECONDS)

@@ -1,0 +1,61 @@
+"""How RQ's own tools see this worker: the only file here that imports rq."""
+
+from redis import Redis
+from rq import Queue, SimpleWorker
+from rq.serializers import JSONSerializer
+from rq.worker import WorkerStatus
+
+from contract.queue import QUEUE_NAME, SafelightRQJob
+
+
+class NotAnRQWorkerError(Exception):
+    """A plain RQ worker took a job whose work needs a model in memory."""
+
+
+def generate(job_id: str) -> None:
+    """The function that our RQ jobs name. It is never called by our worker, which runs many jobs at once."""
+    raise NotAnRQWorkerError(f"{job_id} is run by `python -m worker`, not by `rq worker`.")
+
+
+class RQWorker:
+    """The worker's entry in RQ's registries, so that `rq info` tells the truth about who is there and what they did.
+
+    Only presence and counts are kept with RQ's own methods; leases, reaping and settling are the contract's scripts.
+    The methods block for as long as the server takes to answer.
+    """
+
+    def __init__(self, url: str, name: str, lease_seconds: float) -> None:
+        self._redis = Redis.from_url(url)
+        self._worker = SimpleWorker(
+            [Queue(QUEUE_NAME, connection=self._redis, serializer=JSONSerializer, job_class=SafelightRQJob)],
+            name=name,
+            connection=self._redis,
+            serializer=JSONSerializer,
+            job_class=SafelightRQJob,
+            worker_ttl=max(1, int(lease_seconds)),
+            log_job_description=False,
+        )
+
+    def register(self) -> None:
+        """Says that the worker is there."""
+        self._worker.register_birth()
+        self._worker.set_state(WorkerStatus.IDLE)
+
+    def beat(self, *, busy: bool) -> None:
+        """Says that it still is, and whether it has work."""
+        if not self._redis.exists(self._worker.key):
+            self._worker.register_birth()
+        self._worker.heartbeat()
+        self._worker.set_state(WorkerStatus.BUSY if busy else WorkerStatus.IDLE)
+
+    def count(self, *, succeeded: bool) -> None:
+        """Adds one to the finished or failed jobs of this worker."""
+        if succeeded:
+            self._worker.increment_successful_job_count()
+        else:
+            self._worker.increment_failed_job_count()
+
+    def deregister(self) -> None:
+        """Says that the worker has left."""
+        self._worker.register_death()
+        self._redis.close()

@@ -1,0 +1,29 @@
+"""What a worker reads from the environment, beyond what both sides share."""
+
+from pydantic import Field
+
+from contract.settings import Settings
+
+
+class WorkerSettings(Settings):
+    """Settings of one worker; each is an environment variable `SAFELIGHT_<NAME>`."""
+
+    num_threads: int | None = Field(
+        default=None, ge=1, description="CPU threads of one forward; by default as many as there are cores."
+    )
+    rows_per_forward: int | None = Field(
+        default=None,
+        ge=1,
+        description="Rows in every forward of the network, the same for all so that nobody's picture depends on whom it "
+        "shared the device with; by default 2 on a CPU and 8 on CUDA.",
+    )
+    max_in_flight: int = Field(
+        default=4, ge=1, description="A worker takes another job while it has fewer images than this in flight."
+    )
+    drain_seconds: float = Field(
+        default=5, ge=0, description="How long a stopping worker works on; what is not done then is queued again."
+    )
+    stall_seconds: float = Field(
+        default=300, gt=0, description="After this long without a sign of life, a busy child process is replaced."
+    )
+    worker_log_level: str = Field(default="INFO", description="Log level of the worker.")
