@@ -59,9 +59,7 @@ def documented(*classes: type[SafelightError]) -> dict[int | str, dict[str, Any]
     by_status: dict[int | str, list[str]] = {}
     for cls in classes:
         by_status.setdefault(ANSWERS[cls].status, []).append(f"`{cls.code}`: {cls.__doc__}")
-    return {
-        status: {"model": ErrorResponse, "description": "\n\n".join(lines)} for status, lines in by_status.items()
-    }
+    return {status: {"model": ErrorResponse, "description": "\n\n".join(lines)} for status, lines in by_status.items()}
 
 
 def error_response(error: SafelightError, request_id: str) -> Response:
@@ -80,7 +78,7 @@ async def answer_error(request: Request, error: Exception) -> Response:
     """The handler of the error tree."""
     assert isinstance(error, SafelightError)
     request_id = request.state.request_id
-    if ANSWERS[type(error)].status >= 500:
+    if ANSWERS[type(error)].message is not None:
         logger.warning("%s in request %s: %s", error.code, request_id, error.message)
     return error_response(error, request_id)
 
@@ -91,7 +89,9 @@ async def answer_validation_error(request: Request, error: Exception) -> Respons
     return await answer_error(request, _invalid(error.errors()[0]))
 
 
-def http_error_handler(allowed_methods: Callable[[str], set[str]]) -> Callable[[Request, Exception], Awaitable[Response]]:
+def http_error_handler(
+    allowed_methods: Callable[[str], set[str]],
+) -> Callable[[Request, Exception], Awaitable[Response]]:
     """The handler of what the router raises: a path that nobody serves, or a method that it does not have."""
 
     async def answer_http_error(request: Request, error: Exception) -> Response:

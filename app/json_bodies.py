@@ -47,7 +47,9 @@ async def read_json(request: Request) -> JSONRequest:
     if not content:
         raise MalformedJSON("The body is empty; it must be a JSON object.")
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json" and not (media_type.startswith("application/") and media_type.endswith("+json")):
+    if media_type != "application/json" and not (
+        media_type.startswith("application/") and media_type.endswith("+json")
+    ):
         raise UnsupportedMediaType("Send the body as application/json.", field="Content-Type")
     return JSONRequest(request, content, parse_json(content))
 

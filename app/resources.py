@@ -1,4 +1,4 @@
-"""What one API process holds for as long as it runs: settings, catalogue, stores, metrics, and the sign that it ends."""
+"""What one API process holds while it runs: settings, catalogue, stores, metrics, and the sign that it ends."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,9 +1,9 @@
-"""Waiting for what may never come: the end of a job, with an eye on the client, the clock, and the end of the process."""
+"""Waiting for what may never come: with an eye on the client, the clock, and the end of the process."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 from starlette.requests import Request
 
@@ -12,7 +12,7 @@ from contract.job_store import JobEvent, JobStore
 T = TypeVar("T")
 
 
-async def first_of(*waits: Coroutine[Any, Any, object], timeout_seconds: float | None = None) -> None:
+async def first_of(*waits: Awaitable[object], timeout_seconds: float | None = None) -> None:
     """Waits until one of these is done, or the time is over; then none of them goes on.
 
     Raises: what the one that was done raises.
@@ -23,26 +23,29 @@ async def first_of(*waits: Coroutine[Any, Any, object], timeout_seconds: float |
         for task in done:
             task.result()
     finally:
-        await _end(tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def until(closing: asyncio.Event, items: AsyncGenerator[T]) -> AsyncIterator[T]:
+async def until(closing: asyncio.Event, items: AsyncGenerator[T]) -> AsyncGenerator[T]:
     """Passes items on, as they come, until the event is set."""
     async with aclosing(items):
-        while not closing.is_set():
-            following = asyncio.ensure_future(cast("Coroutine[Any, Any, T]", anext(items)))
-            await first_of(_ended(following), closing.wait())
-            if following.cancelled() or not following.done():
+        while True:
+            following = asyncio.ensure_future(_next(items))
+            await first_of(following, closing.wait())
+            if following.cancelled() or not (found := following.result()):
                 return
-            try:
-                yield following.result()
-            except StopAsyncIteration:
-                return
+            yield found[0]
 
 
-async def ended(job_store: JobStore, job_id: str) -> None:
-    """Returns when the job has ended. Raises: UnknownJob."""
-    events = cast("AsyncGenerator[JobEvent | None]", job_store.follow(job_id))
+def follow(job_store: JobStore, job_id: str, after: str) -> AsyncGenerator[JobEvent | None]:
+    """`JobStore.follow`, as the generator that it is, so that it can be closed."""
+    return cast("AsyncGenerator[JobEvent | None]", job_store.follow(job_id, after))
+
+
+async def ended(events: AsyncGenerator[JobEvent | None]) -> None:
+    """Returns when the last event has come."""
     async with aclosing(events):
         async for _ in events:
             pass
@@ -52,3 +55,10 @@ async def disconnected(request: Request) -> None:
     """Returns when the client has gone. The body must have been read."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
+
+
+async def _next(items: AsyncGenerator[T]) -> list[T]:
+    try:
+        return [await anext(items)]
+    except StopAsyncIteration:
+        return []

@@ -1,0 +1,64 @@
+"""`python -m app`: one API process, on an address of its own or on a socket that its parent has bound."""
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import socket
+import sys
+
+import uvicorn
+from pydantic import ValidationError
+
+from app.main import create_app
+from app.settings import AppSettings
+from contract.errors import CatalogueInvalid
+
+
+class Server(uvicorn.Server):
+    """A server that says so when it is about to wait for the requests in flight."""
+
+    def __init__(self, config: uvicorn.Config, closing: asyncio.Event) -> None:
+        super().__init__(config)
+        self._closing = closing
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Ends what waits, then the rest."""
+        self._closing.set()
+        await super().shutdown(sockets)
+
+
+async def serve(settings: AppSettings, listener: socket.socket | None) -> None:
+    """Serves until SIGINT or SIGTERM."""
+    closing = asyncio.Event()
+    config = uvicorn.Config(
+        create_app(settings, closing),
+        host=settings.host,
+        port=settings.port,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=settings.shutdown_seconds,
+    )
+    await Server(config, closing).serve(None if listener is None else [listener])
+
+
+def main() -> None:
+    """Reads the command line and the environment, and serves."""
+    parser = argparse.ArgumentParser(prog="python -m app", description=__doc__)
+    parser.add_argument("--fd", type=int, help="the file descriptor of a listening socket to serve on")
+    listener_fd = parser.parse_args().fd
+    try:
+        settings = AppSettings()
+        logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(name)s %(levelname)s %(message)s")
+        listener = None if listener_fd is None else socket.socket(fileno=listener_fd)
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(serve(settings, listener))
+    except (CatalogueInvalid, ValidationError, OSError) as error:
+        sys.exit(f"safelight: {error}")
+
+
+if __name__ == "__main__":
+    main()

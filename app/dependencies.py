@@ -1,0 +1,75 @@
+"""What routes ask FastAPI for: the process's resources, the job that a path names, and how to show jobs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Path
+from starlette.requests import Request
+
+from app.resources import Resources
+from app.responses import JOB_ID, ImageShown, JobShown, Links
+from contract.artifact import Artifact
+from contract.job import Job
+from contract.job_store import JobStore
+
+
+def resources(request: Request) -> Resources:
+    """What the lifespan opened."""
+    opened: Resources = request.state.resources
+    return opened
+
+
+ResourcesOf = Annotated[Resources, Depends(resources)]
+
+
+def links(request: Request) -> Links:
+    """Addresses as this client sees them."""
+    return Links(str(request.base_url).rstrip("/"))
+
+
+LinksOf = Annotated[Links, Depends(links)]
+
+
+@dataclass(frozen=True, slots=True)
+class Presenter:
+    """Jobs as one client is shown them."""
+
+    job_store: JobStore
+    links: Links
+
+    async def job(self, job: Job) -> JobShown:
+        """The job as it is now."""
+        return (await self.jobs([job]))[0]
+
+    async def jobs(self, jobs: Sequence[Job]) -> list[JobShown]:
+        """Jobs as they are now, with one more question to the store if any of them waits."""
+        waiting = [job.id for job in jobs if job.status == "queued"]
+        positions = await self.job_store.queue_positions(waiting)
+        return [JobShown.of(job, positions.get(job.id), self.links) for job in jobs]
+
+    def admitted(self, job: Job) -> JobShown:
+        """The job as it was when it was admitted, however long ago that is."""
+        return JobShown.of(job.as_admitted(), job.admitted_position, self.links)
+
+    def image(self, data: str) -> ImageShown:
+        """The image in an `image` event."""
+        return ImageShown.of(Artifact.model_validate_json(data), self.links)
+
+
+def presenter(resources: ResourcesOf, links: LinksOf) -> Presenter:
+    """Shows jobs to this client."""
+    return Presenter(resources.job_store, links)
+
+
+PresenterOf = Annotated[Presenter, Depends(presenter)]
+
+JobId = Annotated[str, Path(description="The job's id.", examples=[JOB_ID])]
+
+
+async def existing_job(job_id: JobId, resources: ResourcesOf) -> Job:
+    """The job that the path names. Raises: UnknownJob."""
+    return await resources.job_store.get(job_id)
+
+
+ExistingJob = Annotated[Job, Depends(existing_job)]

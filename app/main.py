@@ -1,0 +1,71 @@
+"""The application: its routes, its one way of answering errors, and what it opens when it starts."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from app.envelope import Envelope
+from app.error_responses import answer_error, answer_validation_error, http_error_handler
+from app.metrics import RequestMetrics
+from app.openapi import UNEXPECTED, describe
+from app.resources import open_resources
+from app.routes import ROUTERS
+from app.settings import AppSettings
+from contract.catalogue import Catalogue, read_catalogue
+from contract.errors import SafelightError
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]
+
+
+def create_app(settings: AppSettings, closing: asyncio.Event | None = None) -> FastAPI:
+    """The application with these settings. Setting `closing` ends what waits; the application does so too at its end.
+
+    Raises: CatalogueInvalid.
+    """
+    metrics = RequestMetrics()
+    catalogue = read_catalogue(settings.catalogue)
+    app = FastAPI(
+        title="Safelight",
+        version="0.1.0",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        root_path=settings.root_path,
+        redirect_slashes=False,
+        responses=UNEXPECTED,
+        lifespan=_lifespan(settings, catalogue, metrics, closing or asyncio.Event()),
+    )
+    for router in ROUTERS:
+        app.include_router(router)
+    app.openapi = partial(describe, app)  # type: ignore[method-assign]
+    app.add_exception_handler(SafelightError, answer_error)
+    app.add_exception_handler(RequestValidationError, answer_validation_error)
+    app.add_exception_handler(HTTPException, http_error_handler(_allowed_methods))
+    app.add_middleware(Envelope, metrics=metrics)
+    return app
+
+
+def _lifespan(settings: AppSettings, catalogue: Catalogue, metrics: RequestMetrics, closing: asyncio.Event) -> Lifespan:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+        async with open_resources(settings, catalogue, metrics, closing) as resources:
+            yield {"resources": resources}
+
+    return lifespan
+
+
+def _allowed_methods(path: str) -> set[str]:
+    """All methods that some route takes under a path."""
+    return {
+        method
+        for router in ROUTERS
+        for route in router.routes
+        if route.path_regex.fullmatch(path)  # type: ignore[attr-defined]
+        for method in route.methods  # type: ignore[attr-defined]
+    }

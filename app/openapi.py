@@ -1,0 +1,44 @@
+"""What the OpenAPI document says of every operation alike."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from app.error_responses import documented
+from contract.errors import SafelightError
+
+DESCRIPTION = """\
+Latent diffusion as a durable job service: POST a prompt, get a job, then poll it, wait for it, or follow its events.
+
+Times are RFC 3339 in UTC. Every answer has an `X-Request-Id`; one that comes with the request is kept. Every error has
+the same shape, `{"error": {"code", "message", "field", "request_id"}}`.
+"""
+
+REQUEST_ID = {"description": "The request's id.", "schema": {"type": "string"}, "example": "4fd1c36a0a3b4ef39e9f"}
+RETRY_AFTER = {"description": "Seconds to wait before the next try.", "schema": {"type": "integer"}, "example": 2}
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """The document, with the headers that every answer has."""
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title="Safelight", version=app.version, description=DESCRIPTION, routes=app.routes, tags=app.openapi_tags
+        )
+        for status, response in _responses(document):
+            headers = response.setdefault("headers", {})
+            headers["X-Request-Id"] = REQUEST_ID
+            if status in ("429", "503"):
+                headers["Retry-After"] = RETRY_AFTER
+        app.openapi_schema = document
+    return app.openapi_schema
+
+
+UNEXPECTED = documented(SafelightError)
+
+
+def _responses(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path in document["paths"].values():
+        for operation in path.values():
+            yield from operation["responses"].items()

@@ -1,0 +1,258 @@
+"""The shapes in which jobs and models are shown to clients."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from contract.artifact import Artifact
+from contract.catalogue import ModelSpec
+from contract.job import Job, JobStatus
+from contract.request import CompleteRequest, Scheduler
+
+JOB_ID = "job_3f2b8c1d9e7a4f60b5c2d1e0a9f8b7c6"
+IMAGE_ID = "art_3f2b8c1d9e7a4f60b5c2d1e0a9f8b7c6_0"
+BASE = "http://127.0.0.1:8000"
+TIME = "2026-11-24T09:30:00.250000Z"
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Addresses under the URL at which the client reached this API."""
+
+    base: str
+
+    def job(self, job_id: str) -> str:
+        """Where a job is read."""
+        return f"{self.base}/v1/jobs/{job_id}"
+
+    def artifact(self, artifact_id: str) -> str:
+        """Where an image's bytes are."""
+        return f"{self.base}/v1/artifacts/{artifact_id}"
+
+
+class RequestShown(CompleteRequest):
+    """The complete request: posted again, it makes the same pictures."""
+
+    model: str = Field(description="An id from `GET /v1/models`.", examples=["safelight-emoji"])
+    height: int = Field(description="Pixels.", examples=[128])
+    width: int = Field(description="Pixels.", examples=[128])
+    num_inference_steps: int = Field(description="Denoising steps.", examples=[20])
+    guidance_scale: float = Field(description="Weight of classifier-free guidance, 1 = off.", examples=[4.0])
+    scheduler: Scheduler = Field(description="Sampler and noise spacing.", examples=["ddim"])
+    seed: int = Field(description="Where the noise of the first image comes from.", examples=[7])
+
+
+class ProgressShown(BaseModel):
+    """How far a job is, in denoising steps over all of its images."""
+
+    step: int = Field(description="Steps done.", examples=[5])
+    total_steps: int = Field(description="Steps to do.", examples=[20])
+    fraction: float = Field(description="Steps done over steps to do, 0 to 1.", examples=[0.25])
+    eta_seconds: float | None = Field(description="Seconds to the end, where that is known.", examples=[1.5])
+
+
+class ImageShown(BaseModel):
+    """One finished picture."""
+
+    id: str = Field(description="The id under which the bytes are served.", examples=[IMAGE_ID])
+    index: int = Field(description="Which of the request's pictures this is, from 0.", examples=[0])
+    seed: int = Field(description="With this seed and `num_images` 1, the request makes this picture.", examples=[7])
+    url: str = Field(description="Where the bytes are.", examples=[f"{BASE}/v1/artifacts/{IMAGE_ID}"])
+    width: int = Field(description="Pixels.", examples=[128])
+    height: int = Field(description="Pixels.", examples=[128])
+    media_type: str = Field(description="How the picture is encoded.", examples=["image/png"])
+    size_bytes: int = Field(description="How many bytes it has.", examples=[18423])
+    sha256: str = Field(
+        description="Hex digest of the bytes.",
+        examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],
+    )
+
+    @classmethod
+    def of(cls, artifact: Artifact, links: Links) -> "ImageShown":
+        """A published artifact, without the place where it is stored."""
+        return cls(**artifact.model_dump(exclude={"storage_key"}), url=links.artifact(artifact.id))
+
+
+class FailureShown(BaseModel):
+    """Why a job failed."""
+
+    code: str = Field(description="What went wrong, in a word that does not change.", examples=["generation_failed"])
+    message: str = Field(description="What went wrong, for people.", examples=["The engine stopped."])
+    retryable: bool = Field(description="Whether the same request may succeed later.", examples=[False])
+
+
+class JobUrls(BaseModel):
+    """What can be done with a job, and where."""
+
+    self: str = Field(description="GET reads it, DELETE removes it.", examples=[f"{BASE}/v1/jobs/{JOB_ID}"])
+    events: str = Field(description="GET follows it.", examples=[f"{BASE}/v1/jobs/{JOB_ID}/events"])
+    cancel: str = Field(description="POST ends it.", examples=[f"{BASE}/v1/jobs/{JOB_ID}/cancel"])
+
+
+class JobShown(BaseModel):
+    """One accepted request and what became of it."""
+
+    id: str = Field(description="The job's id.", examples=[JOB_ID])
+    kind: Literal["generation"] = Field(description="What kind of work it is.", examples=["generation"])
+    status: JobStatus = Field(
+        description="`queued` and `running` may change; the others are final.", examples=["running"]
+    )
+    request: RequestShown = Field(
+        description="The complete request.",
+        examples=[
+            {
+                "prompt": "a red apple",
+                "model": "safelight-emoji",
+                "height": 128,
+                "width": 128,
+                "num_inference_steps": 20,
+                "guidance_scale": 4.0,
+                "scheduler": "ddim",
+                "seed": 7,
+            }
+        ],
+    )
+    progress: ProgressShown = Field(
+        description="How far it is.",
+        examples=[{"step": 5, "total_steps": 20, "fraction": 0.25, "eta_seconds": 1.5}],
+    )
+    queue_position: int | None = Field(description="Its place while it waits, 1 = next; else null.", examples=[None])
+    images: list[ImageShown] = Field(description="The pictures that are finished, in order.", examples=[[]])
+    warnings: list[str] = Field(description="What you should know about the result.", examples=[[]])
+    error: FailureShown | None = Field(description="Why it failed; null unless it did.", examples=[None])
+    attempt: int = Field(description="Which execution this is, from 1; 0 before the first.", examples=[1])
+    created_at: datetime = Field(description="When it was accepted.", examples=[TIME])
+    started_at: datetime | None = Field(description="When its present execution started.", examples=[TIME])
+    finished_at: datetime | None = Field(description="When it ended.", examples=[None])
+    expires_at: datetime | None = Field(description="When it and its pictures may be removed.", examples=[None])
+    urls: JobUrls = Field(
+        description="What can be done with it, and where.",
+        examples=[
+            {
+                "self": f"{BASE}/v1/jobs/{JOB_ID}",
+                "events": f"{BASE}/v1/jobs/{JOB_ID}/events",
+                "cancel": f"{BASE}/v1/jobs/{JOB_ID}/cancel",
+            }
+        ],
+    )
+
+    @classmethod
+    def of(cls, job: Job, queue_position: int | None, links: Links) -> "JobShown":
+        """The job as it was read, with its place in the queue."""
+        url = links.job(job.id)
+        return cls(
+            **job.model_dump(include=_COPIED),
+            request=RequestShown.model_validate(job.request.model_dump()),
+            progress=ProgressShown(**job.progress.model_dump(), fraction=round(job.progress.fraction, 4)),
+            queue_position=queue_position,
+            images=[ImageShown.of(artifact, links) for artifact in job.images],
+            urls=JobUrls(self=url, events=f"{url}/events", cancel=f"{url}/cancel"),
+        )
+
+
+_COPIED = {
+    "id", "kind", "status", "warnings", "error", "attempt", "created_at", "started_at", "finished_at", "expires_at"
+}  # fmt: skip
+
+
+class JobPage(BaseModel):
+    """Jobs, newest first."""
+
+    data: list[JobShown] = Field(description="The jobs of this page.", examples=[[]])
+    next_cursor: str | None = Field(
+        description="Pass it as `cursor` for the next page; null on the last one.", examples=["41"]
+    )
+
+
+class DefaultsShown(BaseModel):
+    """What a request that leaves these open gets."""
+
+    height: int = Field(description="Pixels.", examples=[128])
+    width: int = Field(description="Pixels.", examples=[128])
+    num_inference_steps: int = Field(description="Denoising steps.", examples=[20])
+    guidance_scale: float = Field(description="Weight of classifier-free guidance.", examples=[4.0])
+    scheduler: Scheduler = Field(description="Sampler and noise spacing.", examples=["ddim"])
+
+
+class LimitsShown(BaseModel):
+    """What a request may ask for."""
+
+    size_multiple: int = Field(description="Height and width are multiples of this.", examples=[32])
+    min_size: int = Field(description="The least height and width, in pixels.", examples=[64])
+    max_size: int = Field(description="The greatest height and width, in pixels.", examples=[256])
+    max_num_inference_steps: int = Field(description="The most denoising steps.", examples=[150])
+    max_guidance_scale: float = Field(description="The greatest guidance scale.", examples=[30.0])
+    max_cost: int = Field(description="The most pixels × steps × images of one job.", examples=[26214400])
+
+
+class ModelShown(BaseModel):
+    """One model on offer."""
+
+    id: str = Field(description="The name to ask for it.", examples=["safelight-emoji"])
+    object: Literal["model"] = Field(default="model", description="What this is.", examples=["model"])
+    created: int = Field(description="When it was made, in Unix seconds.", examples=[1795478400])
+    owned_by: str = Field(description="Who made it.", examples=["safelight"])
+    family: str = Field(description="Its kind of pipeline.", examples=["stable_diffusion"])
+    licence: str = Field(description="The terms of its weights.", examples=["MIT"])
+    defaults: DefaultsShown = Field(
+        description="What a request that leaves these open gets.",
+        examples=[{"height": 128, "width": 128, "num_inference_steps": 20, "guidance_scale": 4.0, "scheduler": "ddim"}],
+    )
+    limits: LimitsShown = Field(
+        description="What a request may ask for.",
+        examples=[
+            {
+                "size_multiple": 32,
+                "min_size": 64,
+                "max_size": 256,
+                "max_num_inference_steps": 150,
+                "max_guidance_scale": 30.0,
+                "max_cost": 26214400,
+            }
+        ],
+    )
+    schedulers: list[Scheduler] = Field(description="The schedulers that it offers.", examples=[["euler", "ddim"]])
+
+    @classmethod
+    def of(cls, spec: ModelSpec) -> "ModelShown":
+        """A row of the catalogue, without where its files are."""
+        return cls.model_validate(spec.model_dump(exclude={"source", "text_encoder"}))
+
+
+class ModelList(BaseModel):
+    """All models on offer."""
+
+    object: Literal["list"] = Field(default="list", description="What this is.", examples=["list"])
+    data: list[ModelShown] = Field(description="The models, the catalogue's first one first.", examples=[[]])
+
+    @classmethod
+    def of(cls, specs: Sequence[ModelSpec]) -> "ModelList":
+        """Rows of the catalogue."""
+        return cls(data=[ModelShown.of(spec) for spec in specs])
+
+
+class Health(BaseModel):
+    """That the process answers."""
+
+    status: Literal["ok"] = Field(default="ok", description="Always this.", examples=["ok"])
+
+
+class Readiness(BaseModel):
+    """That jobs are accepted and worked on."""
+
+    status: Literal["ready"] = Field(default="ready", description="Always this.", examples=["ready"])
+    num_workers: int = Field(description="How many workers are alive.", examples=[1])
+
+
+class Welcome(BaseModel):
+    """Where to go from here."""
+
+    name: str = Field(description="What this is.", examples=["Safelight"])
+    docs: str = Field(description="The API's documentation, for people.", examples=[f"{BASE}/docs"])
+    openapi: str = Field(description="The same, for programs.", examples=[f"{BASE}/openapi.json"])
+    generations: str = Field(description="POST a prompt here.", examples=[f"{BASE}/v1/generations"])
+    jobs: str = Field(description="What became of the prompts.", examples=[f"{BASE}/v1/jobs"])
+    models: str = Field(description="The models on offer.", examples=[f"{BASE}/v1/models"])

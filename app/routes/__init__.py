@@ -1,0 +1,16 @@
+"""One file a resource; here is the list of them."""
+
+from fastapi import APIRouter
+
+from app.routes import artifacts, documentation, events, generations, health, jobs, metrics, models
+
+ROUTERS: tuple[APIRouter, ...] = (
+    generations.router,
+    jobs.router,
+    events.router,
+    artifacts.router,
+    models.router,
+    health.router,
+    metrics.router,
+    documentation.router,
+)

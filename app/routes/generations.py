@@ -1,0 +1,117 @@
+"""Prompts come in here, and leave as jobs."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.dependencies import Presenter, PresenterOf, ResourcesOf
+from app.error_responses import documented
+from app.errors import BodyTooLarge, MalformedJSON, UnsupportedMediaType
+from app.json_bodies import JSONRoute
+from app.prefer import preferred_wait
+from app.resources import Resources
+from app.responses import JOB_ID, JobShown
+from app.waiting import disconnected, ended, first_of, follow
+from contract.errors import (
+    IdempotencyConflict,
+    InvalidRequest,
+    LimitExceeded,
+    QueueFull,
+    StoreUnavailable,
+    UnknownModel,
+    UnsupportedScheduler,
+)
+from contract.job import Job
+from contract.job_store import FIRST
+from contract.request import GenerationRequest
+
+router = APIRouter(prefix="/v1", tags=["generations"], route_class=JSONRoute)
+
+PreferHeader = Annotated[
+    list[str] | None,
+    Header(
+        alias="Prefer",
+        description="`wait=N` waits up to N seconds, 0 to 60, for the job to end; other preferences are passed over.",
+        examples=["wait=30"],
+    ),
+]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        description="The same key and body give the same job for 24 hours, however often they are sent.",
+        examples=["order-42"],
+    ),
+]
+
+HEADERS: dict[str, Any] = {
+    "Location": {"description": "Where the job is.", "schema": {"type": "string"}, "example": f"/v1/jobs/{JOB_ID}"},
+    "Preference-Applied": {
+        "description": "The `wait` that was honoured.",
+        "schema": {"type": "string"},
+        "example": "wait=30",
+    },
+}
+
+
+@router.post(
+    "/generations",
+    status_code=202,
+    response_description="The job is accepted, and has not ended yet.",
+    responses={
+        200: {"model": JobShown, "description": "The job ended while the client waited.", "headers": HEADERS},
+        202: {"headers": HEADERS},
+        **documented(
+            InvalidRequest,
+            MalformedJSON,
+            UnsupportedMediaType,
+            BodyTooLarge,
+            UnknownModel,
+            UnsupportedScheduler,
+            LimitExceeded,
+            IdempotencyConflict,
+            QueueFull,
+            StoreUnavailable,
+        ),
+    },
+)
+async def create_generation(
+    *,
+    generation: GenerationRequest,
+    request: Request,
+    response: Response,
+    resources: ResourcesOf,
+    presenter: PresenterOf,
+    prefer: PreferHeader = None,
+    idempotency_key: IdempotencyKey = None,
+) -> JobShown:
+    """Accept a prompt as a job, and wait for its end if the client prefers that."""
+    wait_seconds = preferred_wait(prefer or ())
+    complete = resources.catalogue.resolve(generation)
+    admission = await resources.job_store.admit(
+        generation, complete, max_queued=resources.settings.max_queued_jobs, idempotency_key=idempotency_key
+    )
+    response.headers["Location"] = f"{request.scope.get('root_path', '')}/v1/jobs/{admission.job.id}"
+    if wait_seconds is None:
+        return presenter.admitted(admission.job)
+    response.headers["Preference-Applied"] = f"wait={wait_seconds}"
+    job = await _patiently(admission.job, wait_seconds, request, resources)
+    response.status_code = 200 if job.ended else 202
+    return await _shown(job, presenter)
+
+
+async def _patiently(job: Job, wait_seconds: int, request: Request, resources: Resources) -> Job:
+    """The job when it has ended, or as it is when the time, the client's patience, or this process is over."""
+    if job.ended or wait_seconds == 0:
+        return job
+    events = follow(resources.job_store, job.id, FIRST)
+    await first_of(ended(events), disconnected(request), resources.closing.wait(), timeout_seconds=wait_seconds)
+    return await resources.job_store.get(job.id)
+
+
+async def _shown(job: Job, presenter: Presenter) -> JobShown:
+    return presenter.admitted(job) if job.status == "queued" else await presenter.job(job)

@@ -1,0 +1,67 @@
+"""Jobs: read, listed, cancelled, removed."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.dependencies import ExistingJob, JobId, PresenterOf, ResourcesOf
+from app.error_responses import documented
+from app.responses import JobPage, JobShown
+from contract.errors import InvalidRequest, JobNotEnded, StoreUnavailable, UnknownJob
+from contract.job import JobStatus
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+
+class Listing(BaseModel):
+    """Which jobs to list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: JobStatus | None = Field(default=None, description="Only jobs in this status.", examples=["queued"])
+    limit: int = Field(default=20, ge=1, le=100, description="At most this many.", examples=[20])
+    cursor: str | None = Field(
+        default=None, pattern=r"^[0-9]{1,15}$", description="The `next_cursor` of the page before.", examples=["41"]
+    )
+
+
+@router.get("", response_description="One page of jobs.", responses=documented(InvalidRequest, StoreUnavailable))
+async def list_jobs(listing: Annotated[Listing, Query()], resources: ResourcesOf, presenter: PresenterOf) -> JobPage:
+    """List jobs, newest first; jobs that are admitted meanwhile do not shift the pages."""
+    cursor = None if listing.cursor is None else int(listing.cursor)
+    jobs, following = await resources.job_store.page(status=listing.status, limit=listing.limit, cursor=cursor)
+    return JobPage(data=await presenter.jobs(jobs), next_cursor=None if following is None else str(following))
+
+
+@router.get(
+    "/{job_id}", response_description="The job as it is now.", responses=documented(UnknownJob, StoreUnavailable)
+)
+async def read_job(job: ExistingJob, presenter: PresenterOf) -> JobShown:
+    """Read a job."""
+    return await presenter.job(job)
+
+
+@router.post(
+    "/{job_id}/cancel",
+    response_description="The job after that; a running one ends at its next denoising step.",
+    responses=documented(UnknownJob, StoreUnavailable),
+)
+async def cancel_job(job_id: JobId, resources: ResourcesOf, presenter: PresenterOf) -> JobShown:
+    """Ask for the end of a job. One that waits never starts; one that has ended stays as it is."""
+    return await presenter.job(await resources.job_store.cancel(job_id))
+
+
+@router.delete(
+    "/{job_id}",
+    status_code=204,
+    response_description="The job and its pictures are gone.",
+    responses=documented(UnknownJob, JobNotEnded, StoreUnavailable),
+)
+async def delete_job(job: ExistingJob, resources: ResourcesOf) -> None:
+    """Remove an ended job and its pictures."""
+    if not job.ended:
+        raise JobNotEnded(f"The job is {job.status}; cancel it first.")
+    # The files go first: when that fails, the job is still there to be removed again.
+    await resources.artifacts.delete_all(f"{job.id}/")
+    await resources.job_store.delete(job.id)
