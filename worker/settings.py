@@ -14,8 +14,8 @@ class WorkerSettings(Settings):
     rows_per_forward: int | None = Field(
         default=None,
         ge=1,
-        description="Rows in every forward of the network, the same for all so that nobody's picture depends on whom it "
-        "shared the device with; by default 2 on a CPU and 8 on CUDA.",
+        description="Rows in every forward of the network: always as many, so that nobody's picture depends on whom it "
+        "shared the device with. By default 2 on a CPU and 8 on CUDA.",
     )
     max_in_flight: int = Field(
         default=4, ge=1, description="A worker takes another job while it has fewer images than this in flight."

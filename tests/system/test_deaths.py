@@ -1,7 +1,5 @@
 """SIGKILL, of the child, of the parent, of everything: the job ends once, with the picture of an undisturbed run."""
 
-import time
-
 import psutil
 
 from tests.system.conftest import Installation, device_process, kill, kill_tree
@@ -31,14 +29,12 @@ async def test_the_child_dies(installation: Installation, worker: psutil.Process
     job_id = await installation.submit(num_inference_steps=NUM_STEPS)
     await installation.until_step(job_id, 5)
     kill(device_process(worker))
-    died_at = time.monotonic()
 
     async def runs_again() -> bool:
         job = await installation.jobs.get(job_id)
         return job.attempt == 2 and job.status == "running"
 
     await wait_until_async(runs_again, 10)
-    installation.log.open("a").write(f"ran again after {time.monotonic() - died_at:.2f} s\n")
     await ends_once_with(installation, job_id, digest, attempt=2)
 
 
@@ -55,7 +51,8 @@ async def test_the_parent_dies(installation: Installation, worker: psutil.Proces
     await ends_once_with(installation, job_id, digest, attempt=2)
 
 
-async def test_everything_dies(installation: Installation, worker: psutil.Process) -> None:
+async def test_everything_dies(installation: Installation) -> None:
+    installation.start_worker(SAFELIGHT_MAX_IN_FLIGHT="1")
     digest = await undisturbed_digest(installation)
     running = await installation.submit(num_inference_steps=NUM_STEPS)
     await installation.until_step(running, 5)

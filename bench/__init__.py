@@ -1,0 +1,1 @@
+"""The benchmarks: each module measures one promise, and says with --help how."""

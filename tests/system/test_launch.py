@@ -1,0 +1,143 @@
+"""`python -m launch`: everything starts, serves, and stops; what dies is started again; what was queued goes on."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.system.conftest import ROOT, Installation, kill, kill_tree
+from tests.waiting import wait_until
+
+
+class Launched:
+    """A running launcher, and HTTP to it."""
+
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+        self._seen = installation.log.stat().st_size if installation.log.exists() else 0
+        self.process = installation.start(sys.executable, "-m", "launch", SAFELIGHT_PORT="0")
+        self.address = wait_until(self._announced, 60, self.log)
+
+    def log(self) -> str:
+        """What has been printed since the start."""
+        return self.installation.log.read_bytes()[self._seen :].decode()
+
+    def _announced(self) -> str | None:
+        found = re.search(r"is ready at (http://\S+)", self.log())
+        return found.group(1) if found else None
+
+    def call(self, path: str, body: dict[str, object] | None = None, **headers: str) -> Any:
+        """The JSON that answers a GET, or a POST if there is a body."""
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"content-type": "application/json"} | headers
+        request = urllib.request.Request(f"{self.address}{path}", data, headers)
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return json.load(response)
+
+    def child_named(self, word: str) -> psutil.Process:
+        """The service whose command line ends with this word."""
+        return wait_until(
+            lambda: next((child for child in self.process.children() if _runs(child, word)), None), 30, self.log
+        )
+
+
+def _runs(process: psutil.Process, module: str) -> bool:
+    try:
+        return process.cmdline()[1:3] == ["-m", module]
+    except psutil.ZombieProcess:
+        return False
+
+
+@pytest.fixture
+def launched(tiny_catalogue: Path) -> Iterator[Launched]:
+    with tempfile.TemporaryDirectory(prefix="sl-") as folder:
+        installation = Installation(Path(folder), tiny_catalogue)
+        yield Launched(installation)
+        installation.end()
+
+
+def picture(launched: Launched, **changes: object) -> bytes:
+    """The bytes of one picture, asked for as the README does."""
+    job = launched.call("/v1/generations", {"prompt": "a red apple", "seed": 7} | changes, prefer="wait=30")
+    assert job["status"] == "succeeded", job
+    with urllib.request.urlopen(job["images"][0]["url"], timeout=30) as response:
+        assert response.headers["content-type"] == "image/png"
+        return bytes(response.read())
+
+
+def test_a_prompt_becomes_a_picture_and_again_the_same(launched: Launched) -> None:
+    assert picture(launched) == picture(launched)
+
+
+def test_interrupting_ends_every_process(launched: Launched) -> None:
+    family = launched.process.children(recursive=True)
+    assert len(family) >= 5
+    launched.process.send_signal(signal.SIGINT)
+    assert launched.process.wait(30) == 0
+    _, alive = psutil.wait_procs(family, 5)
+    assert alive == [], launched.log()
+    assert "Traceback" not in launched.log()
+
+
+def test_a_killed_launcher_leaves_nobody_behind(launched: Launched) -> None:
+    family = launched.process.children(recursive=True)
+    kill(launched.process)
+    _, alive = psutil.wait_procs(family, 20)
+    assert alive == []
+
+
+@pytest.mark.parametrize("word", ["worker", "app"])
+def test_what_dies_is_started_again(launched: Launched, word: str) -> None:
+    first = launched.child_named(word)
+    kill(first)
+    wait_until(lambda: launched.child_named(word).pid != first.pid, 30, launched.log)
+
+    def picture_again() -> bytes | None:
+        try:
+            return picture(launched)
+        except (OSError, urllib.error.HTTPError):
+            return None
+
+    assert wait_until(picture_again, 60, launched.log)
+
+
+def test_what_was_queued_goes_on_after_everything_was_killed(launched: Launched, tiny_catalogue: Path) -> None:
+    undisturbed = picture(launched, num_inference_steps=300)
+    job = launched.call("/v1/generations", {"prompt": "a red apple", "seed": 7, "num_inference_steps": 300})
+    wait_until(lambda: launched.call(f"/v1/jobs/{job['id']}")["progress"]["step"] > 2, 30, launched.log)
+    kill_tree(launched.process)
+    again = Launched(launched.installation)
+
+    def ended() -> Any:
+        now = again.call(f"/v1/jobs/{job['id']}")
+        return now if now["status"] == "succeeded" else None
+
+    finished = wait_until(ended, 60, again.log)
+    with urllib.request.urlopen(finished["images"][0]["url"], timeout=30) as response:
+        assert response.read() == undisturbed
+
+
+def test_a_second_launcher_is_refused_the_same_home(launched: Launched) -> None:
+    second = launched.installation.start(sys.executable, "-m", "launch", SAFELIGHT_PORT="0")
+    assert second.wait(30) == 1
+    assert "already running" in launched.log()
+
+
+def test_the_http_side_imports_no_torch() -> None:
+    code = "import app.main, sys; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_the_parent_of_a_worker_imports_no_torch() -> None:
+    code = "import worker.consumer, worker.__main__, sys; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
