@@ -65,6 +65,14 @@ class ModelFolder:
             raise ModelUnavailable(f"{self.path / name} is not a JSON object.")
         return content
 
+    def require_layout(self, pipeline_class: str) -> None:
+        """Refuses a folder that another pipeline of diffusers was saved to."""
+        found = self.index.get("_class_name")
+        if found != pipeline_class:
+            raise ModelUnavailable(
+                f"{self.path}/model_index.json is of {found}, and its family needs {pipeline_class}."
+            )
+
     def unet(self) -> Any:
         """The denoising network."""
         model_class = self._allowed("unet", NETWORKS)

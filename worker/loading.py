@@ -7,7 +7,7 @@ from pathlib import Path
 
 import safetensors
 import safetensors.torch
-from huggingface_hub import snapshot_download
+from huggingface_hub import HfApi, snapshot_download
 from torch import Tensor
 
 from contract.catalogue import Catalogue, HubSource, LocalSource, ModelSpec, PackagedWeights
@@ -32,6 +32,8 @@ HUB_FILES = [
 
 HUB_VARIANTS = ["*.fp16.*", "*.bf16.*", "*.non_ema.*"]
 """Second copies of the weights, which nothing here reads."""
+
+HUB_PATIENCE_SECONDS = 5.0
 
 
 class PipelineLoader:
@@ -73,14 +75,31 @@ def model_path(source: LocalSource | HubSource) -> Path:
 
 
 def _hub_path(source: HubSource) -> Path:
+    absence = _hub_absence(source)
     try:
         return Path(
             snapshot_download(
-                source.hub, revision=source.revision, allow_patterns=HUB_FILES, ignore_patterns=HUB_VARIANTS
+                source.hub,
+                revision=source.revision,
+                allow_patterns=HUB_FILES,
+                ignore_patterns=HUB_VARIANTS,
+                local_files_only=absence is not None,
             )
         )
     except Exception as error:
-        raise ModelUnavailable(f"{source.hub} at {source.revision} cannot be fetched from the hub: {error}") from error
+        raise ModelUnavailable(
+            f"{source.hub} at {source.revision} cannot be fetched from the hub, and is not in the cache: "
+            f"{absence or error}"
+        ) from error
+
+
+def _hub_absence(source: HubSource) -> Exception | None:
+    """Why the hub cannot be asked for this repository. One question, as downloads try for half a minute."""
+    try:
+        HfApi().model_info(source.hub, revision=source.revision, timeout=HUB_PATIENCE_SECONDS)
+    except Exception as error:
+        return error
+    return None
 
 
 def packaged_weights(weights: PackagedWeights) -> Mapping[str, Tensor]:

@@ -15,20 +15,45 @@ Output = Literal["epsilon", "v_prediction", "flow"]
 SMALLEST_ALPHA_CUMPROD = 2.0**-24
 """Stands in for zero where a noise level relative to the signal must be finite."""
 
-UNSUPPORTED: dict[str, tuple[Any, ...]] = {
+FLOW_SCHEDULER = "FlowMatchEulerDiscreteScheduler"
+
+DIFFUSION_SCHEDULERS = frozenset(
+    {
+        "DDIMScheduler",
+        "DDPMScheduler",
+        "DEISMultistepScheduler",
+        "DPMSolverMultistepScheduler",
+        "DPMSolverSinglestepScheduler",
+        "EulerAncestralDiscreteScheduler",
+        "EulerDiscreteScheduler",
+        "HeunDiscreteScheduler",
+        "KDPM2AncestralDiscreteScheduler",
+        "KDPM2DiscreteScheduler",
+        "LMSDiscreteScheduler",
+        "PNDMScheduler",
+        "UniPCMultistepScheduler",
+    }
+)
+"""Schedulers whose configuration describes the network's noise by its betas."""
+
+SUPPORTED: dict[str, tuple[Any, ...]] = {
     "interpolation_type": ("linear",),
     "timestep_type": ("discrete",),
     "final_sigmas_type": ("zero",),
-    "thresholding": (False,),
-    "use_exponential_sigmas": (False,),
-    "use_beta_sigmas": (False,),
-    "use_lu_lambdas": (False,),
-    "use_dynamic_shifting": (False,),
-    "invert_sigmas": (False,),
-    "stochastic_sampling": (False,),
+    "thresholding": (False, None),
+    "use_exponential_sigmas": (False, None),
+    "use_beta_sigmas": (False, None),
+    "use_lu_lambdas": (False, None),
+    "use_flow_sigmas": (False, None),
+    "use_dynamic_shifting": (False, None),
+    "invert_sigmas": (False, None),
+    "stochastic_sampling": (False, None),
     "lambda_min_clipped": (-math.inf,),
     "sigma_min": (None,),
     "sigma_max": (None,),
+    "shift_terminal": (None, False, 0),
+    "timestep_spacing": (None, "leading", "linspace", "trailing"),
+    "_class_name": (*DIFFUSION_SCHEDULERS, FLOW_SCHEDULER),
 }
 """Entries that change the noise levels, with the only values that this engine follows."""
 
@@ -57,7 +82,7 @@ class DiffusionNoise:
     @property
     def finite_sigmas(self) -> Tensor:
         """Noise relative to signal, rising and finite even with zero terminal signal, (T,)."""
-        kept = self.alphas_cumprod.clamp(min=SMALLEST_ALPHA_CUMPROD)
+        kept = torch.where(self.alphas_cumprod == 0, SMALLEST_ALPHA_CUMPROD, self.alphas_cumprod)
         return ((1 - kept) / kept) ** 0.5
 
 
@@ -76,17 +101,15 @@ TrainedNoise = DiffusionNoise | FlowNoise
 
 def read_trained_noise(config: Mapping[str, Any]) -> TrainedNoise:
     """The noise that a scheduler's configuration describes. Raises: ModelUnavailable."""
-    for entry, known in UNSUPPORTED.items():
+    for entry, known in SUPPORTED.items():
         if config.get(entry, known[0]) not in known:
             raise ModelUnavailable(f"scheduler_config.json has {entry} = {config[entry]!r}, which is not supported.")
-    if config.get("_class_name") == "FlowMatchEulerDiscreteScheduler":
+    if config.get("_class_name") == FLOW_SCHEDULER:
         return _flow_noise(config)
     return _diffusion_noise(config)
 
 
 def _flow_noise(config: Mapping[str, Any]) -> FlowNoise:
-    if config.get("shift_terminal"):
-        raise ModelUnavailable("scheduler_config.json has shift_terminal, which is not supported.")
     return FlowNoise(
         num_train_timesteps=config.get("num_train_timesteps", 1000),
         shift=config.get("shift", 1.0),

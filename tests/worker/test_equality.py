@@ -1,5 +1,7 @@
 """Our loop makes what diffusers' own pipelines make, with every scheduler."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +64,9 @@ def oracle(pipeline_class: Any, folder: Path) -> Any:
     return pipeline
 
 
-def their_output(theirs: Any, guidance_scale: float, output_type: str, prompt: str = "a red apple") -> Any:
+def their_output(theirs: Any, guidance_scale: float, output_type: str) -> Any:
     return theirs(
-        prompt,
+        "a red apple",
         num_inference_steps=STEPS,
         guidance_scale=guidance_scale,
         height=64,
@@ -72,6 +74,19 @@ def their_output(theirs: Any, guidance_scale: float, output_type: str, prompt: s
         generator=torch.Generator().manual_seed(7),
         output_type=output_type,
     ).images
+
+
+def their_latents(theirs: Any, ours: StepwisePipeline, scheduler: Scheduler, guidance_scale: float) -> torch.Tensor:
+    with replaced_scheduler(theirs, diffusers_scheduler(scheduler, theirs.scheduler.config, ours)):
+        latents: torch.Tensor = their_output(theirs, guidance_scale, "latent")
+    return latents
+
+
+@contextmanager
+def replaced_scheduler(theirs: Any, scheduler: Any) -> Iterator[None]:
+    usual, theirs.scheduler = theirs.scheduler, scheduler
+    yield
+    theirs.scheduler = usual
 
 
 def our_latents(ours: StepwisePipeline, scheduler: Scheduler, guidance_scale: float) -> torch.Tensor:
@@ -111,10 +126,7 @@ def test_latents_equal_those_of_stable_diffusion_pipeline(
     pair: tuple[Any, StepwisePipeline], scheduler: Scheduler, guidance_scale: float
 ) -> None:
     theirs, ours = pair
-    config = theirs.scheduler.config
-    theirs.scheduler = diffusers_scheduler(scheduler, config, ours)
-    expected = their_output(theirs, guidance_scale, "latent")
-    theirs.scheduler = DDIMScheduler.from_config(config)
+    expected = their_latents(theirs, ours, scheduler, guidance_scale)
     assert_equal(our_latents(ours, scheduler, guidance_scale), expected, scheduler)
 
 
@@ -124,19 +136,21 @@ def test_latents_equal_those_of_stable_diffusion_xl_pipeline(
     xl_pair: tuple[Any, StepwisePipeline], scheduler: Scheduler, guidance_scale: float
 ) -> None:
     theirs, ours = xl_pair
-    config = theirs.scheduler.config
-    theirs.scheduler = diffusers_scheduler(scheduler, config, ours)
-    expected = their_output(theirs, guidance_scale, "latent")
-    theirs.scheduler = EulerDiscreteScheduler.from_config(config)
+    expected = their_latents(theirs, ours, scheduler, guidance_scale)
     assert_equal(our_latents(ours, scheduler, guidance_scale), expected, scheduler)
 
 
-@pytest.mark.parametrize("pair_name", ["pair", "xl_pair"])
-def test_pixels_equal_those_of_the_pipeline(pair_name: str, request: pytest.FixtureRequest) -> None:
-    theirs, ours = request.getfixturevalue(pair_name)
-    config = theirs.scheduler.config
-    theirs.scheduler = EulerDiscreteScheduler.from_config(config)
-    expected = np.asarray(their_output(theirs, 4.0, "pil")[0])
+def test_pixels_equal_those_of_stable_diffusion_pipeline(pair: tuple[Any, StepwisePipeline]) -> None:
+    assert_same_picture(*pair)
+
+
+def test_pixels_equal_those_of_stable_diffusion_xl_pipeline(xl_pair: tuple[Any, StepwisePipeline]) -> None:
+    assert_same_picture(*xl_pair)
+
+
+def assert_same_picture(theirs: Any, ours: StepwisePipeline) -> None:
+    with replaced_scheduler(theirs, EulerDiscreteScheduler.from_config(theirs.scheduler.config)):
+        expected = np.asarray(their_output(theirs, 4.0, "pil")[0])
     assert np.array_equal(expected, alone(ours, asked(num_inference_steps=STEPS)))
 
 

@@ -28,6 +28,7 @@ class StableDiffusion:
     @classmethod
     def load(cls, folder: ModelFolder) -> Self:
         """The model in a folder. Raises: ModelUnavailable."""
+        folder.require_layout("StableDiffusionPipeline")
         unet = folder.unet()
         refuse_guidance_embedding(folder, unet)
         return cls(

@@ -49,6 +49,7 @@ class StableDiffusionXL:
     @classmethod
     def load(cls, folder: ModelFolder) -> Self:
         """The model in a folder. Raises: ModelUnavailable."""
+        folder.require_layout("StableDiffusionXLPipeline")
         unet = folder.unet()
         refuse_guidance_embedding(folder, unet)
         return cls(

@@ -1,0 +1,23 @@
+"""How a misbehaving pipeline knows whom to harm: generations whose prompt is "culprit"."""
+
+from tests.worker.engines import Wrapped
+from worker.stepwise_pipeline import PromptEmbeds, StepwisePipeline
+
+CULPRIT = "culprit"
+
+
+class KnowsCulprits(Wrapped):
+    """A pipeline that remembers which rows are the culprit's."""
+
+    def __init__(self, inner: StepwisePipeline) -> None:
+        super().__init__(inner)
+        self._culprits: list[PromptEmbeds] = []
+
+    def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:
+        embeds = super().encode_prompt(prompt, negative=negative)
+        if prompt == CULPRIT:
+            self._culprits.append(embeds)
+        return embeds
+
+    def is_culprit(self, embeds: PromptEmbeds) -> bool:
+        return any(embeds is culprit for culprit in self._culprits)

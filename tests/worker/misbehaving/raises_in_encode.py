@@ -1,0 +1,12 @@
+"""The text encoder fails."""
+
+from tests.worker.engines import Wrapped
+from tests.worker.misbehaving.culprits import CULPRIT
+from worker.stepwise_pipeline import PromptEmbeds
+
+
+class RaisesInEncode(Wrapped):
+    def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:
+        if prompt == CULPRIT:
+            raise IndexError("a token that is in no vocabulary")
+        return super().encode_prompt(prompt, negative=negative)

@@ -1,0 +1,162 @@
+"""Models come from safetensors alone, and what is wrong with a source is said by name."""
+
+import hashlib
+import json
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from contract.catalogue import Catalogue, HubSource, ModelSpec, PackagedWeights
+from contract.errors import ModelUnavailable, UnknownModel
+from tests.worker.engines import CPU, alone, asked, spec_of
+from worker.devices import Placement, choose_placement, has_fast_bf16
+from worker.loading import PipelineLoader, load_pipeline
+from worker.stepwise_pipeline import StepwisePipeline
+
+
+@pytest.fixture
+def folder(epsilon_folder: Path, tmp_path: Path) -> Path:
+    """A copy that a test may damage."""
+    return Path(shutil.copytree(epsilon_folder, tmp_path / "model"))
+
+
+def refusal(spec: ModelSpec) -> str:
+    with pytest.raises(ModelUnavailable) as caught:
+        load_pipeline(spec, CPU)
+    return caught.value.message
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    assert str(tmp_path / "nowhere") in refusal(spec_of(tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "model_index.json",
+        "unet/config.json",
+        "unet/diffusion_pytorch_model.safetensors",
+        "vae/diffusion_pytorch_model.safetensors",
+        "text_encoder/model.safetensors",
+        "scheduler/scheduler_config.json",
+    ],
+)
+def test_a_missing_file_is_named(folder: Path, file: str) -> None:
+    (folder / file).unlink()
+    assert str(folder / file).removesuffix("/config.json") in refusal(spec_of(folder))
+
+
+def test_a_missing_tokenizer(folder: Path) -> None:
+    shutil.rmtree(folder / "tokenizer")
+    assert "tokenizer" in refusal(spec_of(folder))
+
+
+@pytest.mark.parametrize("part", ["unet/diffusion_pytorch_model", "text_encoder/model"])
+def test_pickles_are_never_read(folder: Path, part: str) -> None:
+    weights = folder / f"{part}.safetensors"
+    name = "pytorch_model.bin" if part.startswith("text_encoder") else "diffusion_pytorch_model.bin"
+    torch.save(load_file(weights), weights.with_name(name))
+    weights.unlink()
+    assert "safetensors files only" in refusal(spec_of(folder))
+
+
+@pytest.mark.parametrize("part", ["unet/diffusion_pytorch_model", "text_encoder/model"])
+def test_damaged_weights(folder: Path, part: str) -> None:
+    (folder / f"{part}.safetensors").write_bytes(b"not tensors")
+    assert f"{part}.safetensors" in refusal(spec_of(folder))
+
+
+@pytest.mark.parametrize("part", ["unet/diffusion_pytorch_model", "text_encoder/model"])
+def test_weights_that_lack_a_tensor_are_not_made_up(folder: Path, part: str) -> None:
+    weights = folder / f"{part}.safetensors"
+    tensors = load_file(weights)
+    del tensors[sorted(tensors)[0]]
+    save_file(tensors, weights, metadata={"format": "pt"})
+    assert "lacks 1 weights" in refusal(spec_of(folder))
+
+
+def test_a_class_that_is_not_allowed(folder: Path) -> None:
+    index = json.loads((folder / "model_index.json").read_text())
+    index["text_encoder"] = ["somewhere.else", "Anything"]
+    (folder / "model_index.json").write_text(json.dumps(index))
+    assert "'Anything'" in refusal(spec_of(folder))
+
+
+def test_a_model_of_another_family(xl_folder: Path, epsilon_folder: Path) -> None:
+    assert "StableDiffusionXLPipeline" in refusal(spec_of(xl_folder))
+    assert "StableDiffusionPipeline" in refusal(spec_of(epsilon_folder, "stable_diffusion_xl"))
+
+
+def test_a_hub_that_cannot_be_reached(epsilon_folder: Path) -> None:
+    source = HubSource(hub="somebody/something", revision="0123456789abcdef0123456789abcdef01234567")
+    started = time.monotonic()
+    message = refusal(spec_of(epsilon_folder).model_copy(update={"source": source}))
+    assert "somebody/something" in message
+    assert source.revision in message
+    assert time.monotonic() - started < 10
+
+
+# ---- text encoder weights from an installed package
+
+
+@pytest.fixture
+def packaged(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelSpec:
+    """The text encoder's weights moved into a package whose import would fail."""
+    package = tmp_path / "packages" / "tiny_weights"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise RuntimeError('this code must not run')")
+    weights = (folder / "text_encoder" / "model.safetensors").rename(package / "weights.safetensors")
+    monkeypatch.syspath_prepend(str(package.parent))
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    text_encoder = PackagedWeights(package="tiny_weights", file="weights.safetensors", sha256=digest)
+    return spec_of(folder).model_copy(update={"text_encoder": text_encoder})
+
+
+def changed(spec: ModelSpec, **fields: str) -> ModelSpec:
+    assert spec.text_encoder is not None
+    return spec.model_copy(update={"text_encoder": spec.text_encoder.model_copy(update=fields)})
+
+
+def test_packaged_weights_make_the_same_pictures(packaged: ModelSpec, pipeline: StepwisePipeline) -> None:
+    assert np.array_equal(alone(load_pipeline(packaged, CPU), asked()), alone(pipeline, asked()))
+    assert "tiny_weights" not in sys.modules
+
+
+def test_packaged_weights_with_another_digest(packaged: ModelSpec) -> None:
+    assert "f" * 64 in refusal(changed(packaged, sha256="f" * 64))
+
+
+def test_packaged_weights_that_are_not_there(packaged: ModelSpec) -> None:
+    assert "no_such_package" in refusal(changed(packaged, package="no_such_package"))
+    assert "other.safetensors" in refusal(changed(packaged, file="other.safetensors"))
+    assert "not a safetensors file" in refusal(changed(packaged, file="weights.bin"))
+    assert "top-level" in refusal(changed(packaged, package="tiny_weights.inner"))
+
+
+# ---- the loader, and where it loads to
+
+
+def test_each_model_is_loaded_once(epsilon_folder: Path) -> None:
+    loader = PipelineLoader(Catalogue(default_model="tiny", models=(spec_of(epsilon_folder),)), CPU)
+    assert loader("tiny") is loader("tiny")
+    assert loader.rows_per_forward == 2
+    with pytest.raises(UnknownModel):
+        loader("unknown")
+
+
+def test_number_formats() -> None:
+    on_cpu = torch.bfloat16 if has_fast_bf16() else torch.float32
+    assert CPU.network_dtype(torch.float16) == on_cpu
+    assert CPU.dtype(torch.float16) == torch.float32
+    on_gpu = Placement(torch.device("cuda"), rows_per_forward=8)
+    assert on_gpu.network_dtype(torch.float16) == on_gpu.dtype(torch.float16) == torch.float16
+
+
+def test_the_gpu_is_taken_where_there_is_one() -> None:
+    assert choose_placement().device.type == ("cuda" if torch.cuda.is_available() else "cpu")
