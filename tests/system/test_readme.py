@@ -1,0 +1,23 @@
+"""The README says of every setting what the code says."""
+
+import pytest
+from pydantic_settings import BaseSettings
+
+from app.settings import AppSettings
+from launch.settings import LaunchSettings
+from tests.system.conftest import ROOT
+from worker.settings import WorkerSettings
+
+
+def rows(settings: type[BaseSettings]) -> list[str]:
+    """The README's rows for these settings."""
+    return [
+        f"| `SAFELIGHT_{name.upper()}` | {'' if field.default in (None, '') else f'`{field.default}`'} | {field.description} |"
+        for name, field in settings.model_fields.items()
+    ]
+
+
+@pytest.mark.parametrize("settings", [AppSettings, WorkerSettings, LaunchSettings])
+def test_every_setting_is_in_the_readme(settings: type[BaseSettings]) -> None:
+    lines = (ROOT / "README.md").read_text().splitlines()
+    assert [row for row in rows(settings) if row not in lines] == []
