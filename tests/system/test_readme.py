@@ -12,9 +12,13 @@ from worker.settings import WorkerSettings
 def rows(settings: type[BaseSettings]) -> list[str]:
     """The README's rows for these settings."""
     return [
-        f"| `SAFELIGHT_{name.upper()}` | {'' if field.default in (None, '') else f'`{field.default}`'} | {field.description} |"
+        f"| `SAFELIGHT_{name.upper()}` | {_shown(field.default)} | {field.description} |"
         for name, field in settings.model_fields.items()
     ]
+
+
+def _shown(default: object) -> str:
+    return "" if default in (None, "") else f"`{default}`"
 
 
 @pytest.mark.parametrize("settings", [AppSettings, WorkerSettings, LaunchSettings])
