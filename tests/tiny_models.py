@@ -1,9 +1,11 @@
 """Real diffusers models of random weights, small enough to be built anew by a test session, without any network."""
 
+import json
 from pathlib import Path
 
 import torch
 from diffusers import (
+    AutoencoderDC,
     AutoencoderKL,
     DDIMScheduler,
     EulerDiscreteScheduler,
@@ -11,7 +13,15 @@ from diffusers import (
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+from transformers import (
+    BertConfig,
+    BertModel,
+    BertTokenizer,
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPTokenizer,
+)
 
 TOKENS = 16
 """The length L of every prompt."""
@@ -68,6 +78,34 @@ def build_stable_diffusion_xl(folder: Path) -> None:
     pipeline.save_pretrained(folder, safe_serialization=True)
 
 
+def build_embedded_layout(folder: Path) -> None:
+    """Saves a model with the parts of the embedded one: BERT, AutoencoderDC, zero terminal signal, 64 × 64 pixels.
+
+    Its text encoder heeds the attention mask. diffusers' own pipeline cannot save it, as it knows no AutoencoderDC.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(2)
+        parts = {
+            "unet": _unet(cross_attention_dim=32),
+            "vae": _deep_compression_vae(),
+            "text_encoder": BertModel(_bert_config()),
+            "tokenizer": BertTokenizer(vocab=_bert_vocabulary(), model_max_length=TOKENS),
+            "scheduler": DDIMScheduler(
+                beta_start=0.00085,
+                beta_end=0.012,
+                beta_schedule="scaled_linear",
+                clip_sample=False,
+                prediction_type="v_prediction",
+                timestep_spacing="trailing",
+                rescale_betas_zero_snr=True,
+            ),
+        }
+    for name, part in parts.items():
+        part.save_pretrained(folder / name)
+    libraries = {name: [type(part).__module__.partition(".")[0], type(part).__name__] for name, part in parts.items()}
+    (folder / "model_index.json").write_text(json.dumps({"_class_name": "StableDiffusionPipeline"} | libraries))
+
+
 def _unet(cross_attention_dim: int) -> UNet2DConditionModel:
     return UNet2DConditionModel(
         sample_size=8,
@@ -110,6 +148,41 @@ def _vae() -> AutoencoderKL:
         latent_channels=4,
         sample_size=64,
     )
+
+
+def _deep_compression_vae() -> AutoencoderDC:
+    return AutoencoderDC(
+        latent_channels=4,
+        encoder_block_out_channels=(8, 8, 16, 16),
+        decoder_block_out_channels=(8, 8, 16, 16),
+        encoder_layers_per_block=(0, 1, 1, 1),
+        decoder_layers_per_block=(0, 1, 1, 1),
+        encoder_qkv_multiscales=((), (), (), ()),
+        decoder_qkv_multiscales=((), (), (), ()),
+        encoder_block_types="ResBlock",
+        decoder_block_types="ResBlock",
+        downsample_block_type="Conv",
+        upsample_block_type="interpolate",
+        scaling_factor=0.7,
+    )
+
+
+def _bert_config() -> BertConfig:
+    return BertConfig(
+        vocab_size=len(_bert_vocabulary()),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=37,
+        max_position_embeddings=TOKENS,
+        use_attention_mask=True,
+    )
+
+
+def _bert_vocabulary() -> dict[str, int]:
+    letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
+    entries = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters)]
+    return {entry: number for number, entry in enumerate(entries)}
 
 
 def _text_config() -> CLIPTextConfig:

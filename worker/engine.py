@@ -14,6 +14,7 @@ from worker import batcher, images
 from worker.batcher import Row
 from worker.generation import Generation, start
 from worker.images import pixels_of
+from worker.prompt_cache import PromptCache
 from worker.stepwise_pipeline import PromptEmbeds, StepwisePipeline
 
 logger = logging.getLogger(__name__)
@@ -87,6 +88,7 @@ class Engine:
     def __init__(self, pipeline_of: Callable[[str], StepwisePipeline], *, rows_per_forward: int) -> None:
         self._pipeline_of = pipeline_of
         self._rows_per_forward = rows_per_forward
+        self._prompts = PromptCache()
         self._generations: dict[str, Generation] = {}
         self.counters = Counters()
 
@@ -102,7 +104,7 @@ class Engine:
         """
         with torch.inference_mode():
             try:
-                generation = start(generation_id, request, self._pipeline_of(request.model))
+                generation = start(generation_id, request, self._pipeline_of(request.model), self._prompts)
             except SafelightError:
                 raise
             except Exception as error:

@@ -11,6 +11,7 @@ from contract.request import CompleteRequest
 from worker.denoiser import DENOISERS, scale_model_input
 from worker.guidance import classifier_free, needs_guidance
 from worker.latents import draw_noise, seeded_generator
+from worker.prompt_cache import PromptCache
 from worker.samplers import SAMPLERS, Memory, Point, Sampler, euler_ancestral
 from worker.sigmas import Evaluation, Schedule
 from worker.stepwise_pipeline import PromptEmbeds, StepwisePipeline
@@ -89,14 +90,25 @@ class Generation:
         return draw_noise(tuple(self.latents.shape), self.generator, self.latents.device)
 
 
-def start(generation_id: str, request: CompleteRequest, pipeline: StepwisePipeline) -> Generation:
+def start(generation_id: str, request: CompleteRequest, pipeline: StepwisePipeline, prompts: PromptCache) -> Generation:
     """An image before its first step. Raises: UnsupportedScheduler, LimitExceeded."""
     sampler = SAMPLERS[request.scheduler]
     schedule = sampler.schedule_for(pipeline.trained_noise, request.num_inference_steps)
     generator = seeded_generator(request.seed)
-    latents = pipeline.prepare_latents(request.height, request.width, generator) * schedule.init_noise_sigma
-    embeds = pipeline.encode_prompt(request.prompt, negative=False)
-    if needs_guidance(request.guidance_scale):
-        against = pipeline.encode_prompt(request.negative_prompt, negative=True)
-        return Generation(generation_id, request, pipeline, sampler, schedule, (against, embeds), generator, latents)
-    return Generation(generation_id, request, pipeline, sampler, schedule, (embeds,), generator, latents)
+    return Generation(
+        id=generation_id,
+        request=request,
+        pipeline=pipeline,
+        sampler=sampler,
+        schedule=schedule,
+        embeds=_embeds(request, pipeline, prompts),
+        generator=generator,
+        latents=pipeline.prepare_latents(request.height, request.width, generator) * schedule.init_noise_sigma,
+    )
+
+
+def _embeds(request: CompleteRequest, pipeline: StepwisePipeline, prompts: PromptCache) -> tuple[PromptEmbeds, ...]:
+    positive = prompts.encode_prompt(request.model, pipeline, request.prompt, negative=False)
+    if not needs_guidance(request.guidance_scale):
+        return (positive,)
+    return prompts.encode_prompt(request.model, pipeline, request.negative_prompt, negative=True), positive

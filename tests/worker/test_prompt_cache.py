@@ -1,0 +1,38 @@
+"""Each prompt is encoded once while it is remembered."""
+
+from tests.worker.engines import Wrapped, asked, engine_of
+from worker.prompt_cache import PromptCache
+from worker.stepwise_pipeline import PromptEmbeds, StepwisePipeline
+
+
+class CountsPrompts(Wrapped):
+    def __init__(self, inner: StepwisePipeline) -> None:
+        super().__init__(inner)
+        self.encoded: list[tuple[str, bool]] = []
+
+    def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:
+        self.encoded.append((prompt, negative))
+        return super().encode_prompt(prompt, negative=negative)
+
+
+def test_the_images_of_a_job_share_their_prompts(pipeline: StepwisePipeline) -> None:
+    counting = CountsPrompts(pipeline)
+    engine = engine_of(counting)
+    for seed in range(16):
+        engine.add(str(seed), asked(seed=seed))
+    assert counting.encoded == [("a red apple", False), ("", True)]
+
+
+def test_what_was_used_longest_ago_is_forgotten(pipeline: StepwisePipeline) -> None:
+    counting = CountsPrompts(pipeline)
+    cache = PromptCache(capacity=2)
+    for prompt in ("first", "second", "first", "third", "first", "second"):
+        cache.encode_prompt("tiny", counting, prompt, negative=False)
+    assert [prompt for prompt, _ in counting.encoded] == ["first", "second", "third", "second"]
+
+
+def test_models_do_not_share_prompts(pipeline: StepwisePipeline, other_pipeline: StepwisePipeline) -> None:
+    cache = PromptCache()
+    one = cache.encode_prompt("one", pipeline, "a fox", negative=False)
+    assert cache.encode_prompt("other", other_pipeline, "a fox", negative=False) is not one
+    assert cache.encode_prompt("one", pipeline, "a fox", negative=True) is not one
