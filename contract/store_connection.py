@@ -12,11 +12,14 @@ from redis.exceptions import ConnectionError, OutOfMemoryError, ReadOnlyError, R
 from contract.errors import StoreUnavailable
 from contract.scripts import ScriptName, read_scripts
 
-CALL_TIMEOUT_SECONDS = 0.9
-"""With one retry, a call to a frozen server ends within two seconds."""
+CALL_TIMEOUT_SECONDS = 0.55
+"""A call to a frozen server times out, and then its retry does twice while it connects: within two seconds."""
 
 BLOCK_SECONDS = 10.0
 """The longest that one blocking read waits at the server."""
+
+MAX_CONNECTIONS = 10_000
+"""Per pool; each client that follows a job holds one of `blocking` for as long as it does."""
 
 UNREACHABLE: tuple[type[RedisError], ...] = (ConnectionError, TimeoutError, OutOfMemoryError, ReadOnlyError)
 
@@ -38,6 +41,7 @@ class StoreConnection:
         self.redis: Any = Redis.from_url(
             url,
             decode_responses=True,
+            max_connections=MAX_CONNECTIONS,
             socket_timeout=CALL_TIMEOUT_SECONDS,
             socket_connect_timeout=CALL_TIMEOUT_SECONDS / 2,
             retry=Retry(NoBackoff(), 1),
@@ -45,6 +49,7 @@ class StoreConnection:
         self.blocking: Any = Redis.from_url(
             url,
             decode_responses=True,
+            max_connections=MAX_CONNECTIONS,
             socket_timeout=BLOCK_SECONDS + CALL_TIMEOUT_SECONDS,
             socket_connect_timeout=CALL_TIMEOUT_SECONDS / 2,
             retry=Retry(NoBackoff(), 0),
