@@ -10,13 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from diffusers import UNet2DConditionModel
+from huggingface_hub.utils import filter_repo_objects
 from safetensors.torch import load_file, save_file
 
 from contract.catalogue import Catalogue, HubSource, ModelSpec, PackagedWeights
 from contract.errors import ModelUnavailable, UnknownModel
 from tests.worker.engines import CPU, alone, asked, spec_of
 from worker.devices import Placement, choose_placement, has_fast_bf16
-from worker.loading import PipelineLoader, load_pipeline
+from worker.loading import HUB_FILES, HUB_VARIANTS, PipelineLoader, load_pipeline
 from worker.stepwise_pipeline import StepwisePipeline
 
 
@@ -100,6 +102,44 @@ def test_a_hub_that_cannot_be_reached(epsilon_folder: Path) -> None:
     assert "somebody/something" in message
     assert source.revision in message
     assert time.monotonic() - started < 10
+
+
+def test_only_what_is_read_is_fetched_from_the_hub() -> None:
+    wanted = [
+        "model_index.json",
+        "scheduler/scheduler_config.json",
+        "text_encoder/config.json",
+        "text_encoder/model.safetensors",
+        "text_encoder_2/model-00001-of-00002.safetensors",
+        "text_encoder_2/model.safetensors.index.json",
+        "tokenizer/merges.txt",
+        "tokenizer_2/vocab.json",
+        "unet/config.json",
+        "unet/diffusion_pytorch_model.safetensors",
+        "vae/diffusion_pytorch_model.safetensors",
+    ]
+    unwanted = [
+        "README.md",
+        "sd_xl_base_1.0.safetensors",
+        "safety_checker/model.safetensors",
+        "text_encoder/model.fp16.safetensors",
+        "text_encoder/pytorch_model.bin",
+        "unet/diffusion_pytorch_model.fp16.safetensors",
+        "unet/diffusion_pytorch_model.non_ema.safetensors",
+        "unet/diffusion_pytorch_model.bin",
+        "unet/model.onnx",
+        "vae/some_code.py",
+    ]
+    kept = filter_repo_objects([*wanted, *unwanted], allow_patterns=HUB_FILES, ignore_patterns=HUB_VARIANTS)
+    assert list(kept) == wanted
+
+
+def test_weights_in_several_files(folder: Path, pipeline: StepwisePipeline) -> None:
+    unet = UNet2DConditionModel.from_pretrained(folder / "unet", low_cpu_mem_usage=False)
+    shutil.rmtree(folder / "unet")
+    unet.save_pretrained(folder / "unet", max_shard_size="300KB")
+    assert len(list((folder / "unet").glob("*-of-*.safetensors"))) > 1
+    assert np.array_equal(alone(load_pipeline(spec_of(folder), CPU), asked()), alone(pipeline, asked()))
 
 
 # ---- text encoder weights from an installed package
