@@ -35,6 +35,7 @@ async def serve(settings: AppSettings, listener: socket.socket | None) -> None:
         create_app(settings, closing),
         host=settings.host,
         port=settings.port,
+        root_path=settings.root_path,
         ws="none",
         lifespan="on",
         log_config=None,

@@ -42,12 +42,12 @@ class ErrorResponse(BaseModel):
     """The body of every answer that is an error."""
 
     error: ErrorDetail = Field(
-        description="What went wrong.",
+        description="What went wrong, and where.",
         examples=[
             {
-                "code": "unknown_job",
-                "message": "There is no job 'job_1'.",
-                "field": None,
+                "code": "limit_exceeded",
+                "message": "num_inference_steps is 500, and the model allows at most 150.",
+                "field": "num_inference_steps",
                 "request_id": "4fd1c36a0a3b4ef39e9f3f8a3f1c2d5e",
             }
         ],
@@ -59,7 +59,8 @@ def documented(*classes: type[SafelightError]) -> dict[int | str, dict[str, Any]
     by_status: dict[int | str, list[str]] = {}
     for cls in classes:
         by_status.setdefault(ANSWERS[cls].status, []).append(f"`{cls.code}`: {cls.__doc__}")
-    return {status: {"model": ErrorResponse, "description": "\n\n".join(lines)} for status, lines in by_status.items()}
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorResponse"}}}
+    return {status: {"description": "\n\n".join(lines), "content": content} for status, lines in by_status.items()}
 
 
 def error_response(error: SafelightError, request_id: str) -> Response:

@@ -36,7 +36,6 @@ def create_app(settings: AppSettings, closing: asyncio.Event | None = None) -> F
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        root_path=settings.root_path,
         redirect_slashes=False,
         responses=UNEXPECTED,
         lifespan=_lifespan(settings, catalogue, metrics, closing or asyncio.Event()),

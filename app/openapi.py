@@ -5,8 +5,9 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
 
-from app.error_responses import documented
+from app.error_responses import ErrorResponse, documented
 from contract.errors import SafelightError
 
 DESCRIPTION = """\
@@ -26,11 +27,9 @@ def describe(app: FastAPI) -> dict[str, Any]:
         document = get_openapi(
             title="Safelight", version=app.version, description=DESCRIPTION, routes=app.routes, tags=app.openapi_tags
         )
-        for status, response in _responses(document):
-            headers = response.setdefault("headers", {})
-            headers["X-Request-Id"] = REQUEST_ID
-            if status in ("429", "503"):
-                headers["Retry-After"] = RETRY_AFTER
+        _give_errors_our_shape(document)
+        for operation in _operations(document):
+            _add_headers(operation["responses"])
         app.openapi_schema = document
     return app.openapi_schema
 
@@ -38,7 +37,26 @@ def describe(app: FastAPI) -> dict[str, Any]:
 UNEXPECTED = documented(SafelightError)
 
 
-def _responses(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _add_headers(responses: dict[str, dict[str, Any]]) -> None:
+    for status, response in responses.items():
+        headers = response.setdefault("headers", {})
+        headers["X-Request-Id"] = REQUEST_ID
+        if status in ("429", "503"):
+            headers["Retry-After"] = RETRY_AFTER
+
+
+def _give_errors_our_shape(document: dict[str, Any]) -> None:
+    """FastAPI says that every operation with a parameter has a 422 in a shape of its own."""
+    _, ours = models_json_schema([(ErrorResponse, "serialization")], ref_template="#/components/schemas/{model}")
+    schemas = document["components"]["schemas"]
+    schemas.update(ours["$defs"])
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    for operation in _operations(document):
+        if "HTTPValidationError" in str(operation["responses"].get("422")):
+            del operation["responses"]["422"]
+
+
+def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for path in document["paths"].values():
-        for operation in path.values():
-            yield from operation["responses"].items()
+        yield from path.values()

@@ -198,11 +198,11 @@ class ModelShown(BaseModel):
     family: str = Field(description="Its kind of pipeline.", examples=["stable_diffusion"])
     licence: str = Field(description="The terms of its weights.", examples=["MIT"])
     defaults: DefaultsShown = Field(
-        description="What a request that leaves these open gets.",
+        description="What it takes where a request leaves something open.",
         examples=[{"height": 128, "width": 128, "num_inference_steps": 20, "guidance_scale": 4.0, "scheduler": "ddim"}],
     )
     limits: LimitsShown = Field(
-        description="What a request may ask for.",
+        description="What a request may ask of it.",
         examples=[
             {
                 "size_multiple": 32,

@@ -35,6 +35,11 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     304: {"description": "The client has it already.", "headers": _HEADERS},
     **documented(UnknownArtifact, RangeNotSatisfiable, StoreUnavailable),
 }
+_HEAD_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The picture is there.", "headers": _HEADERS},
+    304: {"description": "The client has it already.", "headers": _HEADERS},
+    **documented(UnknownArtifact, StoreUnavailable),
+}
 
 
 async def existing_artifact(
@@ -54,7 +59,9 @@ async def existing_artifact(
 ExistingArtifact = Annotated[Artifact, Depends(existing_artifact)]
 
 
-@router.head("/{artifact_id}", response_class=Response, responses=_RESPONSES, summary="Read the headers of a picture")
+@router.head(
+    "/{artifact_id}", response_class=Response, responses=_HEAD_RESPONSES, summary="Read the headers of a picture"
+)
 @router.get("/{artifact_id}", response_class=Response, responses=_RESPONSES)
 async def read_artifact(
     *,

@@ -1,0 +1,37 @@
+"""GET /v1/models."""
+
+import httpx
+
+from tests.app.conftest import assert_error
+
+ROW = {
+    "id": "safelight-emoji",
+    "object": "model",
+    "owned_by": "safelight",
+    "family": "stable_diffusion",
+    "licence": "MIT",
+    "defaults": {
+        "height": 128,
+        "width": 128,
+        "num_inference_steps": 20,
+        "guidance_scale": 4.0,
+        "scheduler": "ddim",
+    },
+}
+
+
+async def test_models_are_listed_as_openais_clients_expect(client: httpx.AsyncClient) -> None:
+    listed = (await client.get("/v1/models")).json()
+    assert (set(listed), listed["object"]) == ({"object", "data"}, "list")
+    (row,) = listed["data"]
+    assert row.items() >= ROW.items()
+    assert isinstance(row["created"], int)
+    assert set(row["limits"]) >= {"min_size", "max_size", "max_num_inference_steps"}
+    assert "ddim" in row["schedulers"]
+    assert not {"source", "text_encoder"} & set(row)
+    assert (await client.get("/v1/models/safelight-emoji")).json() == row
+
+
+async def test_an_unknown_model(client: httpx.AsyncClient) -> None:
+    for model_id in ("nope", "some/name", "%00"):
+        assert_error(await client.get(f"/v1/models/{model_id}"), 404, "unknown_model", "model")

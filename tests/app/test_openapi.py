@@ -1,0 +1,130 @@
+"""The OpenAPI document describes everything, and says the truth; its page needs nobody else."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from jsonschema import Draft202012Validator
+
+from tests.app.conftest import BODY, Player, submit
+
+Document = dict[str, Any]
+
+
+@pytest.fixture
+async def document(client: httpx.AsyncClient) -> Document:
+    return (await client.get("/openapi.json")).json()
+
+
+def operations(document: Document) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation
+
+
+def validator(document: Document, schema: dict[str, Any]) -> Draft202012Validator:
+    return Draft202012Validator(schema | {"components": document["components"]})
+
+
+def test_every_property_is_described_and_has_examples_that_validate(document: Document) -> None:
+    schemas = document["components"]["schemas"]
+    assert {"GenerationRequest", "JobShown", "ErrorResponse"} <= set(schemas)
+    for name, schema in schemas.items():
+        assert schema.get("description"), name
+        for field, part in schema.get("properties", {}).items():
+            assert part.get("description"), f"{name}.{field}"
+            assert part.get("examples"), f"{name}.{field}"
+            for example in part["examples"]:
+                validator(document, part).validate(example)
+
+
+def test_examples_make_valid_wholes(document: Document) -> None:
+    for schema in document["components"]["schemas"].values():
+        if "properties" in schema:
+            whole = {field: part["examples"][0] for field, part in schema["properties"].items()}
+            validator(document, schema).validate(whole)
+
+
+def test_every_operation_documents_its_parameters_errors_and_headers(document: Document) -> None:
+    seen = list(operations(document))
+    assert len(seen) >= 13
+    assert len({operation["operationId"] for _, _, operation in seen}) == len(seen)
+    for path, method, operation in seen:
+        assert operation["summary"], path
+        assert operation["tags"], path
+        assert method == "head" or operation["description"], path
+        for parameter in operation.get("parameters", []):
+            assert parameter["description"], (path, parameter)
+            assert parameter.get("examples") or parameter["schema"].get("examples"), (path, parameter["name"])
+        assert "500" in operation["responses"], path
+        for status, response in operation["responses"].items():
+            assert response["description"] not in ("", "Successful Response", "Validation Error"), (path, status)
+            assert "X-Request-Id" in response["headers"], (path, status)
+            assert ("Retry-After" in response["headers"]) == (status in ("429", "503")), (path, status)
+            if int(status) >= 400:
+                schema = response["content"]["application/json"]["schema"]
+                assert schema == {"$ref": "#/components/schemas/ErrorResponse"}, (path, status)
+
+
+def test_what_every_operation_may_answer(document: Document) -> None:
+    expected = {
+        ("/v1/generations", "post"): {"200", "202", "400", "404", "409", "413", "415", "422", "429", "500", "503"},
+        ("/v1/jobs", "get"): {"200", "422", "500", "503"},
+        ("/v1/jobs/{job_id}", "get"): {"200", "404", "500", "503"},
+        ("/v1/jobs/{job_id}", "delete"): {"204", "404", "409", "500", "503"},
+        ("/v1/jobs/{job_id}/cancel", "post"): {"200", "404", "500", "503"},
+        ("/v1/jobs/{job_id}/events", "get"): {"200", "404", "422", "500", "503"},
+        ("/v1/artifacts/{artifact_id}", "get"): {"200", "206", "304", "404", "416", "500", "503"},
+        ("/v1/artifacts/{artifact_id}", "head"): {"200", "304", "404", "500", "503"},
+        ("/readyz", "get"): {"200", "500", "503"},
+    }
+    found = {(path, method): set(operation["responses"]) for path, method, operation in operations(document)}
+    assert {key: found[key] for key in expected} == expected
+    created = document["paths"]["/v1/generations"]["post"]["responses"]
+    for status in ("200", "202"):
+        assert {"Location", "Preference-Applied"} <= set(created[status]["headers"])
+    picture = document["paths"]["/v1/artifacts/{artifact_id}"]["get"]["responses"]
+    assert {"image/png", "image/jpeg", "image/webp"} == set(picture["200"]["content"])
+    stream = document["paths"]["/v1/jobs/{job_id}/events"]["get"]["responses"]["200"]
+    assert set(stream["content"]) == {"text/event-stream"}
+
+
+async def test_answers_are_as_documented(client: httpx.AsyncClient, document: Document, player: Player) -> None:
+    def check(response: httpx.Response, path: str, method: str = "get") -> None:
+        answer = document["paths"][path][method]["responses"][str(response.status_code)]
+        validator(document, answer["content"]["application/json"]["schema"]).validate(response.json())
+
+    check(await client.post("/v1/generations", json=BODY), "/v1/generations", "post")
+    check(await client.post("/v1/generations", json={}), "/v1/generations", "post")
+    job_id = await submit(client, metadata={"order": "42"})
+    await player.finish()
+    await player.finish()
+    check(await client.get(f"/v1/jobs/{job_id}"), "/v1/jobs/{job_id}")
+    check(await client.get("/v1/jobs/job_1"), "/v1/jobs/{job_id}")
+    check(await client.get("/v1/jobs"), "/v1/jobs")
+    check(await client.get("/v1/models"), "/v1/models")
+    check(await client.get("/v1/models/safelight-emoji"), "/v1/models/{model_id}")
+    check(await client.get("/readyz"), "/readyz")
+    check(await client.get("/healthz"), "/healthz")
+    check(await client.get("/"), "/")
+
+
+async def test_the_page_loads_nothing_from_elsewhere(client: httpx.AsyncClient) -> None:
+    page = await client.get("/docs")
+    sources = re.findall(r"(?:src|href)=[\"']([^\"']+)[\"']", page.text)
+    assert len(sources) == 3
+    for source in sources:
+        assert source.startswith("/docs/")
+        asset = await client.get(source)
+        assert asset.status_code == 200
+        assert len(asset.content) > 500
+    assert "url: '/openapi.json'" in page.text
+    assert not re.search(r"https?://", page.text)
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("asset", ["__init__.py", "..%2fmain.py", "%2e%2e%2f__init__.py", "swagger-ui.css%00"])
+async def test_only_the_pages_own_files_are_served(client: httpx.AsyncClient, asset: str) -> None:
+    assert (await client.get(f"/docs/{asset}")).status_code in (404, 422)
