@@ -18,6 +18,7 @@ from contract.job_store import FIRST, JobEvent, JobStore
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 WISH_INTERVAL_SECONDS = 10.0
+"""An idle stream is looked at every BLOCK_SECONDS, so that a wish, which holds for 30 seconds, never lapses."""
 MAX_ID_PART = 2**64 - 1
 
 EXAMPLE = """\
@@ -102,14 +103,17 @@ async def shown(event: JobEvent, job_id: str, presenter: Presenter) -> ServerSen
 
 
 async def wishing_previews(
-    job_store: JobStore, job_id: str, events: AsyncGenerator[JobEvent | None]
+    job_store: JobStore,
+    job_id: str,
+    events: AsyncGenerator[JobEvent | None],
+    interval_seconds: float = WISH_INTERVAL_SECONDS,
 ) -> AsyncGenerator[JobEvent | None]:
     """Passes events on, and says all the while that somebody watches previews."""
     async with aclosing(events):
         await job_store.wish_previews(job_id)
         wished_at = time.monotonic()
         async for event in events:
-            if time.monotonic() - wished_at >= WISH_INTERVAL_SECONDS:
+            if time.monotonic() - wished_at >= interval_seconds:
                 await job_store.wish_previews(job_id)
                 wished_at = time.monotonic()
             yield event

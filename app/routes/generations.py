@@ -105,12 +105,18 @@ async def create_generation(
 
 
 async def _patiently(job: Job, wait_seconds: int, request: Request, resources: Resources) -> Job:
-    """The job when it has ended, or as it is when the time, the client's patience, or this process is over."""
+    """The job when it has ended, or as it is when the time, the client's patience, or this process is over.
+
+    The job is accepted by now, so the client must hear of it even when the store goes away meanwhile.
+    """
     if job.ended or wait_seconds == 0:
         return job
     events = follow(resources.job_store, job.id, FIRST)
-    await first_of(ended(events), disconnected(request), resources.closing.wait(), timeout_seconds=wait_seconds)
-    return await resources.job_store.get(job.id)
+    try:
+        await first_of(ended(events), disconnected(request), resources.closing.wait(), timeout_seconds=wait_seconds)
+        return await resources.job_store.get(job.id)
+    except StoreUnavailable:
+        return job
 
 
 async def _shown(job: Job, presenter: Presenter) -> JobShown:

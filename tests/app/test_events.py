@@ -1,12 +1,17 @@
 """GET /v1/jobs/{id}/events, at real API processes: order, resumption, previews, disconnects, shutdown."""
 
+import asyncio
 import json
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 import httpx
 import pytest
 
-from contract.job_store import JobStore
-from tests.app.conftest import Api, Player, StartApi, assert_error, stream, submit
+from app.routes.events import wishing_previews
+from contract.job_store import JobEvent, JobStore
+from contract.store_connection import StoreConnection
+from tests.app.conftest import BODY, Api, Player, StartApi, assert_error, stream, submit
 from tests.waiting import wait_until_async
 
 
@@ -91,6 +96,17 @@ async def test_previews_are_wished_for_and_sent_only_to_those_who_asked(
         await player.settle(lease)
 
 
+async def test_the_wish_for_previews_is_renewed(connection: StoreConnection, job_store: JobStore) -> None:
+    async def silence() -> AsyncGenerator[JobEvent | None]:
+        while True:
+            yield None
+
+    async with aclosing(wishing_previews(job_store, "job_1", silence(), interval_seconds=0)) as events:
+        for _ in range(3):
+            await anext(events)
+            assert await connection.redis.getdel("safelight:previews:job_1") == "1"
+
+
 async def test_the_stream_of_an_ended_job_ends(api: Api, job_id: str) -> None:
     async with api.client() as client:
         await client.post(f"/v1/jobs/{job_id}/cancel")
@@ -155,16 +171,23 @@ async def test_a_removed_jobs_stream_ends(api: Api, job_id: str, player: Player)
         assert [event["event"] for event in await events.rest()] in ([], ["cancelled"])
 
 
-async def test_a_process_that_is_told_to_stop_ends_its_streams_at_once(
+async def test_a_process_that_is_told_to_stop_ends_its_streams_and_waits_at_once(
     start: StartApi, store_url: str, player: Player
 ) -> None:
     api = start()
+
+    async def both_wait() -> bool:
+        return await num_clients(player) == 2
+
     async with api.client() as client:
         job_id = await submit(client)
-    async with stream(api, job_id) as events:
-        await events.read_until("queued")
-        api.process.terminate()
-        assert await events.rest() == []
+        waiting = asyncio.ensure_future(client.post("/v1/generations", json=BODY, headers={"Prefer": "wait=60"}))
+        async with stream(api, job_id) as events:
+            await events.read_until("queued")
+            await wait_until_async(both_wait, 5)
+            api.process.terminate()
+            assert await events.rest() == []
+        assert (await waiting).status_code == 202
     api.process.wait(3)
     log = api.log.read_text()
     assert "Traceback" not in log

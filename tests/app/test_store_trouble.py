@@ -1,5 +1,6 @@
 """The store is down, or frozen: every call that needs it says so within two seconds, and recovers with it."""
 
+import asyncio
 import signal
 import subprocess
 import tempfile
@@ -12,9 +13,10 @@ import httpx
 import pytest
 
 from app.settings import AppSettings
+from contract.store_connection import StoreConnection
 from launch.embedded_store import server_command
 from tests.app.conftest import BODY, CATALOGUE, assert_error, client_of
-from tests.waiting import wait_until
+from tests.waiting import wait_until, wait_until_async
 
 CALLS = [
     ("POST", "/v1/generations"),
@@ -66,6 +68,13 @@ async def client(own_store: OwnStore, tmp_path: Path) -> AsyncIterator[httpx.Asy
         yield client
 
 
+@pytest.fixture
+async def own_connection(own_store: OwnStore) -> AsyncIterator[StoreConnection]:
+    connection = StoreConnection(f"unix://{own_store.socket}")
+    yield connection
+    await connection.close()
+
+
 async def assert_unavailable(client: httpx.AsyncClient, method: str, path: str) -> None:
     """The call is refused within two seconds, in words that say nothing of our insides."""
     started_at = time.monotonic()
@@ -97,7 +106,7 @@ async def test_the_store_is_down(client: httpx.AsyncClient, own_store: OwnStore)
     assert len((await client.get("/v1/jobs")).json()["data"]) == 2
 
 
-@pytest.mark.parametrize(("method", "path"), CALLS)
+@pytest.mark.parametrize(("method", "path"), CALLS[::2])
 async def test_the_store_is_frozen(client: httpx.AsyncClient, own_store: OwnStore, method: str, path: str) -> None:
     own_store.process.send_signal(signal.SIGSTOP)
     await assert_unavailable(client, method, path)
@@ -108,3 +117,19 @@ async def test_the_store_is_frozen(client: httpx.AsyncClient, own_store: OwnStor
 async def test_metrics_while_the_store_is_frozen(client: httpx.AsyncClient, own_store: OwnStore) -> None:
     own_store.process.send_signal(signal.SIGSTOP)
     await assert_metrics(client)
+
+
+async def test_a_stream_ends_and_a_wait_answers_when_the_store_goes_away(
+    client: httpx.AsyncClient, own_store: OwnStore, own_connection: StoreConnection
+) -> None:
+    async def both_wait() -> bool:
+        return bool((await own_connection.redis.info("clients"))["blocked_clients"] == 2)
+
+    job_id = (await client.get("/v1/jobs")).json()["data"][0]["id"]
+    following = asyncio.ensure_future(client.get(f"/v1/jobs/{job_id}/events"))
+    waiting = asyncio.ensure_future(client.post("/v1/generations", json=BODY, headers={"Prefer": "wait=60"}))
+    await wait_until_async(both_wait, 5)
+    own_store.process.terminate()
+    assert "store_unavailable; connect again" in (await following).text
+    accepted = await waiting
+    assert (accepted.status_code, accepted.json()["status"]) == (202, "queued")
