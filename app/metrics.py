@@ -69,6 +69,7 @@ def worker_metrics(pulses: Iterable[Pulse]) -> Iterator[Metric]:
     forwards = _counter("safelight_worker_forwards", "Forward passes of the denoiser.")
     rows = _counter("safelight_worker_rows", "Rows in those forward passes.")
     batch = GaugeMetricFamily("safelight_worker_rows_per_forward", "Mean batch size.", labels=["worker"])
+    speed = GaugeMetricFamily("safelight_worker_steps_per_second", "Denoising steps lately.", labels=["worker"])
     for pulse in pulses:
         name = [pulse.worker]
         up.add_metric(name, 1)
@@ -76,7 +77,8 @@ def worker_metrics(pulses: Iterable[Pulse]) -> Iterator[Metric]:
         forwards.add_metric(name, pulse.num_forwards)
         rows.add_metric(name, pulse.num_rows)
         batch.add_metric(name, pulse.num_rows / max(1, pulse.num_forwards))
-    yield from (up, steps, forwards, rows, batch)
+        speed.add_metric(name, pulse.steps_per_second)
+    yield from (up, steps, forwards, rows, batch, speed)
 
 
 def _counter(name: str, documentation: str) -> CounterMetricFamily:

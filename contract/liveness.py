@@ -7,12 +7,13 @@ from contract.store_connection import StoreConnection, unavailable_when_unreacha
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """What a worker says of itself with every heartbeat: counts since it started."""
+    """What a worker says of itself with every heartbeat: counts since it started, and its speed since the last one."""
 
     worker: str
     num_steps: int
     num_forwards: int
     num_rows: int
+    steps_per_second: float
 
 
 class Liveness:
@@ -54,7 +55,13 @@ class Liveness:
         if not counts:
             await self._redis.srem("safelight:workers", name)
             return None
-        return Pulse(worker=name, **{field: int(value) for field, value in counts.items()})
+        return Pulse(
+            worker=name,
+            num_steps=int(counts["num_steps"]),
+            num_forwards=int(counts["num_forwards"]),
+            num_rows=int(counts["num_rows"]),
+            steps_per_second=float(counts["steps_per_second"]),
+        )
 
 
 def _key(worker: str) -> str:

@@ -13,7 +13,7 @@ from contract.errors import StoreUnavailable, UnknownJob
 from contract.job import JobFailure
 from contract.job_store import JobStore
 from contract.leases import Lease, Leases
-from contract.liveness import Liveness, Pulse
+from contract.liveness import Liveness
 from contract.store_connection import StoreConnection
 from worker.child_process import ChildEnded, ChildProcess
 from worker.execution import Execution
@@ -32,6 +32,7 @@ from worker.messages import (
 )
 from worker.rq_worker import RQWorker
 from worker.settings import WorkerSettings
+from worker.tally import Tally
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ class Consumer:
         self._changed = asyncio.Event()
         self._hurry = asyncio.Event()
         self._heard_at = time.monotonic()
-        self._pulse = Pulse(worker=name, num_steps=0, num_forwards=0, num_rows=0)
+        self._tally = Tally(name)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until `stop` is set, then drains: what is not done in time goes back to the queue."""
@@ -166,12 +167,7 @@ class Consumer:
                 self._ready.set()
                 self._hurry.set()
             case Worked():
-                self._pulse = Pulse(
-                    worker=self._name,
-                    num_steps=self._pulse.num_steps + message.num_steps,
-                    num_forwards=self._pulse.num_forwards + message.num_forwards,
-                    num_rows=self._pulse.num_rows + message.num_rows,
-                )
+                self._tally.add(message)
             case Finished() | Failed():
                 await self._end(message)
             case _ if execution := self._executions.get(message.execution_id):
@@ -239,7 +235,7 @@ class Consumer:
                 self._set_previews(execution, renewal.previews_wanted)
 
     async def _beat(self) -> None:
-        await self._liveness.beat(self._pulse)
+        await self._liveness.beat(self._tally.pulse())
         await self._with_rq(lambda: self._rq_worker.beat(busy=bool(self._executions)))
 
     async def _sweep(self) -> None:

@@ -35,7 +35,7 @@ async def test_ready_is_a_store_and_a_worker(client: httpx.AsyncClient, connecti
     assert_error(lonely, 503, "no_worker")
     assert "retry-after" in lonely.headers
     liveness = Liveness(connection, lease_seconds=15)
-    await liveness.beat(Pulse("w1", 0, 0, 0))
+    await liveness.beat(Pulse("w1", 0, 0, 0, 0.0))
     assert (await client.get("/readyz")).json() == {"status": "ready", "num_workers": 1}
     await liveness.depart("w1")
     assert_error(await client.get("/readyz"), 503, "no_worker")
@@ -95,7 +95,7 @@ async def test_histograms_are_cumulative(client: httpx.AsyncClient, connection: 
 
 
 async def test_workers_say_what_they_have_done(client: httpx.AsyncClient, connection: StoreConnection) -> None:
-    await Liveness(connection, lease_seconds=15).beat(Pulse("w1", 300, 100, 250))
+    await Liveness(connection, lease_seconds=15).beat(Pulse("w1", 300, 100, 250, 12.5))
     samples = await scrape(client)
     for name, value in {
         "up": 1,
@@ -103,6 +103,7 @@ async def test_workers_say_what_they_have_done(client: httpx.AsyncClient, connec
         "forwards_total": 100,
         "rows_total": 250,
         "rows_per_forward": 2.5,
+        "steps_per_second": 12.5,
     }.items():
         assert sample(samples, f"safelight_worker_{name}", worker="w1") == value
 
