@@ -146,17 +146,18 @@ class JobStore:
 
         Raises: UnknownJob, also when the job is deleted meanwhile.
         """
+        ended = (await self.get(job_id)).ended
         while True:
-            events = await self.read_events(job_id, after)
+            events = await self.read_events(job_id, after, block_seconds=0 if ended else BLOCK_SECONDS)
             for event in events:
                 yield event
                 if event.last:
                     return
                 after = event.id
+            if not events and ended:
+                return
             if not events:
-                job = await self.get(job_id)
-                if job.ended and not await self.read_events(job_id, after, block_seconds=0):
-                    return
+                ended = (await self.get(job_id)).ended
                 yield None
 
     async def wish_previews(self, job_id: str) -> None:

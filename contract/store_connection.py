@@ -7,7 +7,14 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError, OutOfMemoryError, ReadOnlyError, RedisError, TimeoutError
+from redis.exceptions import (
+    ConnectionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TimeoutError,
+)
 
 from contract.errors import StoreUnavailable
 from contract.scripts import ScriptName, read_scripts
@@ -21,6 +28,9 @@ BLOCK_SECONDS = 10.0
 MAX_CONNECTIONS = 10_000
 """Per pool; each client that follows a job holds one of `blocking` for as long as it does."""
 
+REFUSALS = ("MISCONF", "OOM", "LOADING", "READONLY", "BUSY ")
+"""How a server's answer begins when it is there and cannot serve: a full disk or memory, a start, a long script."""
+
 UNREACHABLE: tuple[type[RedisError], ...] = (ConnectionError, TimeoutError, OutOfMemoryError, ReadOnlyError)
 
 
@@ -31,6 +41,10 @@ def unavailable_when_unreachable() -> Iterator[None]:
         yield
     except UNREACHABLE as error:
         raise StoreUnavailable(f"The job store cannot be reached: {error}") from error
+    except ResponseError as error:
+        if not str(error).startswith(REFUSALS):
+            raise
+        raise StoreUnavailable(f"The job store does not serve now: {error}") from error
 
 
 class StoreConnection:

@@ -119,6 +119,7 @@ class Consumer:
         execution = Execution(lease, await self._jobs.get(lease.job_id), self._leases, self._artifacts)
         logger.info("%s: started, attempt %d", lease.job_id, execution.job.attempt)
         self._executions[lease.execution_id] = execution
+        self._heard_at = time.monotonic()
         if execution.num_images_left == 0:
             await self._end(Finished(lease.execution_id))
         elif self._child is not None:
@@ -182,6 +183,7 @@ class Consumer:
                     await execution.preview(message)
                 case ImageFinished():
                     await execution.publish(message)
+                    self._changed.set()
                 case Warned(warning=warning):
                     await execution.warn(warning)
         except StoreUnavailable as error:
@@ -211,6 +213,7 @@ class Consumer:
     # ---- keeping
 
     async def _keep(self) -> None:
+        """What recurs: renewing, beating, reaping, sweeping, watching the child; then a rest of a fifth of a lease."""
         await self._renew()
         if self._ready.is_set():
             await self._beat()

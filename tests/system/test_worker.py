@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+import time
 
 import psutil
 import pytest
@@ -122,8 +123,12 @@ async def test_a_stopping_worker_finishes_what_it_can(installation: Installation
 
 async def test_a_child_that_hangs_is_replaced(installation: Installation) -> None:
     worker = installation.start_worker(SAFELIGHT_STALL_SECONDS="2", SAFELIGHT_LEASE_SECONDS="5")
-    job_id = await installation.submit(num_inference_steps=100)
-    await installation.until_step(job_id, 1)
+    await installation.until(await installation.submit(), "succeeded")
+    idle_since = time.monotonic()
+    wait_until(lambda: time.monotonic() > idle_since + 3, 10)
+    job_id = await installation.submit(num_inference_steps=300)
+    await installation.until_step(job_id, 100)
+    assert (await installation.jobs.get(job_id)).attempt == 1, "having been idle is not hanging"
     device_process(worker).suspend()
     assert (await installation.until(job_id, "succeeded", timeout_seconds=40)).attempt == 2
 
