@@ -15,8 +15,9 @@ from training.sprites import Sprite
 
 SIZE = 128
 
+
 def compose(spots: Sequence[str], sprites: Sequence[Sprite], colour: Colour, rng: random.Random) -> Image.Image:
-    """Set each sprite on its spot of a plain background, with a little jitter; equal `rng` states give equal pictures."""
+    """Set each sprite on its spot of a plain background, with a little jitter; equal `rng` states, equal pictures."""
     canvas = Image.new("RGB", (SIZE, SIZE), colour)
     for sprite, spot in zip(sprites, spots, strict=True):
         alone = spot == "centre"

@@ -74,8 +74,6 @@ async def follow_job(
     ] = False,
 ) -> AsyncIterator[ServerSentEvent]:
     """Follow a job from its first event, or from `Last-Event-ID` on, to its last one."""
-    if job.ended and not await resources.job_store.read_events(job.id, after, block_seconds=0):
-        return
     events = until(resources.closing, follow(resources.job_store, job.id, after))
     if previews:
         events = wishing_previews(resources.job_store, job.id, events)
