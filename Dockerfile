@@ -19,7 +19,7 @@ COPY models.toml ./
 FROM foundation AS app
 RUN pip install -r requirements/app.txt
 COPY app/ app/
-USER safelight
+USER 10001
 ENV SAFELIGHT_HOST=0.0.0.0 SAFELIGHT_PORT=8000
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s \
@@ -34,6 +34,6 @@ RUN pip install -r requirements/worker.txt \
     && pip install --no-deps -r requirements/without-dependencies.txt
 COPY models/ models/
 COPY worker/ worker/
-USER safelight
+USER 10001
 ENV OMP_WAIT_POLICY=PASSIVE
 CMD ["python", "-m", "worker"]

@@ -2,7 +2,7 @@
 
 import psutil
 
-from tests.system.conftest import Installation, device_process, kill, kill_tree
+from tests.system.installation import Installation, device_process, kill, kill_tree
 from tests.waiting import wait_until, wait_until_async
 
 NUM_STEPS = 150

@@ -1,69 +1,18 @@
 """`python -m launch`: everything starts, serves, and stops; what dies is started again; what was queued goes on."""
 
-import json
-import re
 import signal
 import subprocess
 import sys
-import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from tests.system.conftest import ROOT, Installation, kill, kill_tree
+from tests.system.installation import ROOT, kill, kill_tree
+from tests.system.launched import Launched
 from tests.waiting import wait_until
-
-
-class Launched:
-    """A running launcher, and HTTP to it."""
-
-    def __init__(self, installation: Installation) -> None:
-        self.installation = installation
-        self._seen = installation.log.stat().st_size if installation.log.exists() else 0
-        self.process = installation.start(sys.executable, "-m", "launch", SAFELIGHT_PORT="0")
-        self.address = wait_until(self._announced, 60, self.log)
-
-    def log(self) -> str:
-        """What has been printed since the start."""
-        return self.installation.log.read_bytes()[self._seen :].decode()
-
-    def _announced(self) -> str | None:
-        found = re.search(r"is ready at (http://\S+)", self.log())
-        return found.group(1) if found else None
-
-    def call(self, path: str, body: dict[str, object] | None = None, **headers: str) -> Any:
-        """The JSON that answers a GET, or a POST if there is a body."""
-        data = None if body is None else json.dumps(body).encode()
-        headers = {"content-type": "application/json"} | headers
-        request = urllib.request.Request(f"{self.address}{path}", data, headers)
-        with urllib.request.urlopen(request, timeout=60) as response:
-            return json.load(response)
-
-    def child_named(self, word: str) -> psutil.Process:
-        """The service whose command line ends with this word."""
-        return wait_until(
-            lambda: next((child for child in self.process.children() if _runs(child, word)), None), 30, self.log
-        )
-
-
-def _runs(process: psutil.Process, module: str) -> bool:
-    try:
-        return process.cmdline()[1:3] == ["-m", module]
-    except psutil.ZombieProcess:
-        return False
-
-
-@pytest.fixture
-def launched(tiny_catalogue: Path) -> Iterator[Launched]:
-    with tempfile.TemporaryDirectory(prefix="sl-") as folder:
-        installation = Installation(Path(folder), tiny_catalogue)
-        yield Launched(installation)
-        installation.end()
 
 
 def picture(launched: Launched, **changes: object) -> bytes:
@@ -111,7 +60,7 @@ def test_what_dies_is_started_again(launched: Launched, word: str) -> None:
     assert wait_until(picture_again, 60, launched.log)
 
 
-def test_what_was_queued_goes_on_after_everything_was_killed(launched: Launched, tiny_catalogue: Path) -> None:
+def test_what_was_queued_goes_on_after_everything_was_killed(launched: Launched) -> None:
     undisturbed = picture(launched, num_inference_steps=300)
     job = launched.call("/v1/generations", {"prompt": "a red apple", "seed": 7, "num_inference_steps": 300})
     wait_until(lambda: launched.call(f"/v1/jobs/{job['id']}")["progress"]["step"] > 2, 30, launched.log)

@@ -1,11 +1,16 @@
-"""The README says of every setting what the code says."""
+"""The README says of every setting what the code says, and its commands do what it says."""
+
+import re
+import subprocess
+from pathlib import Path
 
 import pytest
 from pydantic_settings import BaseSettings
 
 from app.settings import AppSettings
 from launch.settings import LaunchSettings
-from tests.system.conftest import ROOT
+from tests.system.installation import ROOT
+from tests.system.launched import Launched
 from worker.settings import WorkerSettings
 
 
@@ -15,6 +20,18 @@ def rows(settings: type[BaseSettings]) -> list[str]:
         f"| `SAFELIGHT_{name.upper()}` | {_shown(field.default)} | {field.description} |"
         for name, field in settings.model_fields.items()
     ]
+
+
+def test_every_command_of_the_readme_works(launched_as_shipped: Launched, tmp_path: Path) -> None:
+    text = (ROOT / "README.md").read_text()
+    (block,) = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    script = block.replace("http://localhost:8000", launched_as_shipped.address)
+    bash = ["bash", "-euo", "pipefail", "-c", script]
+    run = subprocess.run(bash, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
+    assert run.returncode == 0, run.stderr
+    assert '"error":{' not in run.stdout
+    assert "event: preview" in run.stdout
+    assert (tmp_path / "rocket.png").read_bytes().startswith(b"\x89PNG")
 
 
 def _shown(default: object) -> str:

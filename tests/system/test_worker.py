@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from contract.errors import UnknownArtifact, UnknownJob
-from tests.system.conftest import Installation, device_process
+from tests.system.installation import Installation, device_process
 from tests.waiting import wait_until, wait_until_async
 
 
