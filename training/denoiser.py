@@ -119,7 +119,8 @@ def run(
 ) -> None:
     """Train until the budget is spent."""
     scheduler = build_scheduler()
-    loss, saved = 1.0, training.budget.spent_seconds
+    loss = training.curve[-1][2] if training.curve else 1.0
+    saved = training.budget.spent_seconds
     while (progress := training.budget.progress()) < 1.0:
         batch = source.batch(config.batch_size, training.rng)
         rate = 0.02 if training.step > 50 else 0.2

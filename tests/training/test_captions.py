@@ -24,9 +24,7 @@ def test_articles(name: str, text: str) -> None:
 
 
 def test_left_and_right_name_the_spots(vocabulary: Vocabulary) -> None:
-    texts = {
-        caption(Scene("beside", ("fox", "pizza"), "blue"), vocabulary, random.Random(seed)) for seed in range(200)
-    }
+    texts = {caption(Scene("beside", ("fox", "pizza"), "blue"), vocabulary, random.Random(seed)) for seed in range(200)}
     names = [(left, right) for left in vocabulary.things["fox"].names for right in vocabulary.things["pizza"].names]
     for text in texts:
         assert "blue background" in text

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,10 @@ import torch
 from diffusers import AutoencoderDC, DDIMScheduler, UNet2DConditionModel
 from transformers import BertConfig, BertTokenizerFast
 
-from training.export import export_networks, write_card
 from training.autoencoder import build_autoencoder
 from training.configuration import read_configuration
 from training.denoiser import build_unet
-from dataclasses import replace
+from training.export import export_networks, write_card
 
 CONFIGURATION = read_configuration(Path("training/safelight-emoji.toml"))
 FOLDER = CONFIGURATION.model_folder

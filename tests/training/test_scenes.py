@@ -41,5 +41,6 @@ def test_pairs_are_cut_from_pictures_of_one_thing() -> None:
     latents = torch.stack([torch.full((2, 16, 16), 1.0), torch.full((2, 16, 16), 2.0)]).half()
     library = Library(latents, {("a", "beside", "white"): [0], ("b", "beside", "white"): [1]}, 1.0)
     scene = library.scene(Scene("beside", ("a", "b"), "white"), random.Random(0))
-    assert scene[:, :, :8].eq(1).all() and scene[:, :, 8:].eq(2).all()
+    assert scene[:, :, :8].eq(1).all()
+    assert scene[:, :, 8:].eq(2).all()
     assert library.latents[0].eq(1).all()
