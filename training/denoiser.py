@@ -22,6 +22,9 @@ from training.latents import Library, load_library
 from training.schedule import build_scheduler, stratified_timesteps
 from training.text_states import TextStates, load_text_states, text_encoder_folder
 
+AVERAGE_EVERY = 4
+"""Steps between two updates of the moving average: one costs as much as a twentieth of a step."""
+
 log = logging.getLogger(__name__)
 
 
@@ -54,7 +57,11 @@ class Source:
 
 
 def build_unet(config: DenoiserConfig, latent_channels: int, sample_size: int, width: int) -> UNet2DConditionModel:
-    """An untrained U-Net of the configured size, attending to states of `width`."""
+    """An untrained U-Net of the configured size, attending to states of `width`.
+
+    Cross-attention tells the lower levels which word belongs where; the pooled caption, added to the time embedding,
+    tells every level what the picture is about. A small model learns names from the second much sooner.
+    """
     down = ["CrossAttnDownBlock2D" if crossed else "DownBlock2D" for crossed in config.cross_attention]
     up = ["CrossAttnUpBlock2D" if crossed else "UpBlock2D" for crossed in reversed(config.cross_attention)]
     return UNet2DConditionModel(
@@ -67,6 +74,8 @@ def build_unet(config: DenoiserConfig, latent_channels: int, sample_size: int, w
         layers_per_block=config.layers_per_block,
         cross_attention_dim=width,
         attention_head_dim=tuple(config.num_heads),
+        addition_embed_type="text",
+        addition_embed_type_num_heads=max(1, width // 64),
     )
 
 
@@ -101,14 +110,16 @@ def train_step(
     nn.utils.clip_grad_norm_(training.network.parameters(), 1.0)
     training.optimizer.step()
     training.step += 1
-    training.average.update(training.network, training.step)
+    if training.step % AVERAGE_EVERY == 0:
+        training.average.update(training.network, training.step)
     return float(loss.detach())
 
 
 def new_training(unet: UNet2DConditionModel, config: DenoiserConfig, minutes: float, seed: int) -> Training:
     """A fresh start."""
     unet = unet.to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(unet.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=1e-2)
+    weights = unet.parameters()
+    optimizer = torch.optim.AdamW(weights, config.learning_rate, betas=(0.9, 0.99), weight_decay=1e-2, fused=True)
     noise = torch.Generator().manual_seed(seed)
     average = Average(unet, config.average_decay)
     return Training(unet, optimizer, average, Budget(minutes * 60), random.Random(seed), noise)

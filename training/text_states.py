@@ -17,7 +17,7 @@ MAX_LENGTH = 32
 class TextStates:
     """Captions in, states out; remembers up to `remembered` captions."""
 
-    def __init__(self, tokenizer: BertTokenizerFast, text_encoder: BertModel, remembered: int = 6000) -> None:
+    def __init__(self, tokenizer: BertTokenizerFast, text_encoder: BertModel, remembered: int = 30_000) -> None:
         self._tokenizer = tokenizer
         self._text_encoder = text_encoder.eval().requires_grad_(False)
         self._remembered = remembered

@@ -6,10 +6,8 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from redis.exceptions import RedisError
-
 from contract.artifact_store import ArtifactStore
-from contract.errors import StoreUnavailable, UnknownJob
+from contract.errors import StoreUnavailable
 from contract.job import JobFailure
 from contract.job_store import JobStore
 from contract.leases import Lease, Leases
@@ -17,6 +15,7 @@ from contract.liveness import Liveness
 from contract.store_connection import StoreConnection
 from worker.child_process import ChildEnded, ChildProcess
 from worker.execution import Execution
+from worker.keeper import Keeper
 from worker.messages import (
     Abort,
     Failed,
@@ -32,13 +31,11 @@ from worker.messages import (
 )
 from worker.rq_worker import RQWorker
 from worker.settings import WorkerSettings
-from worker.tally import Tally
 
 logger = logging.getLogger(__name__)
 
 OUTAGE_RETRY_SECONDS = 0.5
 MAX_BACKOFF_SECONDS = 30.0
-SWEEP_BATCH = 100
 
 
 class Consumer:
@@ -58,16 +55,21 @@ class Consumer:
             retention_seconds=settings.retention_seconds,
         )
         self._jobs = JobStore(self._connection, retention_seconds=settings.retention_seconds)
-        self._liveness = Liveness(self._connection, lease_seconds=settings.lease_seconds)
         self._artifacts = ArtifactStore(settings.artifacts_location)
-        self._rq_worker = RQWorker(settings.store_url, name, settings.lease_seconds)
+        self._keeper = Keeper(
+            name,
+            leases=self._leases,
+            jobs=self._jobs,
+            liveness=Liveness(self._connection, lease_seconds=settings.lease_seconds),
+            artifacts=self._artifacts,
+            rq_worker=RQWorker(settings.store_url, name, settings.lease_seconds),
+        )
         self._executions: dict[str, Execution] = {}
         self._child: ChildProcess | None = None
         self._ready = asyncio.Event()
         self._changed = asyncio.Event()
         self._hurry = asyncio.Event()
         self._heard_at = time.monotonic()
-        self._tally = Tally(name)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until `stop` is set, then drains: what is not done in time goes back to the queue."""
@@ -168,7 +170,7 @@ class Consumer:
                 self._ready.set()
                 self._hurry.set()
             case Worked():
-                self._tally.add(message)
+                self._keeper.add(message)
             case Finished() | Failed():
                 await self._end(message)
             case _ if execution := self._executions.get(message.execution_id):
@@ -199,7 +201,7 @@ class Consumer:
         self._forget(execution)
         logger.info("%s: %s", execution.job.id, failure.code if failure else "succeeded")
         if settled:
-            await self._with_rq(lambda: self._rq_worker.count(succeeded=failure is None))
+            await self._keeper.count(succeeded=failure is None)
 
     def _forget(self, execution: Execution) -> None:
         self._executions.pop(execution.lease.execution_id, None)
@@ -216,10 +218,9 @@ class Consumer:
         """What recurs: renewing, beating, reaping, sweeping, watching the child; then a rest of a fifth of a lease."""
         await self._renew()
         if self._ready.is_set():
-            await self._beat()
-        for job_id in await self._leases.reap():
-            logger.warning("%s: its lease had ended; taken back", job_id)
-        await self._sweep()
+            await self._keeper.beat(busy=bool(self._executions))
+        await self._keeper.reap()
+        await self._keeper.sweep()
         self._watch_for_stall()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._hurry.wait(), self._settings.lease_seconds / 5)
@@ -236,19 +237,6 @@ class Consumer:
                 await self._cancel(execution)
             else:
                 self._set_previews(execution, renewal.previews_wanted)
-
-    async def _beat(self) -> None:
-        await self._liveness.beat(self._tally.pulse())
-        await self._with_rq(lambda: self._rq_worker.beat(busy=bool(self._executions)))
-
-    async def _sweep(self) -> None:
-        """Removes ended jobs whose time is over, files first, so that no file is left without a record."""
-        for job_id in await self._jobs.expired(SWEEP_BATCH):
-            await self._artifacts.delete_all(f"{job_id}/")
-            try:
-                await self._jobs.delete(job_id)
-            except UnknownJob:
-                continue
 
     def _watch_for_stall(self) -> None:
         silent_seconds = time.monotonic() - self._heard_at
@@ -288,17 +276,9 @@ class Consumer:
         leases = [execution.lease for execution in self._executions.values()]
         try:
             await self._leases.give_back(leases, "drained")
-            await self._liveness.depart(self._name)
-            await self._with_rq(self._rq_worker.deregister)
+            await self._keeper.depart()
         except StoreUnavailable as error:
             logger.warning("leaving without a word: %s", error.message)
         if self._child is not None:
             self._child.end()
         await self._connection.close()
-
-    async def _with_rq(self, call: Callable[[], None]) -> None:
-        """RQ's registries are for people to look at; that they cannot be written now is no reason to stop."""
-        try:
-            await asyncio.to_thread(call)
-        except RedisError as error:
-            logger.warning("RQ's registries are not up to date: %s", error)

@@ -1,0 +1,84 @@
+"""What a worker does for the whole installation: says that it is there, takes back lost jobs, removes expired ones."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from redis.exceptions import RedisError
+
+from contract.artifact_store import ArtifactStore
+from contract.errors import UnknownJob
+from contract.job_store import JobStore
+from contract.leases import Leases
+from contract.liveness import Liveness
+from worker.messages import Worked
+from worker.rq_worker import RQWorker
+from worker.tally import Tally
+
+logger = logging.getLogger(__name__)
+
+SWEEP_BATCH = 100
+
+
+class Keeper:
+    """Promise: any number of workers may do this at once; each job is taken back once and removed whole.
+
+    All methods but `count` raise StoreUnavailable when the server does not answer.
+    """
+
+    def __init__(
+        self,
+        worker: str,
+        *,
+        leases: Leases,
+        jobs: JobStore,
+        liveness: Liveness,
+        artifacts: ArtifactStore,
+        rq_worker: RQWorker,
+    ) -> None:
+        self._worker = worker
+        self._leases = leases
+        self._jobs = jobs
+        self._liveness = liveness
+        self._artifacts = artifacts
+        self._rq_worker = rq_worker
+        self._tally = Tally(worker)
+
+    def add(self, work: Worked) -> None:
+        """Adds to what this worker has done."""
+        self._tally.add(work)
+
+    async def beat(self, *, busy: bool) -> None:
+        """Says that this worker is alive, to the service and to RQ's tools."""
+        await self._liveness.beat(self._tally.pulse())
+        await self._tell_rq(lambda: self._rq_worker.beat(busy=busy))
+
+    async def count(self, *, succeeded: bool) -> None:
+        """Adds an ended job to this worker's, as RQ's tools show them."""
+        await self._tell_rq(lambda: self._rq_worker.count(succeeded=succeeded))
+
+    async def reap(self) -> None:
+        """Takes back the jobs of workers that are gone."""
+        for job_id in await self._leases.reap():
+            logger.warning("%s: its lease had ended; taken back", job_id)
+
+    async def sweep(self) -> None:
+        """Removes ended jobs whose time is over, files first, so that no file is left without a record."""
+        for job_id in await self._jobs.expired(SWEEP_BATCH):
+            await self._artifacts.delete_all(f"{job_id}/")
+            try:
+                await self._jobs.delete(job_id)
+            except UnknownJob:
+                continue
+
+    async def depart(self) -> None:
+        """Says that this worker has ended."""
+        await self._liveness.depart(self._worker)
+        await self._tell_rq(self._rq_worker.deregister)
+
+    async def _tell_rq(self, call: Callable[[], None]) -> None:
+        """RQ's registries are for people to look at; that they cannot be written now is no reason to stop."""
+        try:
+            await asyncio.to_thread(call)
+        except RedisError as error:
+            logger.warning("RQ's registries are not up to date: %s", error)
