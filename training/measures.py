@@ -53,10 +53,10 @@ def nearest_colours(images: Sequence[Image.Image], colours: Mapping[str, Colour]
 
 
 def count_things(images: Sequence[Image.Image]) -> list[int]:
-    """How many patches stand out of each background: connected at 32x32 cells and at least 30 cells large."""
-    cells = functional.avg_pool2d(to_tensor(images), 4)
+    """How many patches stand out of each background: connected at 64x64 cells and at least 120 cells large."""
+    cells = functional.avg_pool2d(to_tensor(images), 2)
     apart = (cells - border_colours(images)[:, :, None, None]).abs().amax(1) > 0.3
-    return [sum(size >= 30 for size in patch_sizes(mask)) for mask in apart]
+    return [sum(size >= 120 for size in patch_sizes(mask)) for mask in apart]
 
 
 def patch_sizes(mask: Tensor) -> list[int]:
