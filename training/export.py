@@ -6,6 +6,7 @@ import argparse
 import hashlib
 import json
 import shutil
+import textwrap
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import torch
 from diffusers import AutoencoderDC, UNet2DConditionModel
 
 from training.autoencoder import build_autoencoder
+from training.captions import Vocabulary, read_vocabulary
 from training.checkpoints import averaged_weights
 from training.configuration import Configuration, read_configuration
 from training.denoiser import build_unet
@@ -70,13 +72,15 @@ def write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def write_card(folder: Path) -> None:
-    """Write the model card: the committed text, then every weight file with its size and SHA-256."""
+def write_card(folder: Path, vocabulary: Vocabulary) -> None:
+    """Write the model card: the committed text, what the model knows, every weight file's size and SHA-256."""
+    known = ", ".join(sorted(vocabulary.things[label].names[0] for label in vocabulary.plain))
     lines = ["| file | bytes | SHA-256 |", "|---|---|---|"]
     for path in sorted(folder.rglob("*.safetensors")):
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         lines.append(f"| `{path.relative_to(folder).as_posix()}` | {path.stat().st_size} | `{digest}` |")
-    card = _CARD.read_text(encoding="utf-8").replace("{{digests}}", "\n".join(lines))
+    text = _CARD.read_text(encoding="utf-8")
+    card = text.replace("{{things}}", textwrap.fill(known, 118)).replace("{{digests}}", "\n".join(lines))
     (folder / "README.md").write_text(card, encoding="utf-8")
 
 
@@ -91,7 +95,7 @@ def export(configuration: Configuration) -> None:
     export_networks(configuration, vae, unet)
     export_text(text_encoder_folder(configuration), configuration.model_folder)
     export_index(configuration.model_folder)
-    write_card(configuration.model_folder)
+    write_card(configuration.model_folder, read_vocabulary(configuration.vocabulary))
 
 
 def main() -> None:

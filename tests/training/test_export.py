@@ -11,6 +11,7 @@ from diffusers import AutoencoderDC, DDIMScheduler, UNet2DConditionModel
 from transformers import BertConfig, BertTokenizerFast
 
 from training.autoencoder import build_autoencoder
+from training.captions import read_vocabulary
 from training.configuration import read_configuration
 from training.denoiser import build_unet
 from training.export import export_networks, write_card
@@ -24,11 +25,13 @@ def test_an_export_is_read_back(tmp_path: Path) -> None:
     tiny = replace(CONFIGURATION.denoiser, channels=[32, 32], cross_attention=[False, True], num_heads=[1, 1])
     unet = build_unet(tiny, 8, 8, 16)
     export_networks(replace(CONFIGURATION, model_folder=tmp_path), build_autoencoder(small, 0.5), unet)
-    write_card(tmp_path)
+    write_card(tmp_path, read_vocabulary(CONFIGURATION.vocabulary))
     read = UNet2DConditionModel.from_pretrained(tmp_path / "unet", torch_dtype=torch.float16)
     assert all(torch.equal(value, read.state_dict()[name]) for name, value in unet.state_dict().items())
     assert AutoencoderDC.from_pretrained(tmp_path / "vae").config.scaling_factor == 0.5
-    assert len(re.findall(r"`[0-9a-f]{64}`", (tmp_path / "README.md").read_text(encoding="utf-8"))) == 2
+    card = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert len(re.findall(r"`[0-9a-f]{64}`", card)) == 2
+    assert "sunflower" in card
 
 
 @pytest.mark.parametrize("part", ["unet", "vae"])
