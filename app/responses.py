@@ -109,7 +109,7 @@ class JobShown(BaseModel):
                 "height": 128,
                 "width": 128,
                 "num_inference_steps": 20,
-                "guidance_scale": 4.0,
+                "guidance_scale": 2.5,
                 "scheduler": "ddim",
                 "seed": 7,
             }
@@ -199,7 +199,7 @@ class ModelShown(BaseModel):
     licence: str = Field(description="The terms of its weights.", examples=["MIT"])
     defaults: DefaultsShown = Field(
         description="What it takes where a request leaves something open.",
-        examples=[{"height": 128, "width": 128, "num_inference_steps": 20, "guidance_scale": 4.0, "scheduler": "ddim"}],
+        examples=[{"height": 128, "width": 128, "num_inference_steps": 20, "guidance_scale": 2.5, "scheduler": "ddim"}],
     )
     limits: LimitsShown = Field(
         description="What a request may ask of it.",

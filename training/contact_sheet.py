@@ -46,7 +46,7 @@ def main() -> None:
     steps = arguments.num_inference_steps or configuration.default_num_inference_steps
     images = load_painter(configuration).draw(prompts, range(len(prompts)), guidance_scale, steps)
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    contact_sheet(images, prompts).quantize(256, dither=Image.Dither.NONE).save(arguments.output, optimize=True)
+    contact_sheet(images, prompts).save(arguments.output, optimize=True)
 
 
 if __name__ == "__main__":

@@ -53,9 +53,13 @@ def evaluate(configuration: Configuration, sizes: Sizes, scale: float, steps: in
 
 
 def markdown(results: dict[str, Scores]) -> str:
-    """One table of everything."""
-    rows = [f"| {part} | {name} | {value:.3f} |" for part, scores in results.items() for name, value in scores.items()]
-    return "\n".join(["| of | score | value |", "|---|---|---|", *rows])
+    """One table of everything: a row for each score, a column for each that was scored."""
+    names = dict.fromkeys(name for scores in results.values() for name in scores)
+    rows = [["score", *results], ["---"] * (len(results) + 1)]
+    rows += [
+        [name, *(f"{scores[name]:.3f}" if name in scores else "" for scores in results.values())] for name in names
+    ]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def main() -> None:

@@ -32,7 +32,7 @@ async def test_a_prompt_becomes_a_job_with_the_models_defaults_and_a_seed(client
         "height": 128,
         "width": 128,
         "num_inference_steps": 20,
-        "guidance_scale": 4.0,
+        "guidance_scale": 2.5,
         "scheduler": "ddim",
         "output_format": "png",
         "metadata": {},

@@ -14,7 +14,7 @@ ROW = {
         "height": 128,
         "width": 128,
         "num_inference_steps": 20,
-        "guidance_scale": 4.0,
+        "guidance_scale": 2.5,
         "scheduler": "ddim",
     },
 }
