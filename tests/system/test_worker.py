@@ -154,16 +154,18 @@ async def test_rq_info_tells_the_truth(installation: Installation, worker: psuti
     running = await installation.submit(num_inference_steps=8000)
     await installation.until_step(running, 1)
     for _ in range(2):
-        await installation.jobs.cancel(await installation.submit(num_inference_steps=8000))
+        cancelled = await installation.submit(num_inference_steps=8000)
+        await installation.jobs.cancel(cancelled)
+        await installation.until(cancelled, "cancelled")
     waiting = [await installation.submit(num_images=16, num_inference_steps=8000) for _ in range(3)]
     await installation.until(waiting[0], "running")
-    shown = await _rq_info(installation)
+    shown = await wait_until_async(lambda: _rq_info(installation, containing=" busy "), 30)
     assert "queue generations 2, 2 executing, 1 finished, 0 failed" in shown
     assert "jobs: 1 finished, 0 failed" in shown
     assert (await _rq_info(installation)) == shown, "looking changes nothing"
 
 
-async def _rq_info(installation: Installation) -> str:
+async def _rq_info(installation: Installation, *, containing: str = "") -> str:
     command = [sys.executable, "-m", "rq.cli", "info", "--raw", "-u", f"unix://{installation.socket}"]
     run = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)
-    return run.stdout
+    return run.stdout if containing in run.stdout else ""
