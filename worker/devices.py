@@ -10,16 +10,18 @@ FAST_BF16 = ("avx512_bf16", "amx_bf16")
 
 @dataclass(frozen=True)
 class Placement:
-    """A device with the number of rows of every forward on it."""
+    """A device with the number of rows of every forward on it.
+
+    `network_format` is the format of the denoising network there; None keeps the one that its weights are stored in.
+    """
 
     device: torch.device
     rows_per_forward: int
+    network_format: torch.dtype | None = None
 
     def network_dtype(self, stored: torch.dtype) -> torch.dtype:
         """The format of the denoising network, given the one that its weights are stored in."""
-        if self.device.type == "cuda":
-            return stored
-        return torch.bfloat16 if has_fast_bf16() else torch.float32
+        return self.network_format or stored
 
     def dtype(self, stored: torch.dtype) -> torch.dtype:
         """The format of every other network; on a CPU these are a small part of the work."""
@@ -33,7 +35,8 @@ def choose_placement() -> Placement:
     """
     if torch.cuda.is_available():
         return Placement(torch.device("cuda"), rows_per_forward=8)
-    return Placement(torch.device("cpu"), rows_per_forward=2)
+    network_format = torch.bfloat16 if has_fast_bf16() else torch.float32
+    return Placement(torch.device("cpu"), rows_per_forward=2, network_format=network_format)
 
 
 def has_fast_bf16() -> bool:

@@ -15,7 +15,8 @@ from worker.loading import load_pipeline
 from worker.stepwise_pipeline import PromptEmbeds, StepwisePipeline
 from worker.trained_noise import TrainedNoise
 
-CPU = Placement(torch.device("cpu"), rows_per_forward=2)
+CPU = Placement(torch.device("cpu"), rows_per_forward=2, network_format=torch.float32)
+"""float32 on every machine: the format in which diffusers' pipelines are equal to ours."""
 
 
 class Wrapped:
