@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from worker.generation import Generation
-from worker.stepwise_pipeline import PromptEmbeds
+from worker.stepwise_pipeline import Conditioning, PromptEmbeds
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -39,6 +39,16 @@ def forward(rows: Sequence[Row], rows_per_forward: int) -> list[Tensor]:
     outputs = rows[0].generation.pipeline.denoise(
         torch.cat([row.generation.model_input for row in padded]),
         torch.stack([row.generation.evaluation.timestep for row in padded]),
-        [row.embeds for row in padded],
+        conditioning_of(padded),
     )
     return list(torch.split(outputs, 1))[: len(rows)]
+
+
+def conditioning_of(rows: Sequence[Row]) -> Conditioning:
+    """What the rows are to become, one below the other."""
+    pooled = [row.embeds.pooled_prompt_embeds for row in rows if row.embeds.pooled_prompt_embeds is not None]
+    return Conditioning(
+        torch.cat([row.embeds.prompt_embeds for row in rows]),
+        torch.cat(pooled) if pooled else None,
+        torch.tensor([row.generation.request.guidance_scale for row in rows]),
+    )

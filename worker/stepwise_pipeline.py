@@ -1,6 +1,5 @@
 """What the engine asks of a model family: four verbs, each of them for one image or for one batch of rows."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,12 +22,29 @@ class PromptEmbeds:
     num_tokens_used: int
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Conditioning:
+    """What each of B rows is to become.
+
+    Shapes: prompt_embeds (B, L, D), pooled_prompt_embeds (B, D) where the family has them, guidance_scales (B,).
+    """
+
+    prompt_embeds: Tensor
+    pooled_prompt_embeds: Tensor | None
+    guidance_scales: Tensor
+
+
 class StepwisePipeline(Protocol):
     """A loaded model. Latents are float32 on this side of it, whatever its weights are."""
 
     @property
     def trained_noise(self) -> TrainedNoise:
         """The noise that the network was trained on."""
+        ...
+
+    @property
+    def embeds_guidance(self) -> bool:
+        """Whether the network takes the guidance scale as an input, and so needs no row without the prompt."""
         ...
 
     def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:
@@ -39,7 +55,7 @@ class StepwisePipeline(Protocol):
         """The generator's first noise in the shape of an image of this size, (1, C, H, W). Raises: LimitExceeded."""
         ...
 
-    def denoise(self, latents: Tensor, timesteps: Tensor, embeds: Sequence[PromptEmbeds]) -> Tensor:
+    def denoise(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         """The network's raw output for B rows. Shapes: latents and result (B, C, H, W), timesteps (B,)."""
         ...
 

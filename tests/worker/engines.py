@@ -1,6 +1,6 @@
 """Engines over tiny models, and what to ask of them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
@@ -12,7 +12,7 @@ from worker.devices import Placement
 from worker.engine import Engine, Event, Finished
 from worker.images import Pixels
 from worker.loading import load_pipeline
-from worker.stepwise_pipeline import PromptEmbeds, StepwisePipeline
+from worker.stepwise_pipeline import Conditioning, PromptEmbeds, StepwisePipeline
 from worker.trained_noise import TrainedNoise
 
 CPU = Placement(torch.device("cpu"), rows_per_forward=2, network_format=torch.float32)
@@ -29,14 +29,18 @@ class Wrapped:
     def trained_noise(self) -> TrainedNoise:
         return self.inner.trained_noise
 
+    @property
+    def embeds_guidance(self) -> bool:
+        return self.inner.embeds_guidance
+
     def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:
         return self.inner.encode_prompt(prompt, negative=negative)
 
     def prepare_latents(self, height: int, width: int, generator: torch.Generator) -> Tensor:
         return self.inner.prepare_latents(height, width, generator)
 
-    def denoise(self, latents: Tensor, timesteps: Tensor, embeds: Sequence[PromptEmbeds]) -> Tensor:
-        return self.inner.denoise(latents, timesteps, embeds)
+    def denoise(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
+        return self.inner.denoise(latents, timesteps, conditioning)
 
     def decode_latents(self, latents: Tensor) -> Tensor:
         return self.inner.decode_latents(latents)

@@ -13,7 +13,7 @@ from contract.errors import UnsupportedScheduler
 from contract.request import Scheduler
 from tests.worker.engines import RecordsLatents, asked, cpu_pipeline, engine_of, run
 from worker.guidance import classifier_free
-from worker.stepwise_pipeline import StepwisePipeline
+from worker.stepwise_pipeline import Conditioning, StepwisePipeline
 
 STEPS = 5
 
@@ -33,9 +33,10 @@ def by_hand(pipeline: StepwisePipeline, scheduler: Scheduler) -> torch.Tensor:
     else:
         theirs.set_timesteps(STEPS)
     embeds = [pipeline.encode_prompt("", negative=True), pipeline.encode_prompt("a red apple", negative=False)]
+    conditioning = Conditioning(torch.cat([row.prompt_embeds for row in embeds]), None, torch.tensor([4.0, 4.0]))
     latents = pipeline.prepare_latents(64, 64, torch.Generator().manual_seed(7))
     for timestep in theirs.timesteps:
-        outputs = pipeline.denoise(torch.cat([latents, latents]), timestep.repeat(2), embeds)
+        outputs = pipeline.denoise(torch.cat([latents, latents]), timestep.repeat(2), conditioning)
         velocity = classifier_free(*outputs.split(1), 4.0)
         latents = theirs.step(velocity, timestep, latents).prev_sample
     return latents

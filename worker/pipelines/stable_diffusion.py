@@ -1,6 +1,6 @@
 """Stable Diffusion 1 and 2 and whatever has their layout: one text encoder, one U-Net, one autoencoder."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Self
 
 import torch
@@ -10,7 +10,7 @@ from contract.errors import ModelUnavailable
 from worker import autoencoders
 from worker.components import ModelFolder
 from worker.latents import draw_noise, latents_shape
-from worker.stepwise_pipeline import PromptEmbeds
+from worker.stepwise_pipeline import Conditioning, PromptEmbeds
 from worker.text import tokenize
 from worker.trained_noise import TrainedNoise, read_trained_noise
 
@@ -44,6 +44,11 @@ class StableDiffusion:
         """The noise that the network was trained on."""
         return self._trained_noise
 
+    @property
+    def embeds_guidance(self) -> bool:
+        """Whether the network takes the guidance scale as an input: these do not."""
+        return False
+
     def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:
         """The last hidden state of every token, padding included."""
         del negative
@@ -61,13 +66,12 @@ class StableDiffusion:
             latents_shape(self._unet.config.in_channels, height, width, scale), generator, self._unet.device
         )
 
-    def denoise(self, latents: Tensor, timesteps: Tensor, embeds: Sequence[PromptEmbeds]) -> Tensor:
+    def denoise(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         """The U-Net's output. Shapes: latents and result (B, C, H, W), timesteps (B,)."""
-        states = torch.cat([row.prompt_embeds for row in embeds])
         output: Tensor = self._unet(
             latents.to(self._unet.dtype),
             timesteps.to(self._unet.device),
-            encoder_hidden_states=states.to(self._unet.dtype),
+            encoder_hidden_states=conditioning.prompt_embeds.to(self._unet.dtype),
             return_dict=False,
         )[0]
         return output.float()

@@ -1,6 +1,5 @@
 """SDXL: two text encoders read each prompt, and the network is told the size of the picture."""
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
 import torch
@@ -10,7 +9,7 @@ from worker import autoencoders
 from worker.components import ModelFolder
 from worker.latents import draw_noise, latents_shape
 from worker.pipelines.stable_diffusion import refuse_guidance_embedding
-from worker.stepwise_pipeline import PromptEmbeds
+from worker.stepwise_pipeline import Conditioning, PromptEmbeds
 from worker.text import Tokens, tokenize
 from worker.trained_noise import TrainedNoise, read_trained_noise
 
@@ -68,6 +67,11 @@ class StableDiffusionXL:
         """The noise that the network was trained on."""
         return self._trained_noise
 
+    @property
+    def embeds_guidance(self) -> bool:
+        """Whether the network takes the guidance scale as an input: these do not."""
+        return False
+
     def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:
         """The states of both encoders before their last layers, side by side, and the second one's pooled output.
 
@@ -87,16 +91,17 @@ class StableDiffusionXL:
             latents_shape(self._unet.config.in_channels, height, width, scale), generator, self._unet.device
         )
 
-    def denoise(self, latents: Tensor, timesteps: Tensor, embeds: Sequence[PromptEmbeds]) -> Tensor:
+    def denoise(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         """The U-Net's output. Shapes: latents and result (B, C, H, W), timesteps (B,)."""
         dtype, device = self._unet.dtype, self._unet.device
-        pooled = [row.pooled_prompt_embeds for row in embeds if row.pooled_prompt_embeds is not None]
+        pooled = conditioning.pooled_prompt_embeds
+        assert pooled is not None, "encode_prompt always gives some"
         output: Tensor = self._unet(
             latents.to(dtype),
             timesteps.to(device),
-            encoder_hidden_states=torch.cat([row.prompt_embeds for row in embeds]).to(dtype),
+            encoder_hidden_states=conditioning.prompt_embeds.to(dtype),
             added_cond_kwargs={
-                "text_embeds": torch.cat(pooled).to(dtype),
+                "text_embeds": pooled.to(dtype),
                 "time_ids": self._time_ids(latents).to(device, dtype),
             },
             return_dict=False,

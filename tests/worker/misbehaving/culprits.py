@@ -1,5 +1,8 @@
 """How a misbehaving pipeline knows whom to harm: generations whose prompt is "culprit"."""
 
+import torch
+from torch import Tensor
+
 from tests.worker.engines import Wrapped
 from worker.stepwise_pipeline import PromptEmbeds, StepwisePipeline
 
@@ -19,5 +22,5 @@ class KnowsCulprits(Wrapped):
             self._culprits.append(embeds)
         return embeds
 
-    def is_culprit(self, embeds: PromptEmbeds) -> bool:
-        return any(embeds is culprit for culprit in self._culprits)
+    def is_culprit(self, prompt_embeds: Tensor) -> bool:
+        return any(torch.equal(prompt_embeds, culprit.prompt_embeds[0]) for culprit in self._culprits)

@@ -1,15 +1,13 @@
 """The whole forward fails because of one row."""
 
-from collections.abc import Sequence
-
 from torch import Tensor
 
 from tests.worker.misbehaving.culprits import KnowsCulprits
-from worker.stepwise_pipeline import PromptEmbeds
+from worker.stepwise_pipeline import Conditioning
 
 
 class RaisesInDenoise(KnowsCulprits):
-    def denoise(self, latents: Tensor, timesteps: Tensor, embeds: Sequence[PromptEmbeds]) -> Tensor:
-        if any(self.is_culprit(prompt) for prompt in embeds):
+    def denoise(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
+        if any(self.is_culprit(prompt) for prompt in conditioning.prompt_embeds):
             raise RuntimeError("a row that no kernel can take")
-        return super().denoise(latents, timesteps, embeds)
+        return super().denoise(latents, timesteps, conditioning)
