@@ -1,54 +1,49 @@
-"""Which rows share a forward.
+"""Who takes part in a lane's next forward: the most urgent images, as many as make the best use of the device."""
 
-Every forward of an engine has exactly the same number of rows. Kernels choose their order of summation by the number of
-rows, and by nothing else that a neighbour could change, so a picture does not depend on whom it shared a forward with.
-"""
-
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-
-import torch
-from torch import Tensor
+from collections.abc import Iterable, Sequence
 
 from worker.generation import Generation
-from worker.stepwise_pipeline import Conditioning, PromptEmbeds
+from worker.pace import Pace
+
+STRETCH = 3.0
+"""Everybody may be slowed down equally: an image is due when so many times its own device time has gone by."""
+
+PATIENCE = 8
+"""An image that so many turns of its lane have passed over comes first, whoever is due."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Row:
-    """One row of a forward: a generation at its present step, with one of its prompts."""
+def select(generations: Iterable[Generation], pace: Pace) -> list[Generation]:
+    """The images for the next forward, the most urgent one always among them, and then others by urgency that fit.
 
-    generation: Generation
-    embeds: PromptEmbeds
-
-
-def chunks(generations: Iterable[Generation], rows_per_forward: int) -> Iterator[list[Row]]:
-    """All rows, cut into what fits together and into one forward; a generation's rows stay in order."""
-    by_key: dict[object, list[Row]] = {}
-    for generation in generations:
-        rows = by_key.setdefault(generation.batch_key, [])
-        rows += [Row(generation, embeds) for embeds in generation.embeds]
-    for rows in by_key.values():
-        for start in range(0, len(rows), rows_per_forward):
-            yield rows[start : start + rows_per_forward]
+    Urgent is what so many turns have passed over, then what is due first. A long image is due later than a short one
+    that came with it, but deadlines do not move and turns are counted, so none is overtaken without end.
+    """
+    urgent = sorted(generations, key=lambda generation: _urgency(generation, pace))
+    packed = {size: _fitting(urgent, size) for size in pace.sizes}
+    size = pace.best_size({size: sum(len(one.embeds) for one in chosen) for size, chosen in packed.items()})
+    chosen = packed[size] if size else urgent[:1]
+    for generation in urgent:
+        generation.turns_waited = 0 if generation in chosen else generation.turns_waited + 1
+    return chosen
 
 
-def forward(rows: Sequence[Row], rows_per_forward: int) -> list[Tensor]:
-    """The network's outputs for rows that fit together, each (1, C, H, W); the last row fills up what is missing."""
-    padded = [*rows, *[rows[-1]] * (rows_per_forward - len(rows))]
-    outputs = rows[0].generation.pipeline.denoise(
-        torch.cat([row.generation.model_input for row in padded]),
-        torch.stack([row.generation.evaluation.timestep for row in padded]),
-        conditioning_of(padded),
-    )
-    return list(torch.split(outputs, 1))[: len(rows)]
+def deadline(generation: Generation, pace: Pace) -> float:
+    """When an image is due, on the clock of `accepted_at`."""
+    num_rows = len(generation.schedule.evaluations) * len(generation.embeds)
+    return generation.accepted_at + STRETCH * num_rows * pace.seconds_per_row
 
 
-def conditioning_of(rows: Sequence[Row]) -> Conditioning:
-    """What the rows are to become, one below the other."""
-    pooled = [row.embeds.pooled_prompt_embeds for row in rows if row.embeds.pooled_prompt_embeds is not None]
-    return Conditioning(
-        torch.cat([row.embeds.prompt_embeds for row in rows]),
-        torch.cat(pooled) if pooled else None,
-        torch.tensor([row.generation.request.guidance_scale for row in rows]),
-    )
+def _urgency(generation: Generation, pace: Pace) -> tuple[bool, float]:
+    return generation.turns_waited < PATIENCE, deadline(generation, pace)
+
+
+def _fitting(urgent: Sequence[Generation], size: int) -> list[Generation]:
+    chosen: list[Generation] = []
+    room = size
+    for generation in urgent:
+        if len(generation.embeds) <= room:
+            chosen.append(generation)
+            room -= len(generation.embeds)
+        elif not chosen:
+            break
+    return chosen

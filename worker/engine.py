@@ -1,206 +1,255 @@
-"""The denoising loop: many images at once, each at its own step, every tick one step further."""
+"""The denoising loop: many images in flight, each at its own step; every tick is one forward that some of them share."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Self
+import time
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from contract.errors import GenerationFailed, SafelightError
+from contract.errors import GenerationFailed, NonFiniteLatents, SafelightError
 from contract.request import CompleteRequest
-from worker import batcher, images
-from worker.batcher import Row
-from worker.generation import Generation, start
-from worker.images import pixels_of
+from worker import batcher, stepping
+from worker.certificate import Certificate
+from worker.counters import Counters
+from worker.events import Event, Failed, Finished, Previewed, Progressed
+from worker.generation import Generation, identity, start
+from worker.images import Pixels, pixels_of
+from worker.lane import Lane, LaneKey, Measuring
 from worker.prompt_cache import PromptCache
+from worker.result_cache import ResultCache
 from worker.stepwise_pipeline import PromptEmbeds, StepwisePipeline
+from worker.turns import Turns
 
 logger = logging.getLogger(__name__)
 
-Pixels = images.Pixels
-"""A picture in an event: (height, width, 3), uint8."""
+
+class Models(Protocol):
+    """Where the engine's models come from; what is acquired stays until it is released."""
+
+    def acquire(self, model_id: str) -> StepwisePipeline:
+        """The model with this id. Raises: UnknownModel, ModelUnavailable."""
+        ...
+
+    def release(self, model_id: str) -> None:
+        """One user less."""
+        ...
 
 
-@dataclass(frozen=True, slots=True)
-class Progressed:
-    """A denoising step is complete; `step` counts from 1."""
-
-    generation_id: str
-    step: int
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Previewed:
-    """What the picture would be if it ended at this step."""
-
-    generation_id: str
-    step: int
-    pixels: Pixels
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Finished:
-    """The picture is there, and the engine has forgotten it."""
-
-    generation_id: str
-    pixels: Pixels
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Failed:
-    """There will be no picture, and the engine has forgotten it."""
-
-    generation_id: str
-    error: SafelightError
-
-
-Event = Progressed | Previewed | Finished | Failed
-
-
-@dataclass(frozen=True, slots=True)
-class Counters:
-    """What has been done: denoising steps, forwards, and rows in those forwards that some image needed."""
-
-    num_steps: int = 0
-    num_forwards: int = 0
-    num_rows: int = 0
-
-    def __add__(self, other: Self) -> "Counters":
-        return Counters(
-            self.num_steps + other.num_steps, self.num_forwards + other.num_forwards, self.num_rows + other.num_rows
-        )
-
-    def __sub__(self, other: Self) -> "Counters":
-        return Counters(
-            self.num_steps - other.num_steps, self.num_forwards - other.num_forwards, self.num_rows - other.num_rows
-        )
+Certify = Callable[[LaneKey, StepwisePipeline], Measuring]
+"""How a lane is measured before its first image."""
 
 
 class Engine:
-    """Images in flight. Not for several threads.
+    """Images in flight. `prepare` may be called by any one thread beside the one that calls the rest.
 
-    Promise: the bits of a picture depend on its request, the model, `rows_per_forward` and the machine; not on the
-             other images in flight. What goes wrong with one image ends that image only.
+    Promise: where a lane's certificate says `exact`, the bits of a picture depend on its request, the model and the
+             certificate; not on the other images in flight. What goes wrong with one image ends that image only.
     """
 
-    def __init__(self, pipeline_of: Callable[[str], StepwisePipeline], *, rows_per_forward: int) -> None:
-        self._pipeline_of = pipeline_of
-        self._rows_per_forward = rows_per_forward
-        self._prompts = PromptCache()
-        self._generations: dict[str, Generation] = {}
+    def __init__(
+        self,
+        models: Models,
+        certify: Certify,
+        *,
+        prompts: PromptCache | None = None,
+        results: ResultCache | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._models = models
+        self._certify = certify
+        self._prompts = prompts or PromptCache()
+        self._results = results or ResultCache(0)
+        self._clock = clock
+        self._generations: dict[Hashable, Generation] = {}
+        self._lanes: dict[LaneKey, Lane] = {}
+        self._turns = Turns()
+        self._known: list[Finished] = []
         self.counters = Counters()
 
     @property
     def has_work(self) -> bool:
-        """Whether there is an image in flight."""
-        return bool(self._generations)
+        """Whether there is an image in flight, or one to be told of."""
+        return bool(self._generations or self._known)
+
+    @property
+    def certificates(self) -> tuple[Certificate, ...]:
+        """Of every model and size that has been measured."""
+        return tuple(lane.certificate for lane in self._lanes.values() if lane.certificate is not None)
+
+    # ---- taking in
 
     def add(self, generation_id: str, request: CompleteRequest) -> tuple[str, ...]:
-        """Takes in the one image of a request, and returns what its client should be warned of.
+        """Prepares and admits the one image of a request. Raises: as `prepare`."""
+        generation = self.prepare(generation_id, request)
+        self.admit(generation)
+        return warnings_of(generation)
+
+    def prepare(self, generation_id: str, request: CompleteRequest) -> Generation:
+        """An image that is ready to be admitted: its model is held, its prompts are encoded, its noise is drawn.
 
         Raises: SafelightError, of whatever kind kept the image from starting.
         """
-        with torch.inference_mode():
-            try:
-                generation = start(generation_id, request, self._pipeline_of(request.model), self._prompts)
-            except SafelightError:
+        pipeline = self._models.acquire(request.model)
+        try:
+            with torch.inference_mode():
+                return start(generation_id, request, pipeline, self._prompts)
+        except Exception as error:
+            self._models.release(request.model)
+            if isinstance(error, SafelightError):
                 raise
-            except Exception as error:
-                raise _unknown(generation_id, error) from error
-        self._generations[generation_id] = generation
-        return _warnings(generation)
+            raise _unknown([generation_id], error) from error
+
+    def admit(self, generation: Generation, *, use_cache: bool = True) -> None:
+        """Takes a prepared image in; one that is in flight or remembered already is not made twice."""
+        key = identity(generation.request)
+        pixels = self._results.get(key) if use_cache else None
+        if pixels is not None:
+            self._known += [Finished(generation_id, pixels) for generation_id in generation.ids]
+        elif key in self._generations:
+            self._generations[key].ids += generation.ids
+        else:
+            generation.accepted_at = self._clock()
+            self._generations[key] = generation
+            return
+        self._models.release(generation.request.model)
 
     def abort(self, generation_id: str) -> None:
-        """Forgets an image before its next step, if it is in flight."""
-        self._generations.pop(generation_id, None)
+        """Forgets who asked for an image, and the image before its next step if nobody else did."""
+        self._known = [event for event in self._known if event.generation_id != generation_id]
+        generation = self._find(generation_id)
+        if generation is not None:
+            generation.ids.remove(generation_id)
+            generation.watchers.discard(generation_id)
+            if not generation.ids:
+                self._forget(generation)
 
     def set_previews(self, generation_id: str, wanted: bool) -> None:
         """Whether to show how an image comes along."""
-        if generation_id in self._generations:
-            self._generations[generation_id].wants_previews = wanted
+        generation = self._find(generation_id)
+        if generation is not None and wanted:
+            generation.watchers.add(generation_id)
+        elif generation is not None:
+            generation.watchers.discard(generation_id)
+
+    def _find(self, generation_id: str) -> Generation | None:
+        return next((one for one in self._generations.values() if generation_id in one.ids), None)
+
+    def _forget(self, generation: Generation) -> None:
+        del self._generations[identity(generation.request)]
+        self._models.release(generation.request.model)
+
+    # ---- working
 
     def step(self) -> list[Event]:
-        """One tick: every image one evaluation further, and at most one picture decoded."""
+        """One tick: one lane's most urgent images one evaluation further, and at most one picture decoded."""
+        known, self._known = self._known, []
         with torch.inference_mode():
-            return [*self._denoise(), *self._decode()]
+            return [*known, *self._denoise(), *self._decode()]
 
     def _denoise(self) -> Iterator[Event]:
-        unfinished = [generation for generation in self._generations.values() if not generation.is_denoised]
-        outputs: dict[Generation, list[Tensor | Exception]] = {generation: [] for generation in unfinished}
-        for rows in batcher.chunks(unfinished, self._rows_per_forward):
-            for row, output in zip(rows, self._forward(rows), strict=True):
-                outputs[row.generation].append(output)
-        for generation in unfinished:
-            yield from self._advance(generation, outputs[generation])
+        waiting: dict[Lane, list[Generation]] = {}
+        for generation in self._generations.values():
+            if not generation.is_denoised:
+                waiting.setdefault(self._lane(generation), []).append(generation)
+        if not waiting:
+            return
+        lane = self._turns.next(list(waiting))
+        if lane.certificate is None:
+            lane.measure()
+            return
+        started_at = time.perf_counter()
+        yield from self._advance(lane, batcher.select(waiting[lane], lane.pace))
+        self.counters += Counters(tick_seconds=time.perf_counter() - started_at)
 
-    def _forward(self, rows: Sequence[Row]) -> Sequence[Tensor | Exception]:
-        """The output of each row; when a forward raises, its generations go apart, so that only the culprit fails."""
-        try:
-            self.counters += Counters(num_forwards=1, num_rows=len(rows))
-            return batcher.forward(rows, self._rows_per_forward)
-        except Exception as error:
-            generations = dict.fromkeys(row.generation for row in rows)
-            if len(generations) == 1:
-                return [error] * len(rows)
-        apart = {one: iter(self._forward([row for row in rows if row.generation is one])) for one in generations}
-        return [next(apart[row.generation]) for row in rows]
+    def _lane(self, generation: Generation) -> Lane:
+        key = generation.lane_key
+        if key not in self._lanes:
+            self._lanes[key] = Lane(key, self._certify(key, generation.pipeline), generation.latents.device)
+        return self._lanes[key]
 
-    def _advance(self, generation: Generation, outputs: Iterable[Tensor | Exception]) -> Iterator[Event]:
+    def _advance(self, lane: Lane, generations: Sequence[Generation]) -> Iterator[Event]:
         try:
-            if generation.advance(_raised(outputs)):
-                self.counters += Counters(num_steps=1)
-                yield Progressed(generation.id, generation.step)
+            outputs = self._forward(lane, generations)
+            steps = [generation.step for generation in generations]
+            finite = stepping.advance(generations, outputs)
         except Exception as error:
-            yield self._failed(generation, error)
+            yield from self._advance_apart(lane, generations, error)
+            return
+        for generation, before, is_finite in zip(generations, steps, finite, strict=True):
+            yield from self._stepped(generation, before) if is_finite else self._failed(generation, _not_finite(generation))
+
+    def _advance_apart(self, lane: Lane, generations: Sequence[Generation], error: Exception) -> Iterator[Event]:
+        """When a forward raises, its images go on alone, so that only the culprit fails."""
+        lane.forget_rows()
+        if len(generations) == 1:
+            yield from self._failed(generations[0], error)
+            return
+        for generation in generations:
+            yield from self._advance(lane, [generation])
+
+    def _forward(self, lane: Lane, generations: Sequence[Generation]) -> Tensor:
+        rows = stepping.rows_of(generations)
+        started_at = time.perf_counter()
+        outputs = lane.forward(generations[0].pipeline, rows)
+        self.counters += Counters(
+            num_forwards=1, num_rows=len(rows), forward_seconds=time.perf_counter() - started_at
+        )
+        return outputs
+
+    def _stepped(self, generation: Generation, before: int) -> Iterator[Event]:
+        if generation.step > before:
+            self.counters += Counters(num_steps=1)
+            for generation_id in generation.ids:
+                yield Progressed(generation_id, generation.step)
+
+    # ---- pictures
 
     def _decode(self) -> Iterator[Event]:
-        waiting = self._generations.values()
-        done = next((generation for generation in waiting if generation.is_denoised), None)
+        done = next((generation for generation in self._generations.values() if generation.is_denoised), None)
         if done is not None:
-            yield self._finished(done)
+            yield from self._finished(done)
             return
-        watched = [generation for generation in waiting if generation.has_news]
+        watched = [generation for generation in self._generations.values() if generation.has_news]
         if watched:
-            yield self._previewed(min(watched, key=lambda generation: generation.previewed_step))
+            yield from self._previewed(min(watched, key=lambda generation: generation.previewed_step))
 
-    def _finished(self, generation: Generation) -> Event:
-        try:
-            pixels = pixels_of(generation.pipeline.decode_latents(generation.latents))
-        except Exception as error:
-            return self._failed(generation, error)
-        del self._generations[generation.id]
-        return Finished(generation.id, pixels)
+    def _finished(self, generation: Generation) -> Iterator[Event]:
+        pixels = self._decoded(generation, generation.latents)
+        if isinstance(pixels, Exception):
+            yield from self._failed(generation, pixels)
+            return
+        self._results.put(identity(generation.request), pixels)
+        self._forget(generation)
+        for generation_id in generation.ids:
+            yield Finished(generation_id, pixels)
 
-    def _previewed(self, generation: Generation) -> Event:
+    def _previewed(self, generation: Generation) -> Iterator[Event]:
         generation.previewed_step = generation.step
+        estimate = generation.latents if generation.denoised is None else generation.denoised
+        pixels = self._decoded(generation, estimate)
+        if isinstance(pixels, Exception):
+            yield from self._failed(generation, pixels)
+            return
+        for generation_id in sorted(generation.watchers):
+            yield Previewed(generation_id, generation.step, pixels)
+
+    def _decoded(self, generation: Generation, latents: Tensor) -> Pixels | Exception:
         try:
-            estimate = generation.latents if generation.denoised is None else generation.denoised
-            return Previewed(generation.id, generation.step, pixels_of(generation.pipeline.decode_latents(estimate)))
+            return pixels_of(generation.pipeline.decode_latents(latents))
         except Exception as error:
-            return self._failed(generation, error)
+            return error
 
-    def _failed(self, generation: Generation, error: Exception) -> Event:
-        del self._generations[generation.id]
-        return Failed(generation.id, error if isinstance(error, SafelightError) else _unknown(generation.id, error))
-
-
-def _raised(outputs: Iterable[Tensor | Exception]) -> list[Tensor]:
-    whole: list[Tensor] = []
-    for output in outputs:
-        if isinstance(output, Exception):
-            raise output
-        whole.append(output)
-    return whole
+    def _failed(self, generation: Generation, error: Exception) -> Iterator[Event]:
+        self._forget(generation)
+        known = error if isinstance(error, SafelightError) else _unknown(generation.ids, error)
+        for generation_id in generation.ids:
+            yield Failed(generation_id, known)
 
 
-def _unknown(generation_id: str, error: Exception) -> GenerationFailed:
-    logger.error("generation %s failed", generation_id, exc_info=error)
-    return GenerationFailed(f"The engine failed with {type(error).__name__}; the worker's log has the details.")
-
-
-def _warnings(generation: Generation) -> tuple[str, ...]:
+def warnings_of(generation: Generation) -> tuple[str, ...]:
+    """What a client should know of an image before it is made."""
     *negative, positive = generation.embeds
     return (
         *_truncation("prompt", positive),
@@ -212,3 +261,12 @@ def _truncation(field: str, embeds: PromptEmbeds) -> tuple[str, ...]:
     if embeds.num_tokens <= embeds.num_tokens_used:
         return ()
     return (f"{field} was cut: the model read {embeds.num_tokens_used} of its {embeds.num_tokens} tokens.",)
+
+
+def _not_finite(generation: Generation) -> NonFiniteLatents:
+    return NonFiniteLatents(f"The latents became NaN or infinite in step {generation.step}.")
+
+
+def _unknown(generation_ids: Sequence[str], error: Exception) -> GenerationFailed:
+    logger.error("generation %s failed", ", ".join(generation_ids), exc_info=error)
+    return GenerationFailed(f"The engine failed with {type(error).__name__}; the worker's log has the details.")

@@ -1,44 +1,45 @@
 """The live state of one image: where its latents are on their way, and all that its next step needs."""
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from contract.errors import NonFiniteLatents
 from contract.request import CompleteRequest
-from worker.denoiser import DENOISERS, scale_model_input
-from worker.guidance import classifier_free, needs_guidance
-from worker.latents import draw_noise, seeded_generator
+from worker.certificate import Shape
+from worker.guidance import needs_guidance
+from worker.lane import LaneKey
+from worker.latents import seeded_generator
 from worker.prompt_cache import PromptCache
-from worker.samplers import SAMPLERS, Memory, Point, Sampler, euler_ancestral
+from worker.samplers import SAMPLERS
 from worker.sigmas import Evaluation, Schedule
 from worker.stepwise_pipeline import PromptEmbeds, StepwisePipeline
 
 
 @dataclass(eq=False, slots=True)
 class Generation:
-    """One image in flight.
+    """One image in flight, for everybody in `ids` who asked for it; `watchers` are those who want previews.
 
-    Shapes: latents and denoised (1, C, H, W), float32. `embeds` has one entry a row: the negative prompt's, where there
-    is guidance, then the prompt's.
+    Shapes: latents and denoised (1, C, H, W), float32; memory likewise. `embeds` has one entry a row: the negative
+    prompt's, where there is guidance, then the prompt's. Units: accepted_at in seconds of the engine's clock.
     """
 
-    id: str
+    ids: list[str]
     request: CompleteRequest
     pipeline: StepwisePipeline
-    sampler: Sampler
     schedule: Schedule
     embeds: tuple[PromptEmbeds, ...]
     generator: torch.Generator
     latents: Tensor
+    accepted_at: float = 0.0
     num_evaluations: int = 0
     step: int = 0
-    memory: Memory = None
+    memory: tuple[Tensor, ...] = ()
     denoised: Tensor | None = None
-    wants_previews: bool = False
+    watchers: set[str] = field(default_factory=set)
     previewed_step: int = 0
+    turns_waited: int = 0
 
     @property
     def evaluation(self) -> Evaluation:
@@ -53,62 +54,48 @@ class Generation:
     @property
     def has_news(self) -> bool:
         """Whether somebody watches, and has not seen the last step."""
-        return self.wants_previews and self.denoised is not None and self.previewed_step < self.step
+        return bool(self.watchers) and self.denoised is not None and self.previewed_step < self.step
 
     @property
-    def batch_key(self) -> Hashable:
-        """What must be equal for rows to share a forward: the model, the size, the length of the text."""
-        return self.request.model, self.latents.shape, self.embeds[0].prompt_embeds.shape
+    def lane_key(self) -> LaneKey:
+        """What must be equal for rows to share a forward."""
+        pooled = self.embeds[0].pooled_prompt_embeds
+        return LaneKey(
+            self.request.model,
+            self.request.height,
+            self.request.width,
+            Shape(
+                tuple(self.latents.shape[1:]),
+                tuple(self.embeds[0].prompt_embeds.shape[1:]),
+                None if pooled is None else tuple(pooled.shape[1:]),
+            ),
+        )
 
-    @property
-    def model_input(self) -> Tensor:
-        """The latents as the network is to see them, (1, C, H, W)."""
-        return scale_model_input(self.latents, self.evaluation.here)
 
-    def advance(self, outputs: Sequence[Tensor]) -> bool:
-        """Uses the network's outputs, one a row, each (1, C, H, W); says whether that completed a denoising step.
-
-        Raises: NonFiniteLatents.
-        """
-        evaluation = self.evaluation
-        output = outputs[0]
-        if len(outputs) == 2:
-            output = classifier_free(outputs[0], outputs[1], self.request.guidance_scale)
-        denoised = DENOISERS[self.pipeline.trained_noise.output](output, self.latents, evaluation.here)
-        noise = self._ancestral_noise()
-        moved = self.sampler.step(Point(self.latents, denoised, evaluation.here, evaluation.there, self.memory, noise))
-        if not torch.isfinite(moved.latents).all():
-            raise NonFiniteLatents(f"The latents became NaN or infinite in step {self.step + 1}.")
-        completed = evaluation.step > self.step
-        self.latents, self.memory, self.denoised = moved.latents, moved.memory, denoised
-        self.num_evaluations, self.step = self.num_evaluations + 1, evaluation.step
-        return completed
-
-    def _ancestral_noise(self) -> Tensor | None:
-        if self.sampler.step is not euler_ancestral:
-            return None
-        return draw_noise(tuple(self.latents.shape), self.generator, self.latents.device)
+def identity(request: CompleteRequest) -> Hashable:
+    """What the pixels of a request's one image depend on."""
+    content = request.model_dump(exclude={"metadata", "num_images", "output_format"})
+    return tuple(sorted(content.items()))
 
 
 def start(generation_id: str, request: CompleteRequest, pipeline: StepwisePipeline, prompts: PromptCache) -> Generation:
     """An image before its first step. Raises: UnsupportedScheduler, LimitExceeded."""
-    sampler = SAMPLERS[request.scheduler]
-    schedule = sampler.schedule_for(pipeline.trained_noise, request.num_inference_steps)
     generator = seeded_generator(request.seed)
+    noise = pipeline.prepare_latents(request.height, request.width, generator)
+    schedule = SAMPLERS[request.scheduler].schedule_for(pipeline.trained_noise, request.num_inference_steps)
     return Generation(
-        id=generation_id,
+        ids=[generation_id],
         request=request,
         pipeline=pipeline,
-        sampler=sampler,
         schedule=schedule,
         embeds=_embeds(request, pipeline, prompts),
         generator=generator,
-        latents=pipeline.prepare_latents(request.height, request.width, generator) * schedule.init_noise_sigma,
+        latents=noise * schedule.init_noise_sigma,
     )
 
 
 def _embeds(request: CompleteRequest, pipeline: StepwisePipeline, prompts: PromptCache) -> tuple[PromptEmbeds, ...]:
-    positive = prompts.encode_prompt(request.model, pipeline, request.prompt, negative=False)
-    if not needs_guidance(request.guidance_scale):
+    positive = prompts.encode_prompt(pipeline, request.prompt, negative=False)
+    if pipeline.embeds_guidance or not needs_guidance(request.guidance_scale):
         return (positive,)
-    return prompts.encode_prompt(request.model, pipeline, request.negative_prompt, negative=True), positive
+    return prompts.encode_prompt(pipeline, request.negative_prompt, negative=True), positive

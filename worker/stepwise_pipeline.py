@@ -43,6 +43,11 @@ class StepwisePipeline(Protocol):
         ...
 
     @property
+    def network_dtype(self) -> torch.dtype:
+        """The number format in which the denoising network computes."""
+        ...
+
+    @property
     def embeds_guidance(self) -> bool:
         """Whether the network takes the guidance scale as an input, and so needs no row without the prompt."""
         ...

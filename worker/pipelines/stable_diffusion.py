@@ -45,6 +45,12 @@ class StableDiffusion:
         return self._trained_noise
 
     @property
+    def network_dtype(self) -> torch.dtype:
+        """The number format in which the denoising network computes."""
+        dtype: torch.dtype = self._unet.dtype
+        return dtype
+
+    @property
     def embeds_guidance(self) -> bool:
         """Whether the network takes the guidance scale as an input: these do not."""
         return False

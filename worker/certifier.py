@@ -1,0 +1,108 @@
+"""Where certificates come from: measured on this machine before a lane's first image, and remembered for the next start."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from worker.certificate import CANDIDATES, Certificate, Probed, certify, probe
+from worker.devices import Placement, device_name
+from worker.lane import LaneKey, Measuring
+from worker.stepwise_pipeline import Conditioning, StepwisePipeline
+
+logger = logging.getLogger(__name__)
+
+Setting = dict[str, str | int | bool]
+
+
+class Certifier:
+    """Measures what has not been measured in this setting before; certificates are files in `folder`.
+
+    Whatever changes which kernels run is part of the setting, and so of the file's name.
+    """
+
+    def __init__(
+        self, placement: Placement, folder: Path, *, candidates: Sequence[int] = CANDIDATES, compiled: bool = False
+    ) -> None:
+        self._placement = placement
+        self._folder = folder
+        self._candidates = tuple(candidates)
+        self._compiled = compiled
+
+    def __call__(self, key: LaneKey, pipeline: StepwisePipeline) -> Measuring:
+        """One size at a time, so that other lanes go on between them; the certificate comes last."""
+        setting = self._setting(pipeline)
+        file = self._file(key, pipeline, setting)
+        known = _read(file)
+        probes: list[Probed] = []
+        for probed in () if known else probe(self._forward(pipeline), key.shape, self._candidates):
+            probes.append(probed)
+            yield None
+        certificate = known or certify(key.model, key.height, key.width, setting, probes)
+        if not known:
+            _write(file, certificate)
+            logger.info("%s", describe(certificate))
+        yield certificate
+
+    def _forward(self, pipeline: StepwisePipeline) -> "_OnDevice":
+        return _OnDevice(pipeline, self._placement.device)
+
+    def _setting(self, pipeline: StepwisePipeline) -> Setting:
+        return {
+            "device": device_name(self._placement.device),
+            "dtype": str(pipeline.network_dtype).removeprefix("torch."),
+            "layout": "contiguous",
+            "num_threads": torch.get_num_threads(),
+            "compiled": self._compiled,
+            "torch": torch.__version__,
+        }
+
+    def _file(self, key: LaneKey, pipeline: StepwisePipeline, setting: Setting) -> Path:
+        content = [pipeline.weights_digest, asdict(key), setting, self._candidates]
+        return self._folder / f"{hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]}.json"
+
+
+class _OnDevice:
+    """A network that takes its rows from the CPU."""
+
+    def __init__(self, pipeline: StepwisePipeline, device: torch.device) -> None:
+        self._pipeline = pipeline
+        self._device = device
+
+    def __call__(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
+        pooled = conditioning.pooled_prompt_embeds
+        there = Conditioning(
+            conditioning.prompt_embeds.to(self._device),
+            None if pooled is None else pooled.to(self._device),
+            conditioning.guidance_scales.to(self._device),
+        )
+        return self._pipeline.denoise(latents.to(self._device), timesteps.to(self._device), there)
+
+
+def describe(certificate: Certificate) -> str:
+    """A certificate in a line, for the log."""
+    promise = "the same bits" if certificate.reproducibility == "exact" else f"{certificate.tolerance:.1e} apart"
+    milliseconds = ", ".join(
+        f"{size}: {seconds * 1000:.0f}" for size, seconds in zip(certificate.buckets, certificate.seconds, strict=True)
+    )
+    return f"{certificate.model} at {certificate.height} × {certificate.width}: {promise} in forwards of (ms) {milliseconds}"
+
+
+def _read(file: Path) -> Certificate | None:
+    try:
+        content = json.loads(file.read_text())
+        return Certificate(**content | {name: tuple(content[name]) for name in ("buckets", "seconds")})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _write(file: Path, certificate: Certificate) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_suffix(".tmp")
+    unfinished.write_text(json.dumps(asdict(certificate)))
+    unfinished.replace(file)

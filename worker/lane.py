@@ -1,0 +1,83 @@
+"""A lane: what the images of one model and size have in common, which may share forwards."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from worker.bucket import Bucket, Row
+from worker.certificate import Certificate, Shape
+from worker.pace import Pace
+from worker.stepwise_pipeline import StepwisePipeline
+
+Measuring = Iterator[Certificate | None]
+"""Measures one forward size at a time; the certificate comes last."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneKey:
+    """What must be equal for rows to share a forward."""
+
+    model: str
+    height: int
+    width: int
+    shape: Shape
+
+
+class Lane:
+    """Forwards of the certified sizes. Not for several threads. It keeps no model: pipelines come with each call.
+
+    Promise: where the certificate says `exact`, the bits of a row's output depend on that row alone.
+    """
+
+    def __init__(self, key: LaneKey, measuring: Measuring, device: torch.device) -> None:
+        self.key = key
+        self.deficit = 0.0
+        self.certificate: Certificate | None = None
+        self.pace = Pace({1: 0.0})
+        """Until the certificate is there, what one size more took to measure."""
+        self._measuring: Measuring | None = measuring
+        self._device = device
+        self._buckets: dict[int, Bucket] = {}
+
+    def measure(self) -> None:
+        """Measures one size more; after the last one there is a certificate, and the lane may be used."""
+        started_at = time.perf_counter()
+        certificate = None if self._measuring is None else next(self._measuring)
+        self.pace = Pace({1: time.perf_counter() - started_at})
+        if certificate is not None:
+            self._measuring = None
+            self.certificate = certificate
+            self.pace = Pace(dict(zip(certificate.buckets, certificate.seconds, strict=True)))
+
+    @property
+    def next_seconds(self) -> float:
+        """What the lane's next turn takes at most, as far as is known; two forwards are as rare as a cap of one row."""
+        return self.pace.seconds_of(self.pace.row_cap)
+
+    def forward(self, pipeline: StepwisePipeline, rows: Sequence[Row]) -> Tensor:
+        """The network's output for each row, (B, C, H, W), in as many forwards as the cap on rows asks for."""
+        cap = self.pace.row_cap
+        parts = [self._forward(pipeline, rows[start : start + cap]) for start in range(0, len(rows), cap)]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def forget_rows(self) -> None:
+        """Lets go of the rows that fill up forwards; one of them may be what makes forwards fail."""
+        self._buckets.clear()
+
+    def _forward(self, pipeline: StepwisePipeline, rows: Sequence[Row]) -> Tensor:
+        bucket = self._bucket(self.pace.size_for(len(rows)))
+        bucket.fill(rows)
+        started_at = time.perf_counter()
+        output = pipeline.denoise(bucket.latents, bucket.timesteps, bucket.conditioning)
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        self.pace.note(bucket.size, time.perf_counter() - started_at)
+        return output[: len(rows)]
+
+    def _bucket(self, size: int) -> Bucket:
+        if size not in self._buckets:
+            self._buckets[size] = Bucket(size, self.key.shape, self._device)
+        return self._buckets[size]

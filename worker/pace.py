@@ -1,0 +1,54 @@
+"""How long a forward of each size takes, kept up to date while serving, and the size up to which sharing pays."""
+
+from collections.abc import Mapping
+
+WORTH = 1.05
+"""A row may cost this much more than in the best size; a smaller size that holds to it is preferred, as it is sooner."""
+
+SMOOTHING = 0.1
+"""Weight of the newest measurement."""
+
+
+class Pace:
+    """Seconds of one forward by its number of rows. Not for several threads."""
+
+    def __init__(self, seconds: Mapping[int, float]) -> None:
+        self._seconds = dict(seconds)
+        self._row_cap = self._profitable()
+
+    @property
+    def row_cap(self) -> int:
+        """The number of rows beyond which a forward only makes everybody wait: the largest size that still pays."""
+        return self._row_cap
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The sizes up to the cap."""
+        return tuple(size for size in self._seconds if size <= self._row_cap)
+
+    @property
+    def seconds_per_row(self) -> float:
+        """What a row costs in a full forward."""
+        return self._seconds[self._row_cap] / self._row_cap
+
+    def seconds_of(self, size: int) -> float:
+        """What a forward of this size takes."""
+        return self._seconds[size]
+
+    def size_for(self, num_rows: int) -> int:
+        """The smallest size with room for so many rows, at most the cap."""
+        return min((size for size in self._seconds if num_rows <= size <= self._row_cap), default=self._row_cap)
+
+    def note(self, size: int, seconds: float) -> None:
+        """Takes a new measurement in; the cap follows."""
+        self._seconds[size] += SMOOTHING * (seconds - self._seconds[size])
+        self._row_cap = self._profitable()
+
+    def best_size(self, rows_that_fit: Mapping[int, int]) -> int | None:
+        """Of the sizes up to the cap, the one with the most rows a second, given how many rows would fill each."""
+        sizes = [size for size in self.sizes if rows_that_fit[size]]
+        return max(sizes, key=lambda size: (rows_that_fit[size] / max(self._seconds[size], 1e-9), -size), default=None)
+
+    def _profitable(self) -> int:
+        cheapest = min(seconds / size for size, seconds in self._seconds.items())
+        return min(size for size, seconds in self._seconds.items() if seconds / size <= WORTH * cheapest)
