@@ -12,8 +12,10 @@ from worker.denoiser import DENOISERS, scale_model_input
 from worker.guidance import classifier_free, needs_guidance
 from worker.latents import draw_noise, seeded_generator
 from worker.prompt_cache import PromptCache
-from worker.samplers import SAMPLERS, Memory, Point, Sampler, euler_ancestral
-from worker.sigmas import Evaluation, Schedule
+from worker.rules import Point, columns
+from worker.samplers import SAMPLERS
+from worker.schedules import Evaluation, Schedule
+from worker.sigmas import Level
 from worker.stepwise_pipeline import PromptEmbeds, StepwisePipeline
 
 
@@ -28,14 +30,13 @@ class Generation:
     id: str
     request: CompleteRequest
     pipeline: StepwisePipeline
-    sampler: Sampler
     schedule: Schedule
     embeds: tuple[PromptEmbeds, ...]
     generator: torch.Generator
     latents: Tensor
     num_evaluations: int = 0
     step: int = 0
-    memory: Memory = None
+    memory: tuple[Tensor, ...] = ()
     denoised: Tensor | None = None
     wants_previews: bool = False
     previewed_step: int = 0
@@ -63,7 +64,11 @@ class Generation:
     @property
     def model_input(self) -> Tensor:
         """The latents as the network is to see them, (1, C, H, W)."""
-        return scale_model_input(self.latents, self.evaluation.here)
+        return scale_model_input(self.latents, self._level)
+
+    @property
+    def _level(self) -> Level:
+        return Level(*columns([self.evaluation.here], self.latents.device))
 
     def advance(self, outputs: Sequence[Tensor]) -> bool:
         """Uses the network's outputs, one a row, each (1, C, H, W); says whether that completed a denoising step.
@@ -74,9 +79,10 @@ class Generation:
         output = outputs[0]
         if len(outputs) == 2:
             output = classifier_free(outputs[0], outputs[1], self.request.guidance_scale)
-        denoised = DENOISERS[self.pipeline.trained_noise.output](output, self.latents, evaluation.here)
-        noise = self._ancestral_noise()
-        moved = self.sampler.step(Point(self.latents, denoised, evaluation.here, evaluation.there, self.memory, noise))
+        denoised = DENOISERS[self.pipeline.trained_noise.output](output, self.latents, self._level)
+        noise = self._noise() if evaluation.needs_noise else None
+        coefficients = columns([evaluation.coefficients], self.latents.device)
+        moved = evaluation.rule(Point(self.latents, denoised, coefficients, self.memory, noise))
         if not torch.isfinite(moved.latents).all():
             raise NonFiniteLatents(f"The latents became NaN or infinite in step {self.step + 1}.")
         completed = evaluation.step > self.step
@@ -84,22 +90,18 @@ class Generation:
         self.num_evaluations, self.step = self.num_evaluations + 1, evaluation.step
         return completed
 
-    def _ancestral_noise(self) -> Tensor | None:
-        if self.sampler.step is not euler_ancestral:
-            return None
+    def _noise(self) -> Tensor:
         return draw_noise(tuple(self.latents.shape), self.generator, self.latents.device)
 
 
 def start(generation_id: str, request: CompleteRequest, pipeline: StepwisePipeline, prompts: PromptCache) -> Generation:
     """An image before its first step. Raises: UnsupportedScheduler, LimitExceeded."""
-    sampler = SAMPLERS[request.scheduler]
-    schedule = sampler.schedule_for(pipeline.trained_noise, request.num_inference_steps)
+    schedule = SAMPLERS[request.scheduler].schedule_for(pipeline.trained_noise, request.num_inference_steps)
     generator = seeded_generator(request.seed)
     return Generation(
         id=generation_id,
         request=request,
         pipeline=pipeline,
-        sampler=sampler,
         schedule=schedule,
         embeds=_embeds(request, pipeline, prompts),
         generator=generator,
