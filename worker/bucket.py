@@ -21,7 +21,7 @@ class Row:
 
 
 class Bucket:
-    """Room for `size` rows of one shape on one device; rows that are not filled repeat older ones. Not for several threads."""
+    """Room for `size` rows of one shape; rows that are not filled repeat older ones. Not for several threads."""
 
     def __init__(self, size: int, shape: Shape, device: torch.device) -> None:
         self.size = size

@@ -71,9 +71,10 @@ class Shape:
 
 
 def probe(forward: Forward, shape: Shape, candidates: Sequence[int] = CANDIDATES) -> Iterator[Probed]:
-    """Tries one size after the other, so that other work may go on between them; stops where larger ones do not pay.
+    """Tries one size after the other, so that other work may go on between them.
 
-    What does not fit into memory is the end, too. Every size is run three times: once to warm up, then with the probe row in the first and in the last slot.
+    Every size is run three times: once to warm up, then with the probe row in the first and in the last slot. The end is
+    where larger sizes do not pay, or do not fit into memory.
     """
     generator = torch.Generator().manual_seed(PROBE_SEED)
     row = _random_rows(shape, 1, generator)

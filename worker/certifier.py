@@ -1,4 +1,4 @@
-"""Where certificates come from: measured on this machine before a lane's first image, and remembered for the next start."""
+"""Where certificates come from: measured before a lane's first image, and remembered for the next start."""
 
 import hashlib
 import json
@@ -90,7 +90,8 @@ def describe(certificate: Certificate) -> str:
     milliseconds = ", ".join(
         f"{size}: {seconds * 1000:.0f}" for size, seconds in zip(certificate.buckets, certificate.seconds, strict=True)
     )
-    return f"{certificate.model} at {certificate.height} × {certificate.width}: {promise} in forwards of (ms) {milliseconds}"
+    size = f"{certificate.height} × {certificate.width}"
+    return f"{certificate.model} at {size}: {promise} in forwards of (ms) {milliseconds}"
 
 
 def _read(file: Path) -> Certificate | None:

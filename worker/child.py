@@ -5,19 +5,25 @@ import os
 import queue
 import signal
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.connection import Connection
 
 import torch
 import transformers
 
-from contract.catalogue import read_catalogue
-from contract.errors import SafelightError
+from contract.catalogue import Catalogue, ModelSpec, read_catalogue
+from contract.errors import GenerationFailed, SafelightError
 from contract.job import JobFailure
-from contract.request import CompleteRequest
-from worker import engine as engines
-from worker.engine import Engine
-from worker.images import encode, encode_preview
+from contract.request import CompleteRequest, GenerationRequest
+from worker import events
+from worker.certificate import CANDIDATES
+from worker.certifier import Certifier
+from worker.devices import choose_placement
+from worker.engine import Engine, warnings_of
+from worker.events import Event
+from worker.images import Pixels, encode, encode_preview
+from worker.intake import Intake, Prepared, Refused, generation_id
 from worker.loading import PipelineLoader
 from worker.messages import (
     Abort,
@@ -30,22 +36,32 @@ from worker.messages import (
     Ready,
     SetPreviews,
     ToChild,
-    ToParent,
     Warned,
     Worked,
 )
+from worker.outlet import Outlet
+from worker.result_cache import ResultCache
 from worker.settings import WorkerSettings
 
 logger = logging.getLogger(__name__)
 
+Inbox = queue.SimpleQueue[ToChild | Prepared | Refused]
+"""What the parent says, and what becomes of its orders."""
+
 
 @dataclass
 class Execution:
-    """What is in flight of one Generate: the images still to come, and the steps done over all images."""
+    """What is in flight of one Generate: the images still to come, and the steps done of each image."""
 
     request: CompleteRequest
     waiting: set[int]
-    step: int
+    steps: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def step(self) -> int:
+        """Steps done over all images; those that were stored by an earlier execution count as done."""
+        stored = self.request.num_images - len(self.waiting.union(self.steps))
+        return stored * self.request.num_inference_steps + sum(self.steps.values())
 
 
 def serve(connection: Connection, settings: WorkerSettings) -> None:
@@ -55,20 +71,35 @@ def serve(connection: Connection, settings: WorkerSettings) -> None:
     logging.basicConfig(level=settings.worker_log_level, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     torch.set_num_threads(settings.num_threads or os.cpu_count() or 1)
     transformers.utils.logging.disable_progress_bar()
-    inbox = _listen(connection)
+    inbox = Inbox()
+    _listen(connection, inbox)
     catalogue = read_catalogue(settings.catalogue)
-    loader = PipelineLoader(catalogue)
-    child = Child(connection, Engine(loader, rows_per_forward=settings.rows_per_forward or loader.rows_per_forward))
-    loader(catalogue.default_model)
+    engine = engine_of(catalogue, settings)
+    child = Child(connection, engine, inbox)
+    warm_up(engine, catalogue.find(catalogue.default_model))
     connection.send(Ready(tuple(spec.id for spec in catalogue.models)))
     while True:
-        child.hear(inbox)
+        child.hear()
         child.work()
 
 
-def _listen(connection: Connection) -> "queue.SimpleQueue[ToChild]":
-    inbox: queue.SimpleQueue[ToChild] = queue.SimpleQueue()
+def engine_of(catalogue: Catalogue, settings: WorkerSettings) -> Engine:
+    """The engine that a worker with these settings runs."""
+    placement = choose_placement()
+    candidates = CANDIDATES if settings.rows_per_forward is None else (settings.rows_per_forward,)
+    certifier = Certifier(placement, settings.home / "certificates", candidates=candidates)
+    return Engine(PipelineLoader(catalogue, placement), certifier, results=ResultCache(settings.result_cache_bytes))
 
+
+def warm_up(engine: Engine, spec: ModelSpec) -> None:
+    """Makes one picture of a model in one step, so that the first client waits for no measurement."""
+    request = spec.complete(GenerationRequest(prompt="a warm-up", num_inference_steps=1, seed=0))
+    engine.add("warm-up", request)
+    while engine.has_work:
+        engine.step()
+
+
+def _listen(connection: Connection, inbox: Inbox) -> None:
     def read() -> None:
         try:
             while True:
@@ -77,24 +108,25 @@ def _listen(connection: Connection) -> "queue.SimpleQueue[ToChild]":
             os._exit(0)  # The parent is gone, and with it the lease on everything in flight.
 
     threading.Thread(target=read, daemon=True, name="safelight-inbox").start()
-    return inbox
 
 
 class Child:
     """The engine's side of the conversation with the parent."""
 
-    def __init__(self, connection: Connection, engine: Engine) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, engine: Engine, inbox: Inbox) -> None:
         self._engine = engine
+        self._inbox = inbox
+        self._intake = Intake(engine, inbox.put)
+        self._outlet = Outlet(connection)
         self._executions: dict[str, Execution] = {}
         self._said = engine.counters
 
-    def hear(self, inbox: "queue.SimpleQueue[ToChild]") -> None:
+    def hear(self) -> None:
         """Does what has been asked; waits for something to do when there is nothing."""
         if not self._engine.has_work:
-            self._obey(inbox.get())
-        while not inbox.empty():
-            self._obey(inbox.get())
+            self._obey(self._inbox.get())
+        while not self._inbox.empty():
+            self._obey(self._inbox.get())
 
     def work(self) -> None:
         """One tick of the engine, and what came of it."""
@@ -104,73 +136,83 @@ class Child:
             self._tell(event)
         done = self._engine.counters - self._said
         self._said = self._engine.counters
-        self._send(Worked(num_steps=done.num_steps, num_forwards=done.num_forwards, num_rows=done.num_rows))
+        self._outlet.send(Worked(num_steps=done.num_steps, num_forwards=done.num_forwards, num_rows=done.num_rows))
 
-    def _obey(self, message: ToChild) -> None:
+    # ---- what the parent says, and what becomes of its orders
+
+    def _obey(self, message: ToChild | Prepared | Refused) -> None:
         match message:
             case Generate():
-                self._start(message)
+                self._executions[message.execution_id] = Execution(message.request, set(message.indexes))
+                self._intake.put(message)
+            case Prepared():
+                self._admit(message)
+            case Refused(order, error):
+                self._fail(order.execution_id, error)
             case Abort(execution_id):
                 self._stop(execution_id)
             case SetPreviews(execution_id, wanted):
                 for index in self._waiting(execution_id):
-                    self._engine.set_previews(_generation_id(execution_id, index), wanted)
+                    self._engine.set_previews(generation_id(execution_id, index), wanted)
 
-    def _start(self, message: Generate) -> None:
-        request = message.request
-        done = request.num_images - len(message.indexes)
-        self._executions[message.execution_id] = Execution(
-            request, set(message.indexes), step=done * request.num_inference_steps
-        )
-        try:
-            for index in message.indexes:
-                generation_id = _generation_id(message.execution_id, index)
-                for warning in self._engine.add(generation_id, request.of_image(index)):
-                    self._send(Warned(message.execution_id, warning))
-        except SafelightError as error:
-            self._fail(message.execution_id, error)
+    def _admit(self, prepared: Prepared) -> None:
+        execution_id = prepared.order.execution_id
+        if execution_id not in self._executions:
+            self._engine.discard(prepared.generation)
+            return
+        for warning in warnings_of(prepared.generation):
+            self._outlet.send(Warned(execution_id, warning))
+        self._engine.admit(prepared.generation)
 
     def _stop(self, execution_id: str) -> None:
         for index in self._waiting(execution_id):
-            self._engine.abort(_generation_id(execution_id, index))
+            self._engine.abort(generation_id(execution_id, index))
         self._executions.pop(execution_id, None)
+
+    def _fail(self, execution_id: str, error: SafelightError) -> None:
+        self._stop(execution_id)
+        self._outlet.send(Failed(execution_id, JobFailure.of(error)))
 
     def _waiting(self, execution_id: str) -> set[int]:
         execution = self._executions.get(execution_id)
         return execution.waiting if execution else set()
 
-    def _tell(self, event: engines.Event) -> None:
+    # ---- what the engine says
+
+    def _tell(self, event: Event) -> None:
         execution_id, _, index = event.generation_id.rpartition(":")
         execution = self._executions.get(execution_id)
         if execution is None:
             return
         match event:
-            case engines.Progressed():
-                execution.step += 1
-                self._send(Progressed(execution_id, execution.step))
-            case engines.Previewed(step=step, pixels=pixels):
-                self._send(Previewed(execution_id, int(index), step, encode_preview(pixels)))
-            case engines.Finished(pixels=pixels):
+            case events.Progressed(step=step):
+                execution.steps[int(index)] = step
+                self._outlet.send(Progressed(execution_id, execution.step))
+            case events.Previewed(step=step, pixels=pixels):
+                self._outlet.send_later(partial(_preview, execution_id, int(index), step, pixels))
+            case events.Finished(pixels=pixels):
                 self._finish_image(execution_id, int(index), execution, pixels)
-            case engines.Failed(error=error):
+            case events.Failed(error=error):
                 self._fail(execution_id, error)
 
-    def _finish_image(self, execution_id: str, index: int, execution: Execution, pixels: engines.Pixels) -> None:
-        height, width = pixels.shape[:2]
-        encoded = encode(pixels, execution.request.of_image(index))
-        self._send(ImageFinished(execution_id, index, width, height, encoded))
+    def _finish_image(self, execution_id: str, index: int, execution: Execution, pixels: Pixels) -> None:
+        execution.steps[index] = execution.request.num_inference_steps
         execution.waiting.discard(index)
+        self._outlet.send_later(partial(_image, execution_id, index, execution.request.of_image(index), pixels))
         if not execution.waiting:
             self._executions.pop(execution_id)
-            self._send(Finished(execution_id))
-
-    def _fail(self, execution_id: str, error: SafelightError) -> None:
-        self._stop(execution_id)
-        self._send(Failed(execution_id, JobFailure.of(error)))
-
-    def _send(self, message: ToParent) -> None:
-        self._connection.send(message)
+            self._outlet.send_later(partial(Finished, execution_id))
 
 
-def _generation_id(execution_id: str, index: int) -> str:
-    return f"{execution_id}:{index}"
+def _preview(execution_id: str, index: int, step: int, pixels: Pixels) -> Previewed:
+    return Previewed(execution_id, index, step, encode_preview(pixels))
+
+
+def _image(execution_id: str, index: int, request: CompleteRequest, pixels: Pixels) -> ImageFinished | Failed:
+    height, width = pixels.shape[:2]
+    try:
+        return ImageFinished(execution_id, index, width, height, encode(pixels, request))
+    except Exception as error:
+        logger.error("%s: image %d cannot be encoded", execution_id, index, exc_info=error)
+        failure = GenerationFailed(f"The picture could not be encoded as {request.output_format}.")
+        return Failed(execution_id, JobFailure.of(failure))

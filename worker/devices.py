@@ -1,5 +1,6 @@
-"""Where a model runs, in which number format, and how many rows its forwards have there."""
+"""Where a model runs, and in which number format."""
 
+import platform
 from dataclasses import dataclass
 
 import torch
@@ -10,13 +11,9 @@ FAST_BF16 = ("avx512_bf16", "amx_bf16")
 
 @dataclass(frozen=True)
 class Placement:
-    """A device with the number of rows of every forward on it.
-
-    `network_format` is the format of the denoising network there; None keeps the one that its weights are stored in.
-    """
+    """A device; `network_format` is the format of the denoising network there, None the one that its weights have."""
 
     device: torch.device
-    rows_per_forward: int
     network_format: torch.dtype | None = None
 
     def network_dtype(self, stored: torch.dtype) -> torch.dtype:
@@ -29,14 +26,18 @@ class Placement:
 
 
 def choose_placement() -> Placement:
-    """The GPU where there is one, else the CPU.
-
-    On a CPU two rows are one guided image, so that an image alone wastes nothing; a GPU is idle with fewer than eight.
-    """
+    """The GPU where there is one, else the CPU."""
     if torch.cuda.is_available():
-        return Placement(torch.device("cuda"), rows_per_forward=8)
+        return Placement(torch.device("cuda"))
     network_format = torch.bfloat16 if has_fast_bf16() else torch.float32
-    return Placement(torch.device("cpu"), rows_per_forward=2, network_format=network_format)
+    return Placement(torch.device("cpu"), network_format)
+
+
+def device_name(device: torch.device) -> str:
+    """What kind of device this is; two of one name run the same kernels."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
 
 
 def has_fast_bf16() -> bool:

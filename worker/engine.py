@@ -1,4 +1,4 @@
-"""The denoising loop: many images in flight, each at its own step; every tick is one forward that some of them share."""
+"""The denoising loop: many images in flight, each at its own step; every tick is one forward that they share."""
 
 import logging
 import time
@@ -115,6 +115,10 @@ class Engine:
             return
         self._models.release(generation.request.model)
 
+    def discard(self, generation: Generation) -> None:
+        """Lets a prepared image go that nobody wants any more."""
+        self._models.release(generation.request.model)
+
     def abort(self, generation_id: str) -> None:
         """Forgets who asked for an image, and the image before its next step if nobody else did."""
         self._known = [event for event in self._known if event.generation_id != generation_id]
@@ -157,11 +161,19 @@ class Engine:
             return
         lane = self._turns.next(list(waiting))
         if lane.certificate is None:
-            lane.measure()
+            yield from self._measure(lane, waiting[lane])
             return
         started_at = time.perf_counter()
         yield from self._advance(lane, batcher.select(waiting[lane], lane.pace))
         self.counters += Counters(tick_seconds=time.perf_counter() - started_at)
+
+    def _measure(self, lane: Lane, waiting: Sequence[Generation]) -> Iterator[Event]:
+        try:
+            lane.measure()
+        except Exception as error:
+            del self._lanes[lane.key]
+            for generation in waiting:
+                yield from self._failed(generation, error)
 
     def _lane(self, generation: Generation) -> Lane:
         key = generation.lane_key
@@ -178,7 +190,10 @@ class Engine:
             yield from self._advance_apart(lane, generations, error)
             return
         for generation, before, is_finite in zip(generations, steps, finite, strict=True):
-            yield from self._stepped(generation, before) if is_finite else self._failed(generation, _not_finite(generation))
+            if is_finite:
+                yield from self._stepped(generation, before)
+            else:
+                yield from self._failed(generation, _not_finite(generation))
 
     def _advance_apart(self, lane: Lane, generations: Sequence[Generation], error: Exception) -> Iterator[Event]:
         """When a forward raises, its images go on alone, so that only the culprit fails."""
@@ -193,16 +208,13 @@ class Engine:
         rows = stepping.rows_of(generations)
         started_at = time.perf_counter()
         outputs = lane.forward(generations[0].pipeline, rows)
-        self.counters += Counters(
-            num_forwards=1, num_rows=len(rows), forward_seconds=time.perf_counter() - started_at
-        )
+        self.counters += Counters(num_forwards=1, num_rows=len(rows), forward_seconds=time.perf_counter() - started_at)
         return outputs
 
     def _stepped(self, generation: Generation, before: int) -> Iterator[Event]:
         if generation.step > before:
             self.counters += Counters(num_steps=1)
-            for generation_id in generation.ids:
-                yield Progressed(generation_id, generation.step)
+            yield from [Progressed(generation_id, generation.step) for generation_id in generation.ids]
 
     # ---- pictures
 

@@ -13,7 +13,7 @@ from worker.lane import LaneKey
 from worker.latents import seeded_generator
 from worker.prompt_cache import PromptCache
 from worker.samplers import SAMPLERS
-from worker.sigmas import Evaluation, Schedule
+from worker.schedules import Evaluation, Schedule
 from worker.stepwise_pipeline import PromptEmbeds, StepwisePipeline
 
 

@@ -44,10 +44,12 @@ class PipelineLoader:
         self._placement = placement or choose_placement()
         self._pipelines: dict[str, StepwisePipeline] = {}
 
-    @property
-    def rows_per_forward(self) -> int:
-        """How many rows a forward should have on this device."""
-        return self._placement.rows_per_forward
+    def acquire(self, model_id: str) -> StepwisePipeline:
+        """As calling it."""
+        return self(model_id)
+
+    def release(self, model_id: str) -> None:
+        """Does nothing: models are kept."""
 
     def __call__(self, model_id: str) -> StepwisePipeline:
         """The model with this id. Raises: UnknownModel, ModelUnavailable."""

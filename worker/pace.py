@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 WORTH = 1.05
-"""A row may cost this much more than in the best size; a smaller size that holds to it is preferred, as it is sooner."""
+"""A row may cost this much more than in the best size: the smallest size that holds to it is sooner done."""
 
 SMOOTHING = 0.1
 """Weight of the newest measurement."""

@@ -14,8 +14,10 @@ class WorkerSettings(Settings):
     rows_per_forward: int | None = Field(
         default=None,
         ge=1,
-        description="Rows in every forward of the network: always as many, so that nobody's picture depends on whom it "
-        "shared the device with. By default 2 on a CPU and 8 on CUDA.",
+        description="Rows in every forward of the network, instead of the sizes that are measured to agree and to pay.",
+    )
+    result_cache_bytes: int = Field(
+        default=0, ge=0, description="Memory for finished pictures, which equal requests get at once; 0 keeps none."
     )
     max_in_flight: int = Field(
         default=4, ge=1, description="A worker takes another job while it has fewer images than this in flight."

@@ -1,10 +1,10 @@
-"""Noise schedules: at which levels a method calls the network, and what the network is told there.
+"""Noise levels: where a method calls the network, and what the network is told there.
 
 A level is a pair of factors: latents there are alpha × clean + sigma × noise. Methods differ in the levels that they
 walk along: alpha = 1 (`exploding`), alpha² + sigma² = 1 (`preserving`, `ddim`), or alpha + sigma = 1 (`flow`).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -19,33 +19,34 @@ Array = npt.NDArray[np.floating]
 
 
 class Level(NamedTuple):
-    """A noise level; latents are divided by the root of `input_variance` before the network sees them. Shapes: ()."""
+    """A noise level; latents are divided by the root of `input_variance` before the network sees them.
+
+    Shapes: () for one image, (n, 1, 1, 1) for several.
+    """
 
     alpha: Tensor
     sigma: Tensor
     input_variance: Tensor
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """One call of the network: what it is told, where the latents are, where they go, and the steps done by then."""
+class Leg(NamedTuple):
+    """What the network is told, where the latents are then, and where they go. Shapes: timestep ()."""
 
     timestep: Tensor
     here: Level
     there: Level
-    step: int
 
 
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """All calls for one image, in order; its first latents are noise × `init_noise_sigma`."""
+@dataclass(frozen=True, eq=False, slots=True)
+class Course:
+    """The way from noise to an image, a leg a step; the first latents are noise × `init_noise_sigma`."""
 
-    evaluations: tuple[Evaluation, ...]
+    legs: tuple[Leg, ...]
     init_noise_sigma: Tensor
 
 
-def exploding(noise: DiffusionNoise, num_inference_steps: int, spacing: Spacing) -> Schedule:
-    """The schedule of methods that keep the signal as it is and add noise to it.
+def exploding(noise: DiffusionNoise, num_inference_steps: int, spacing: Spacing) -> Course:
+    """The course of methods that keep the signal as it is and add noise to it.
 
     Source: must equal `set_timesteps` and `init_noise_sigma` of `EulerDiscreteScheduler`.
     """
@@ -62,8 +63,8 @@ def exploding(noise: DiffusionNoise, num_inference_steps: int, spacing: Spacing)
     return _chained(timesteps, torch.ones_like(levels), levels, levels**2 + 1, init)
 
 
-def preserving(noise: DiffusionNoise, num_inference_steps: int, spacing: Spacing) -> Schedule:
-    """The schedule of methods that keep the variance of the latents at one.
+def preserving(noise: DiffusionNoise, num_inference_steps: int, spacing: Spacing) -> Course:
+    """The course of methods that keep the variance of the latents at one.
 
     Source: must equal `set_timesteps` of `DPMSolverMultistepScheduler`.
     """
@@ -80,8 +81,8 @@ def preserving(noise: DiffusionNoise, num_inference_steps: int, spacing: Spacing
     return _chained(timesteps, alphas, ratios * alphas, torch.ones_like(ratios), torch.tensor(1.0))
 
 
-def ddim(noise: DiffusionNoise, num_inference_steps: int, spacing: Spacing) -> Schedule:
-    """The schedule of DDIM, which steps back by T // N training steps wherever the next timestep lies.
+def ddim(noise: DiffusionNoise, num_inference_steps: int, spacing: Spacing) -> Course:
+    """The course of DDIM, which steps back by T // N training steps wherever the next timestep lies.
 
     Source: must equal `set_timesteps` and the choice of `prev_timestep` in `DDIMScheduler`.
     """
@@ -93,15 +94,15 @@ def ddim(noise: DiffusionNoise, num_inference_steps: int, spacing: Spacing) -> S
         kept = noise.alphas_cumprod[timestep] if timestep >= 0 else clean
         return Level(kept**0.5, (1 - kept) ** 0.5, torch.tensor(1.0))
 
-    evaluations = [
-        Evaluation(torch.tensor(float(timestep)), level(timestep), level(timestep - stride), index + 1)
-        for index, timestep in enumerate(timesteps.astype(int).tolist())
+    legs = [
+        Leg(torch.tensor(float(timestep)), level(timestep), level(timestep - stride))
+        for timestep in timesteps.astype(int).tolist()
     ]
-    return Schedule(tuple(evaluations), torch.tensor(1.0))
+    return Course(tuple(legs), torch.tensor(1.0))
 
 
-def flow(noise: FlowNoise, num_inference_steps: int, spacing: Spacing) -> Schedule:
-    """The schedule of networks that predict the velocity from clean latents to noise.
+def flow(noise: FlowNoise, num_inference_steps: int, spacing: Spacing) -> Course:
+    """The course of networks that predict the velocity from clean latents to noise.
 
     Source: must equal `set_timesteps` of `FlowMatchEulerDiscreteScheduler`, called with the number of steps, or for
             trailing spacing with sigmas = 1, 1 - 1/N, …, 1/N.
@@ -115,14 +116,6 @@ def flow(noise: FlowNoise, num_inference_steps: int, spacing: Spacing) -> Schedu
     levels = _with_zero(sigmas)
     timesteps = (levels[:-1] * noise.num_train_timesteps).numpy()
     return _chained(timesteps, 1 - levels, levels, torch.ones_like(levels), torch.tensor(1.0))
-
-
-def with_correctors(schedule: Schedule) -> Schedule:
-    """The schedule of a method that calls the network again where each step but the last arrives."""
-    evaluations: list[Evaluation] = []
-    for step, (this, following) in enumerate(zip(schedule.evaluations, schedule.evaluations[1:], strict=False)):
-        evaluations += [replace(this, step=step), replace(following, there=following.here, step=step + 1)]
-    return replace(schedule, evaluations=(*evaluations, schedule.evaluations[-1]))
 
 
 def spaced_timesteps(noise: DiffusionNoise, count: int, spacing: str) -> Array:
@@ -175,8 +168,7 @@ def _with_zero(sigmas: Array) -> Tensor:
     return torch.from_numpy(np.append(sigmas, 0.0).astype(np.float32))
 
 
-def _chained(timesteps: Array, alphas: Tensor, sigmas: Tensor, input_variances: Tensor, init: Tensor) -> Schedule:
+def _chained(timesteps: Array, alphas: Tensor, sigmas: Tensor, input_variances: Tensor, init: Tensor) -> Course:
     told = torch.from_numpy(timesteps.astype(np.float32))
     levels = [Level(*factors) for factors in zip(alphas, sigmas, input_variances, strict=True)]
-    arrivals = zip(told, levels[:-1], levels[1:], strict=True)
-    return Schedule(tuple(Evaluation(*arrival, step) for step, arrival in enumerate(arrivals, start=1)), init)
+    return Course(tuple(Leg(*leg) for leg in zip(told, levels[:-1], levels[1:], strict=True)), init)

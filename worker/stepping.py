@@ -14,8 +14,8 @@ from worker.denoiser import DENOISERS, scale_model_input
 from worker.generation import Generation
 from worker.guidance import classifier_free
 from worker.latents import draw_noise
-from worker.samplers import Moved, Point
-from worker.sigmas import Level, Rule
+from worker.rules import Point, Rule, columns
+from worker.sigmas import Level
 
 
 def rows_of(generations: Sequence[Generation]) -> list[Row]:
@@ -68,9 +68,9 @@ def _by_rule(generations: Sequence[Generation]) -> dict[Rule, list[int]]:
 
 def _moved(generations: Sequence[Generation], latents: Tensor, denoised: Tensor) -> Tensor:
     evaluations = [generation.evaluation for generation in generations]
-    coefficients = tuple(_column(values, latents) for values in zip(*(one.coefficients for one in evaluations), strict=True))
+    coefficients = columns([evaluation.coefficients for evaluation in evaluations], latents.device)
     memory = tuple(torch.cat(kept) for kept in zip(*(generation.memory for generation in generations), strict=True))
-    moved: Moved = evaluations[0].rule(Point(latents, denoised, coefficients, memory, _noise(generations)))
+    moved = evaluations[0].rule(Point(latents, denoised, coefficients, memory, _noise(generations)))
     kept = [torch.split(values, 1) for values in moved.memory]
     for index, generation in enumerate(generations):
         generation.memory = tuple(values[index] for values in kept)
@@ -88,10 +88,4 @@ def _stacked_latents(generations: Sequence[Generation]) -> Tensor:
 
 
 def _levels(generations: Sequence[Generation]) -> Level:
-    latents = generations[0].latents
-    levels = zip(*(generation.evaluation.here for generation in generations), strict=True)
-    return Level(*(_column(factors, latents) for factors in levels))
-
-
-def _column(values: Sequence[Tensor], like: Tensor) -> Tensor:
-    return torch.stack(list(values)).view(-1, 1, 1, 1).to(like.device)
+    return Level(*columns([generation.evaluation.here for generation in generations], generations[0].latents.device))

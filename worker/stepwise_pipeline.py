@@ -48,6 +48,16 @@ class StepwisePipeline(Protocol):
         ...
 
     @property
+    def text_digest(self) -> str:
+        """Names what `encode_prompt` reads."""
+        ...
+
+    @property
+    def weights_digest(self) -> str:
+        """Names the denoiser and the autoencoder."""
+        ...
+
+    @property
     def embeds_guidance(self) -> bool:
         """Whether the network takes the guidance scale as an input, and so needs no row without the prompt."""
         ...

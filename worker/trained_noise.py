@@ -58,9 +58,9 @@ SUPPORTED: dict[str, tuple[Any, ...]] = {
 """Entries that change the noise levels, with the only values that this engine follows."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DiffusionNoise:
-    """Noise that preserves variance, in discrete steps.
+    """Noise that preserves variance, in discrete steps; the same only as itself.
 
     `alphas_cumprod` is what is left of the signal's variance after each of the T steps, (T,). The other fields bear
     diffusers' names; None is an entry that the file does not have.

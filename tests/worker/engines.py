@@ -8,14 +8,17 @@ from torch import Tensor
 
 from contract.catalogue import Defaults, Family, Limits, LocalSource, ModelSpec
 from contract.request import CompleteRequest
+from worker.certificate import Certificate
 from worker.devices import Placement
-from worker.engine import Engine, Event, Finished
+from worker.engine import Certify, Engine
+from worker.events import Event, Finished
 from worker.images import Pixels
+from worker.lane import LaneKey, Measuring
 from worker.loading import load_pipeline
 from worker.stepwise_pipeline import Conditioning, PromptEmbeds, StepwisePipeline
 from worker.trained_noise import TrainedNoise
 
-CPU = Placement(torch.device("cpu"), rows_per_forward=2, network_format=torch.float32)
+CPU = Placement(torch.device("cpu"), torch.float32)
 """float32 on every machine: the format in which diffusers' pipelines are equal to ours."""
 
 
@@ -28,6 +31,18 @@ class Wrapped:
     @property
     def trained_noise(self) -> TrainedNoise:
         return self.inner.trained_noise
+
+    @property
+    def network_dtype(self) -> torch.dtype:
+        return self.inner.network_dtype
+
+    @property
+    def text_digest(self) -> str:
+        return self.inner.text_digest
+
+    @property
+    def weights_digest(self) -> str:
+        return self.inner.weights_digest
 
     @property
     def embeds_guidance(self) -> bool:
@@ -97,8 +112,34 @@ def asked(**changes: object) -> CompleteRequest:
     return CompleteRequest.model_validate(usual | changes)
 
 
-def engine_of(pipeline: StepwisePipeline, rows_per_forward: int = 2) -> Engine:
-    return Engine({"tiny": pipeline}.__getitem__, rows_per_forward=rows_per_forward)
+class Held:
+    """Loaded models that nobody may evict, and how many users each has."""
+
+    def __init__(self, pipelines: Mapping[str, StepwisePipeline]) -> None:
+        self.num_users = dict.fromkeys(pipelines, 0)
+        self._pipelines = pipelines
+
+    def acquire(self, model_id: str) -> StepwisePipeline:
+        self.num_users[model_id] += 1
+        return self._pipelines[model_id]
+
+    def release(self, model_id: str) -> None:
+        self.num_users[model_id] -= 1
+
+
+def sizes(*buckets: int) -> Certify:
+    """A certificate for these forward sizes without any measurement; every row is said to cost the same."""
+
+    def certify(key: LaneKey, pipeline: StepwisePipeline) -> Measuring:
+        seconds = tuple(0.001 * (1 + size / max(buckets)) for size in buckets)
+        yield Certificate(key.model, key.height, key.width, {}, buckets, seconds)
+
+    return certify
+
+
+def engine_of(pipeline: StepwisePipeline, *buckets: int) -> Engine:
+    """An engine with one model, whose forwards have these sizes, or else two rows."""
+    return Engine(Held({"tiny": pipeline}), sizes(*buckets or (2,)))
 
 
 def run(engine: Engine) -> list[Event]:
@@ -112,8 +153,8 @@ def pictures(events: Iterable[Event]) -> Mapping[str, Pixels]:
     return {event.generation_id: event.pixels for event in events if isinstance(event, Finished)}
 
 
-def alone(pipeline: StepwisePipeline, request: CompleteRequest, rows_per_forward: int = 2) -> Pixels:
+def alone(pipeline: StepwisePipeline, request: CompleteRequest, *buckets: int) -> Pixels:
     """The picture of a request that has the engine to itself."""
-    engine = engine_of(pipeline, rows_per_forward)
+    engine = engine_of(pipeline, *buckets)
     engine.add("alone", request)
     return pictures(run(engine))["alone"]

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from contract.request import SCHEDULERS, CompleteRequest
-from tests.worker.engines import alone, asked, pictures
-from worker.engine import Engine, Event
+from tests.worker.engines import Held, alone, asked, pictures, sizes
+from worker.engine import Engine
+from worker.events import Event
 from worker.stepwise_pipeline import StepwisePipeline
 
 MIXES = 6
@@ -49,7 +50,7 @@ def test_any_mix_equals_each_request_alone(
     draw = random.Random(mix)
     pipelines = {"tiny": pipeline, "other": other_pipeline}
     requests = [random_request(draw) for _ in range(5)]
-    engine = Engine(pipelines.__getitem__, rows_per_forward=rows_per_forward)
+    engine = Engine(Held(pipelines), sizes(rows_per_forward))
     together = pictures(run_joining(engine, requests, draw))
     assert len(together) == len(requests)
     for index, request in enumerate(requests):

@@ -108,7 +108,7 @@ def test_pixels_equal(pair: Pair, scheduler: Scheduler, guidance_scale: float, p
         output_type="pil",
     ).images[0]
     request = asked(prompt=prompt, height=size, width=size, guidance_scale=guidance_scale, scheduler=scheduler)
-    picture = alone(ours, request, rows_per_forward=2 if guidance_scale > 1 else 1)
+    picture = alone(ours, request, 2 if guidance_scale > 1 else 1)
     difference = np.abs(np.asarray(expected).astype(int) - picture)
     assert difference.max() <= (1 if scheduler == "ddim" else 0)
     assert picture.std() > 1

@@ -92,7 +92,7 @@ def replaced_scheduler(theirs: Any, scheduler: Any) -> Iterator[None]:
 def our_latents(ours: StepwisePipeline, scheduler: Scheduler, guidance_scale: float) -> torch.Tensor:
     """The last latents, from forwards of as many rows as diffusers' have."""
     recording = RecordsLatents(ours)
-    engine = engine_of(recording, rows_per_forward=2 if guidance_scale > 1 else 1)
+    engine = engine_of(recording, 2 if guidance_scale > 1 else 1)
     engine.add("one", asked(num_inference_steps=STEPS, scheduler=scheduler, guidance_scale=guidance_scale))
     run(engine)
     return recording.decoded[0]

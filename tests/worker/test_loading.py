@@ -185,7 +185,6 @@ def test_packaged_weights_that_are_not_there(packaged: ModelSpec) -> None:
 def test_each_model_is_loaded_once(epsilon_folder: Path) -> None:
     loader = PipelineLoader(Catalogue(default_model="tiny", models=(spec_of(epsilon_folder),)), CPU)
     assert loader("tiny") is loader("tiny")
-    assert loader.rows_per_forward == 2
     with pytest.raises(UnknownModel):
         loader("unknown")
 
@@ -193,7 +192,7 @@ def test_each_model_is_loaded_once(epsilon_folder: Path) -> None:
 def test_number_formats() -> None:
     assert CPU.network_dtype(torch.float16) == torch.float32
     assert CPU.dtype(torch.float16) == torch.float32
-    on_gpu = Placement(torch.device("cuda"), rows_per_forward=8)
+    on_gpu = Placement(torch.device("cuda"))
     assert on_gpu.network_dtype(torch.float16) == on_gpu.dtype(torch.float16) == torch.float16
 
 

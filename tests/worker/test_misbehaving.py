@@ -10,7 +10,7 @@ from tests.worker.misbehaving.raises_in_decode import RaisesInDecode
 from tests.worker.misbehaving.raises_in_denoise import RaisesInDenoise
 from tests.worker.misbehaving.raises_in_encode import RaisesInEncode
 from tests.worker.misbehaving.returns_nan import ReturnsNan
-from worker.engine import Event, Failed
+from worker.events import Event, Failed
 from worker.stepwise_pipeline import StepwisePipeline
 
 NEIGHBOURS = {

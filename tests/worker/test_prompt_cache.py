@@ -25,14 +25,30 @@ def test_the_images_of_a_job_share_their_prompts(pipeline: StepwisePipeline) -> 
 
 def test_what_was_used_longest_ago_is_forgotten(pipeline: StepwisePipeline) -> None:
     counting = CountsPrompts(pipeline)
-    cache = PromptCache(capacity=2)
+    cache = PromptCache(max_bytes=2 * counting.encode_prompt("", negative=False).prompt_embeds.nbytes)
+    counting.encoded.clear()
     for prompt in ("first", "second", "first", "third", "first", "second"):
-        cache.encode_prompt("tiny", counting, prompt, negative=False)
+        cache.encode_prompt(counting, prompt, negative=False)
     assert [prompt for prompt, _ in counting.encoded] == ["first", "second", "third", "second"]
 
 
-def test_models_do_not_share_prompts(pipeline: StepwisePipeline, other_pipeline: StepwisePipeline) -> None:
+class ReadsOtherwise(CountsPrompts):
+    """A model with another text encoder."""
+
+    @property
+    def text_digest(self) -> str:
+        return "another"
+
+
+def test_models_share_prompts_if_they_share_the_text_encoder(pipeline: StepwisePipeline) -> None:
     cache = PromptCache()
-    one = cache.encode_prompt("one", pipeline, "a fox", negative=False)
-    assert cache.encode_prompt("other", other_pipeline, "a fox", negative=False) is not one
-    assert cache.encode_prompt("one", pipeline, "a fox", negative=True) is not one
+    one = cache.encode_prompt(pipeline, "a fox", negative=False)
+    assert cache.encode_prompt(CountsPrompts(pipeline), "a fox", negative=False) is one
+    assert cache.encode_prompt(ReadsOtherwise(pipeline), "a fox", negative=False) is not one
+    assert cache.encode_prompt(pipeline, "a fox", negative=True) is not one
+
+
+def test_the_last_prompt_is_kept_whatever_its_size(pipeline: StepwisePipeline) -> None:
+    cache = PromptCache(max_bytes=1)
+    embeds = cache.encode_prompt(pipeline, "a fox", negative=False)
+    assert cache.encode_prompt(pipeline, "a fox", negative=False) is embeds

@@ -4,18 +4,23 @@ The best denoiser is then x·s²/(s²+sigma²), and x / sqrt(s² + sigma²) is t
 """
 
 import math
-from collections.abc import Callable
+import random
+from collections import defaultdict
+from dataclasses import dataclass
 from itertools import pairwise
 
 import pytest
 import torch
 from torch import Tensor
 
-from contract.request import SCHEDULERS
-from worker.samplers import SAMPLERS, Memory, Moved, Point, Sampler, ddim, dpmpp_2m, euler, heun
-from worker.sigmas import Evaluation, Level, Schedule, with_correctors
-
-Step = Callable[[Point], Moved]
+from contract.errors import UnsupportedScheduler
+from contract.request import SCHEDULERS, Scheduler
+from worker.denoiser import DENOISERS, scale_model_input
+from worker.rules import Moved, Point, Rule, columns
+from worker.samplers import SAMPLERS, Sampler
+from worker.schedules import Evaluation, Method, Schedule, ddim, dpmpp_2m, euler, heun
+from worker.sigmas import Course, Leg, Level
+from worker.trained_noise import Output, read_trained_noise
 
 DEVIATION = 0.5
 LARGEST, SMALLEST = 10.0, 0.05
@@ -27,11 +32,11 @@ def level(sigma: Tensor, *, preserving: bool) -> Level:
     return Level(alpha, alpha * sigma, one)
 
 
-def schedule(count: int, *, preserving: bool) -> Schedule:
+def course(count: int, *, preserving: bool) -> Course:
     """Levels evenly spaced in log sigma, and no step to zero, which would be exact for every method."""
     sigmas = torch.linspace(math.log(LARGEST), math.log(SMALLEST), count + 1, dtype=torch.float64).exp()
     levels = [level(sigma, preserving=preserving) for sigma in sigmas]
-    return Schedule(tuple(Evaluation(sigmas[0], here, there, 0) for here, there in pairwise(levels)), sigmas[0])
+    return Course(tuple(Leg(sigmas[0], here, there) for here, there in pairwise(levels)), sigmas[0])
 
 
 def denoise(latents: Tensor, at: Level) -> Tensor:
@@ -42,24 +47,26 @@ def spread(at: Level) -> Tensor:
     return (at.alpha**2 * DEVIATION**2 + at.sigma**2) ** 0.5
 
 
-def error(step: Step, count: int, *, preserving: bool) -> float:
+def evaluations_of(method: Method, walk: Course) -> tuple[Evaluation, ...]:
+    if method is not heun:
+        return method(walk)
+    # Here the last step has a correction too, as it does not end at zero.
+    end = walk.legs[-1].there
+    return method(Course((*walk.legs, Leg(end.sigma, end, end)), walk.init_noise_sigma))[:-1]
+
+
+def error(method: Method, count: int, *, preserving: bool) -> float:
     """How far the end is from the exact one, relative to it."""
-    plan = schedule(count, preserving=preserving)
-    first, last = plan.evaluations[0].here, plan.evaluations[-1].there
-    if step is heun:
-        # Here the last step has a correction too, as it does not end at zero.
-        final = plan.evaluations[-1]
-        plan = Schedule((*plan.evaluations, Evaluation(final.timestep, last, last, 0)), plan.init_noise_sigma)
-        plan = Schedule(with_correctors(plan).evaluations[:-1], plan.init_noise_sigma)
-    latents, memory = spread(first), None
-    for evaluation in plan.evaluations:
+    walk = course(count, preserving=preserving)
+    latents, memory = spread(walk.legs[0].here), ()
+    for evaluation in evaluations_of(method, walk):
         denoised = denoise(latents, evaluation.here)
-        latents, memory = step(Point(latents, denoised, evaluation.here, evaluation.there, memory))
-    return abs((latents / spread(last)).item() - 1)
+        latents, memory = evaluation.rule(Point(latents, denoised, evaluation.coefficients, memory))
+    return abs((latents / spread(walk.legs[-1].there)).item() - 1)
 
 
 @pytest.mark.parametrize(
-    ("step", "preserving", "order"),
+    ("method", "preserving", "order"),
     [
         (euler, False, 1),
         (ddim, True, 1),
@@ -68,8 +75,8 @@ def error(step: Step, count: int, *, preserving: bool) -> float:
         (dpmpp_2m, False, 2),
     ],
 )
-def test_order(step: Step, preserving: bool, order: int) -> None:
-    coarse, fine = (error(step, count, preserving=preserving) for count in (160, 320))
+def test_order(method: Method, preserving: bool, order: int) -> None:
+    coarse, fine = (error(method, count, preserving=preserving) for count in (160, 320))
     assert math.log2(coarse / fine) == pytest.approx(order, abs=0.1)
 
 
@@ -78,25 +85,114 @@ def test_ddim_is_euler_in_other_coordinates() -> None:
 
 
 def test_heun_counts_two_evaluations_as_one_step() -> None:
-    plan = with_correctors(schedule_with_steps(4))
-    assert [evaluation.step for evaluation in plan.evaluations] == [0, 1, 1, 2, 2, 3, 4]
-
-
-def schedule_with_steps(count: int) -> Schedule:
-    plan = schedule(count, preserving=False)
-    numbered = (Evaluation(one.timestep, one.here, one.there, step) for step, one in enumerate(plan.evaluations, 1))
-    return Schedule(tuple(numbered), plan.init_noise_sigma)
+    evaluations = heun(course(4, preserving=False))
+    assert [evaluation.step for evaluation in evaluations] == [0, 1, 1, 2, 2, 3, 4]
 
 
 def test_a_registered_sampler_is_what_its_name_says() -> None:
     assert tuple(SAMPLERS) == SCHEDULERS
     for name, sampler in SAMPLERS.items():
         assert isinstance(sampler, Sampler)
-        assert name.removesuffix(f"_{sampler.spacing}") == sampler.step.__name__
+        assert name.removesuffix(f"_{sampler.spacing}") == sampler.method.__name__
 
 
-def test_memory_of_one_method_means_nothing_to_another() -> None:
-    plan = schedule(2, preserving=False).evaluations
-    memory: Memory = dpmpp_2m(Point(torch.ones(1), torch.zeros(1), plan[0].here, plan[0].there)).memory
-    fresh = heun(Point(torch.ones(1), torch.zeros(1), plan[1].here, plan[1].there))
-    assert torch.equal(heun(Point(torch.ones(1), torch.zeros(1), plan[1].here, plan[1].there, memory))[0], fresh[0])
+def test_equal_images_share_a_schedule() -> None:
+    noise = NOISES["epsilon"]
+    schedules = [SAMPLERS["euler"].schedule_for(noise, count) for count in (4, 4, 5)]
+    assert schedules[0] is schedules[1]
+    assert schedules[0] is not schedules[2]
+
+
+NOISES = {
+    "epsilon": read_trained_noise({"beta_schedule": "scaled_linear"}),
+    "v_prediction": read_trained_noise(
+        {
+            "prediction_type": "v_prediction",
+            "beta_schedule": "scaled_linear",
+            "rescale_betas_zero_snr": True,
+            "timestep_spacing": "trailing",
+        }
+    ),
+    "flow": read_trained_noise({"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0}),
+}
+
+
+@dataclass
+class Traveller:
+    """An image on its way, whose network says random things; the same seed hears the same."""
+
+    schedule: Schedule
+    output: Output
+    seed: int
+    latents: Tensor
+    memory: tuple[Tensor, ...] = ()
+    done: int = 0
+
+    @property
+    def evaluation(self) -> Evaluation:
+        return self.schedule.evaluations[self.done]
+
+    @property
+    def is_there(self) -> bool:
+        return self.done == len(self.schedule.evaluations)
+
+    def said(self, what: int) -> Tensor:
+        return torch.randn(1, 4, 5, 3, generator=torch.Generator().manual_seed(1000 * self.seed + 2 * self.done + what))
+
+
+def traveller(draw: random.Random, scheduler: Scheduler, output: Output) -> Traveller:
+    schedule = SAMPLERS[scheduler].schedule_for(NOISES[output], draw.randint(1, 9))
+    seed = draw.randrange(10**6)
+    noise = torch.randn(1, 4, 5, 3, generator=torch.Generator().manual_seed(seed))
+    return Traveller(schedule, output, seed, noise * schedule.init_noise_sigma)
+
+
+def travel(group: list[Traveller]) -> None:
+    """One evaluation of all, whose rule and number of memories must be equal."""
+    evaluations = [one.evaluation for one in group]
+    latents, outputs = torch.cat([one.latents for one in group]), torch.cat([one.said(0) for one in group])
+    here = Level(*columns([evaluation.here for evaluation in evaluations], latents.device))
+    # The network would see the latents scaled; here what it says also depends on that.
+    outputs = outputs + scale_model_input(latents, here)
+    point = Point(
+        latents,
+        DENOISERS[group[0].output](outputs, latents, here),
+        columns([evaluation.coefficients for evaluation in evaluations], latents.device),
+        tuple(torch.cat(kept) for kept in zip(*(one.memory for one in group), strict=True)),
+        torch.cat([one.said(1) for one in group]) if evaluations[0].needs_noise else None,
+    )
+    settle(group, evaluations[0].rule(point))
+
+
+def settle(group: list[Traveller], moved: Moved) -> None:
+    for row, one in enumerate(group):
+        one.latents = moved.latents[row : row + 1]
+        one.memory = tuple(kept[row : row + 1] for kept in moved.memory)
+        one.done += 1
+
+
+def arrive_together(group: list[Traveller], draw: random.Random) -> None:
+    """All, each at its own pace: at every tick those move together that stand before the same rule."""
+    while unfinished := [one for one in group if not one.is_there]:
+        by_rule: dict[Rule, list[Traveller]] = defaultdict(list)
+        for one in draw.sample(unfinished, draw.randint(1, len(unfinished))):
+            by_rule[one.evaluation.rule].append(one)
+        for together in by_rule.values():
+            travel(together)
+
+
+@pytest.mark.parametrize("output", NOISES)
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+def test_together_is_as_alone(scheduler: Scheduler, output: Output) -> None:
+    ends = []
+    for together in (True, False):
+        draw = random.Random(scheduler + output)
+        try:
+            group = [traveller(draw, scheduler, output) for _ in range(12)]
+        except UnsupportedScheduler:
+            return
+        for party in [group] if together else [[one] for one in group]:
+            arrive_together(party, draw)
+        ends.append(torch.cat([one.latents for one in group]))
+    assert torch.equal(*ends)
+    assert ends[0].isfinite().all()

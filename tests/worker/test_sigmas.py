@@ -14,7 +14,7 @@ from diffusers import (
 
 from contract.errors import ModelUnavailable, UnsupportedScheduler
 from worker.samplers import SAMPLERS
-from worker.sigmas import Schedule, Spacing, ddim, exploding, flow, preserving
+from worker.sigmas import Course, Spacing, ddim, exploding, flow, preserving
 from worker.trained_noise import DiffusionNoise, FlowNoise, TrainedNoise, read_trained_noise
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers on NumPy 2
@@ -37,13 +37,12 @@ def diffusion_noise(config: dict[str, Any]) -> DiffusionNoise:
     return noise
 
 
-def timesteps_of(schedule: Schedule) -> torch.Tensor:
-    return torch.stack([evaluation.timestep for evaluation in schedule.evaluations])
+def timesteps_of(course: Course) -> torch.Tensor:
+    return torch.stack([leg.timestep for leg in course.legs])
 
 
-def sigmas_of(schedule: Schedule) -> torch.Tensor:
-    evaluations = schedule.evaluations
-    return torch.stack([*(evaluation.here.sigma for evaluation in evaluations), evaluations[-1].there.sigma])
+def sigmas_of(course: Course) -> torch.Tensor:
+    return torch.stack([*(leg.here.sigma for leg in course.legs), course.legs[-1].there.sigma])
 
 
 @pytest.mark.parametrize("spacing", ["trained", "karras", "trailing"])
@@ -65,7 +64,7 @@ def test_preserving_equals_dpm_solver(name: str, count: int, spacing: Spacing) -
     theirs = DPMSolverMultistepScheduler.from_config(CONFIGS[name], **changes_for(spacing))
     theirs.set_timesteps(count)
     ours = preserving(diffusion_noise(CONFIGS[name]), count, spacing)
-    ratios = torch.stack([one.here.sigma / one.here.alpha for one in ours.evaluations])
+    ratios = torch.stack([one.here.sigma / one.here.alpha for one in ours.legs])
     torch.testing.assert_close(ratios, theirs.sigmas[:-1], rtol=1e-6, atol=0)
     assert torch.equal(timesteps_of(ours).long(), theirs.timesteps)
 
@@ -78,7 +77,7 @@ def test_ddim_equals_ddim(name: str, count: int, spacing: Spacing) -> None:
     theirs.set_timesteps(count)
     ours = ddim(diffusion_noise(CONFIGS[name]), count, spacing)
     assert torch.equal(timesteps_of(ours).long(), theirs.timesteps)
-    kept = torch.stack([one.here.alpha for one in ours.evaluations])
+    kept = torch.stack([one.here.alpha for one in ours.legs])
     assert torch.equal(kept, theirs.alphas_cumprod[theirs.timesteps] ** 0.5)
 
 
@@ -93,7 +92,7 @@ def test_as_many_steps_as_asked(count: int) -> None:
     for sampler in SAMPLERS.values():
         schedule = sampler.schedule_for(noise, count)
         assert schedule.evaluations[-1].step == count
-        assert timesteps_of(schedule).min() >= 0
+        assert min(evaluation.timestep for evaluation in schedule.evaluations) >= 0
 
 
 @pytest.mark.parametrize("shift", [1.0, 3.0])

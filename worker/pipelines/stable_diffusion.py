@@ -51,6 +51,14 @@ class StableDiffusion:
         return dtype
 
     @property
+    def text_digest(self) -> str:
+        return str(id(self._text_encoder))
+
+    @property
+    def weights_digest(self) -> str:
+        return str(id(self._unet))
+
+    @property
     def embeds_guidance(self) -> bool:
         """Whether the network takes the guidance scale as an input: these do not."""
         return False

@@ -74,6 +74,14 @@ class StableDiffusionXL:
         return dtype
 
     @property
+    def text_digest(self) -> str:
+        return str(id(self._readers))
+
+    @property
+    def weights_digest(self) -> str:
+        return str(id(self._unet))
+
+    @property
     def embeds_guidance(self) -> bool:
         """Whether the network takes the guidance scale as an input: these do not."""
         return False

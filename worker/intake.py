@@ -1,0 +1,61 @@
+"""The child's way in: on a thread of its own, models are loaded and prompts encoded while images are denoised."""
+
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from contract.errors import SafelightError
+from worker.engine import Engine
+from worker.generation import Generation
+from worker.messages import Generate
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Prepared:
+    """An image that may be admitted to the engine."""
+
+    order: Generate
+    index: int
+    generation: Generation
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why an execution cannot start."""
+
+    order: Generate
+    error: SafelightError
+
+
+class Intake:
+    """Prepares one order after the other and tells `done` of each image; the first error ends an order."""
+
+    def __init__(self, engine: Engine, done: Callable[[Prepared | Refused], None]) -> None:
+        self._engine = engine
+        self._done = done
+        self._orders: queue.SimpleQueue[Generate] = queue.SimpleQueue()
+        threading.Thread(target=self._work, daemon=True, name="safelight-intake").start()
+
+    def put(self, order: Generate) -> None:
+        """Takes an order; what comes of it is told later."""
+        self._orders.put(order)
+
+    def _work(self) -> None:
+        while True:
+            self._prepare(self._orders.get())
+
+    def _prepare(self, order: Generate) -> None:
+        for index in order.indexes:
+            try:
+                name = generation_id(order.execution_id, index)
+                generation = self._engine.prepare(name, order.request.of_image(index))
+            except SafelightError as error:
+                self._done(Refused(order, error))
+                return
+            self._done(Prepared(order, index, generation))
+
+
+def generation_id(execution_id: str, index: int) -> str:
+    """The engine's name for one image of an execution."""
+    return f"{execution_id}:{index}"

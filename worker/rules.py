@@ -1,0 +1,142 @@
+"""The steps themselves: each a pure function that takes the latents of n images from one noise level to the next.
+
+A rule adds, subtracts, multiplies and divides. These are exact to the bit in every kernel, so an image steps in a group
+as it would alone. Roots, powers and logarithms are not; they are in the coefficients, which a schedule computes ahead.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Point(NamedTuple):
+    """All that a step depends on, for n images at once; `noise` is there for rules that add some.
+
+    Shapes: latents, denoised, noise and each of memory (n, C, H, W), each coefficient (n, 1, 1, 1).
+    """
+
+    latents: Tensor
+    denoised: Tensor
+    coefficients: tuple[Tensor, ...]
+    memory: tuple[Tensor, ...] = ()
+    noise: Tensor | None = None
+
+
+class Moved(NamedTuple):
+    """What a step results in: latents at the next level, and what the next step must know. Shapes: (n, C, H, W)."""
+
+    latents: Tensor
+    memory: tuple[Tensor, ...] = ()
+
+
+Rule = Callable[[Point], Moved]
+
+
+def columns(rows: Sequence[tuple[Tensor, ...]], device: torch.device) -> tuple[Tensor, ...]:
+    """The numbers of n images as factors of their latents.
+
+    Shapes: n rows of k numbers (), result k times (n, 1, 1, 1).
+    """
+    if not rows[0]:
+        return ()
+    numbers = torch.stack([number for row in rows for number in row]).to(device)
+    return tuple(numbers.view(len(rows), -1, 1, 1, 1).unbind(1))
+
+
+def euler(point: Point) -> Moved:
+    """One step along the slope at its start, where alpha = 1 or alpha = 1 - sigma. Coefficients: sigma, distance.
+
+    Source: Karras et al. 2022, arXiv:2206.00364, Algorithm 1 without lines 6 to 8.
+    """
+    sigma, distance = point.coefficients
+    derivative = (point.latents - point.denoised) / sigma
+    return Moved(point.latents + derivative * distance)
+
+
+def euler_ancestral(point: Point) -> Moved:
+    """One step along the slope, and noise that leads back up. Coefficients: sigma, distance, noise to add.
+
+    Source: Song et al. 2020, arXiv:2011.13456, appendix F (ancestral sampling of VE), with Euler's step below it.
+    """
+    *down, up = point.coefficients
+    below = euler(point._replace(coefficients=tuple(down)))
+    return Moved(below.latents + _noise(point) * up)
+
+
+def heun_try(point: Point) -> Moved:
+    """The first half of Heun's method: Euler's step. Coefficients: sigma, distance.
+
+    State:  leaves where it started and the slope there.
+    Source: Karras et al. 2022, arXiv:2206.00364, Algorithm 1, lines 4 and 5.
+    """
+    sigma, distance = point.coefficients
+    derivative = (point.latents - point.denoised) / sigma
+    return Moved(point.latents + derivative * distance, (point.latents, derivative))
+
+
+def heun_correction(point: Point) -> Moved:
+    """The second half of Heun's method: the step again, along the mean of both slopes. Coefficients: sigma, distance.
+
+    State:  reads what the try left.
+    Source: Karras et al. 2022, arXiv:2206.00364, Algorithm 1, lines 7 and 8.
+    """
+    sigma, distance = point.coefficients
+    start, first = point.memory
+    derivative = (point.latents - point.denoised) / sigma
+    return Moved(start + (first + derivative) / 2 * distance)
+
+
+def ddim(point: Point) -> Moved:
+    """One step that keeps both estimates, of the clean latents and of the noise. Coefficients: two levels.
+
+    Source: Song et al. 2020, arXiv:2010.02502, equation 12 with sigma_t = 0.
+    """
+    alpha, sigma, next_alpha, next_sigma = point.coefficients
+    noise = (point.latents - alpha * point.denoised) / sigma
+    return Moved(next_alpha * point.denoised + next_sigma * noise)
+
+
+def dpmpp_first(point: Point) -> Moved:
+    """The first step of DPM-Solver++(2M), of first order. Coefficients: of the latents, of the estimate.
+
+    State:  leaves the estimate.
+    Source: Lu et al. 2022, arXiv:2211.01095, Algorithm 2, before its loop.
+    """
+    return Moved(_first_order(point), (point.denoised,))
+
+
+def dpmpp_2m(point: Point) -> Moved:
+    """A step of DPM-Solver++(2M), of second order from the previous estimate.
+
+    Coefficients: of the latents, of the estimate, of its change, 1 / r.
+    State:  reads and leaves an estimate.
+    Source: Lu et al. 2022, arXiv:2211.01095, Algorithm 2, in its loop.
+    """
+    *first, change, inverse_ratio = point.coefficients
+    latents = _first_order(point._replace(coefficients=tuple(first)))
+    return Moved(
+        latents - change * (inverse_ratio * (point.denoised - point.memory[0])),
+        (point.denoised,),
+    )
+
+
+def dpmpp_last(point: Point) -> Moved:
+    """The step of DPM-Solver++(2M) to no noise, of first order. Coefficients: of the latents, of the estimate.
+
+    State:  reads an estimate and has no use for it.
+    Source: Lu et al. 2022, arXiv:2211.01095, Algorithm 2, the step before its loop.
+    """
+    return Moved(_first_order(point))
+
+
+def _first_order(point: Point) -> Tensor:
+    kept, weight = point.coefficients
+    return kept * point.latents - weight * point.denoised
+
+
+def _noise(point: Point) -> Tensor:
+    if point.noise is None:
+        raise ValueError("This rule needs noise.")
+    return point.noise
