@@ -10,7 +10,7 @@ from contract.errors import NonFiniteLatents
 from contract.request import CompleteRequest
 from worker.denoiser import DENOISERS, scale_model_input
 from worker.guidance import classifier_free, needs_guidance
-from worker.latents import draw_noise, seeded_generator
+from worker.latents import draw_noise, image_seq_len, seeded_generator
 from worker.prompt_cache import PromptCache
 from worker.rules import Point, columns
 from worker.samplers import SAMPLERS
@@ -96,8 +96,11 @@ class Generation:
 
 def start(generation_id: str, request: CompleteRequest, pipeline: StepwisePipeline, prompts: PromptCache) -> Generation:
     """An image before its first step. Raises: UnsupportedScheduler, LimitExceeded."""
-    schedule = SAMPLERS[request.scheduler].schedule_for(pipeline.trained_noise, request.num_inference_steps)
     generator = seeded_generator(request.seed)
+    noise = pipeline.prepare_latents(request.height, request.width, generator)
+    schedule = SAMPLERS[request.scheduler].schedule_for(
+        pipeline.trained_noise, request.num_inference_steps, image_seq_len(noise)
+    )
     return Generation(
         id=generation_id,
         request=request,
@@ -105,7 +108,7 @@ def start(generation_id: str, request: CompleteRequest, pipeline: StepwisePipeli
         schedule=schedule,
         embeds=_embeds(request, pipeline, prompts),
         generator=generator,
-        latents=pipeline.prepare_latents(request.height, request.width, generator) * schedule.init_noise_sigma,
+        latents=noise * schedule.init_noise_sigma,
     )
 
 

@@ -16,11 +16,13 @@ from torch import Tensor
 from contract.errors import UnsupportedScheduler
 from contract.request import SCHEDULERS, Scheduler
 from worker.denoiser import DENOISERS, scale_model_input
+from worker.dpm_solver import dpmpp_2m
 from worker.rules import Moved, Point, Rule, columns
 from worker.samplers import SAMPLERS, Sampler
-from worker.schedules import Evaluation, Method, Schedule, ddim, dpmpp_2m, euler, heun
+from worker.schedules import Evaluation, Method, Schedule, ddim, euler, heun
 from worker.sigmas import Course, Leg, Level
 from worker.trained_noise import Output, read_trained_noise
+from worker.unipc import unipc
 
 DEVIATION = 0.5
 LARGEST, SMALLEST = 10.0, 0.05
@@ -73,6 +75,8 @@ def error(method: Method, count: int, *, preserving: bool) -> float:
         (heun, False, 2),
         (dpmpp_2m, True, 2),
         (dpmpp_2m, False, 2),
+        (unipc, True, 2),
+        (unipc, False, 2),
     ],
 )
 def test_order(method: Method, preserving: bool, order: int) -> None:
@@ -93,12 +97,12 @@ def test_a_registered_sampler_is_what_its_name_says() -> None:
     assert tuple(SAMPLERS) == SCHEDULERS
     for name, sampler in SAMPLERS.items():
         assert isinstance(sampler, Sampler)
-        assert name.removesuffix(f"_{sampler.spacing}") == sampler.method.__name__
+        assert name.removesuffix(f"_{sampler.spacing}").removeprefix("flow_match_") == sampler.method.__name__
 
 
 def test_equal_images_share_a_schedule() -> None:
     noise = NOISES["epsilon"]
-    schedules = [SAMPLERS["euler"].schedule_for(noise, count) for count in (4, 4, 5)]
+    schedules = [SAMPLERS["euler"].schedule_for(noise, count, 1024) for count in (4, 4, 5)]
     assert schedules[0] is schedules[1]
     assert schedules[0] is not schedules[2]
 
@@ -141,7 +145,7 @@ class Traveller:
 
 
 def traveller(draw: random.Random, scheduler: Scheduler, output: Output) -> Traveller:
-    schedule = SAMPLERS[scheduler].schedule_for(NOISES[output], draw.randint(1, 9))
+    schedule = SAMPLERS[scheduler].schedule_for(NOISES[output], draw.randint(1, 9), 1024)
     seed = draw.randrange(10**6)
     noise = torch.randn(1, 4, 5, 3, generator=torch.Generator().manual_seed(seed))
     return Traveller(schedule, output, seed, noise * schedule.init_noise_sigma)

@@ -13,6 +13,7 @@ from diffusers import (
 )
 
 from contract.errors import ModelUnavailable, UnsupportedScheduler
+from worker.consistency import lcm_course, tcd_course
 from worker.samplers import SAMPLERS
 from worker.sigmas import Course, Spacing, ddim, exploding, flow, preserving
 from worker.trained_noise import DiffusionNoise, FlowNoise, TrainedNoise, read_trained_noise
@@ -90,7 +91,9 @@ def test_as_many_steps_as_asked(count: int) -> None:
     """With trailing spacing and 61, 103, 121 or 122 steps, diffusers' own schedulers take one more, at timestep -1."""
     noise = diffusion_noise(CONFIGS["zero_snr"])
     for sampler in SAMPLERS.values():
-        schedule = sampler.schedule_for(noise, count)
+        if sampler.course is None or (sampler.course in (lcm_course, tcd_course) and count > 50):
+            continue
+        schedule = sampler.schedule_for(noise, count, 1024)
         assert schedule.evaluations[-1].step == count
         assert min(evaluation.timestep for evaluation in schedule.evaluations) >= 0
 
@@ -103,7 +106,7 @@ def test_flow_equals_flow_match_euler(shift: float, spacing: Spacing) -> None:
         theirs.set_timesteps(sigmas=np.linspace(1, 1 / 7, 7))
     else:
         theirs.set_timesteps(7)
-    ours = flow(flow_noise(shift), 7, spacing)
+    ours = flow(flow_noise(shift), 7, spacing, 1024)
     torch.testing.assert_close(sigmas_of(ours), theirs.sigmas, rtol=3e-7, atol=0)
     torch.testing.assert_close(timesteps_of(ours), theirs.timesteps, rtol=3e-7, atol=0)
 
@@ -116,7 +119,7 @@ def flow_noise(shift: float) -> FlowNoise:
 
 def test_flow_has_no_ancestral_sampling() -> None:
     with pytest.raises(UnsupportedScheduler):
-        SAMPLERS["euler_ancestral"].schedule_for(flow_noise(1.0), 4)
+        SAMPLERS["euler_ancestral"].schedule_for(flow_noise(1.0), 4, 1024)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +131,9 @@ def test_flow_has_no_ancestral_sampling() -> None:
         {"final_sigmas_type": "sigma_min"},
         {"timestep_spacing": "sideways"},
         {"_class_name": "EDMEulerScheduler"},
-        {"_class_name": "FlowMatchEulerDiscreteScheduler", "use_dynamic_shifting": True},
+        {"_class_name": "UniPCMultistepScheduler", "use_dynamic_shifting": True},
+        {"_class_name": "FlowMatchEulerDiscreteScheduler", "time_shift_type": "square"},
+        {"_class_name": "LCMScheduler", "timestep_scaling": 1.0},
         {"_class_name": "FlowMatchEulerDiscreteScheduler", "shift_terminal": 0.02},
     ],
 )
