@@ -16,7 +16,7 @@ TIMESTEP_SCALING = 10.0
 """The constants of LCM's boundary condition."""
 
 GAMMA = 0.3
-"""How much of each of TCD's steps is noise; 0 is none, 1 makes it LCM without its boundary condition."""
+"""How far TCD steps below the next level: 0 is not at all, and 1 all the way to the image, as LCM does."""
 
 
 def lcm_course(noise: DiffusionNoise, num_inference_steps: int, spacing: Spacing) -> Course:
@@ -32,8 +32,7 @@ def tcd_course(noise: DiffusionNoise, num_inference_steps: int, spacing: Spacing
     """TCD's course, each leg of which ends below the start of the next, and the last at timestep 0.
 
     Raises: LimitExceeded.
-    Source: Zheng et al. 2024, arXiv:2402.19159, Algorithm 4; must equal `set_timesteps` and the choice of
-            `timestep_s` in `TCDScheduler`.
+    Source: must equal `set_timesteps` and the choice of `timestep_s` in `TCDScheduler`.
     """
     del spacing
     timesteps = distilled_timesteps(noise, num_inference_steps)
@@ -57,7 +56,7 @@ def distilled_timesteps(noise: DiffusionNoise, count: int) -> list[int]:
 def lcm(course: Course) -> tuple[Evaluation, ...]:
     """Multistep consistency sampling: all the way to an image, and back to the next level with new noise.
 
-    Source: Luo et al. 2023, arXiv:2310.04378, Algorithm 3.
+    Source: Luo et al. 2023, arXiv:2310.04378, Algorithm 3; must equal `LCMScheduler`.
     """
     *legs, last = course.legs
     between = [
@@ -70,7 +69,7 @@ def lcm(course: Course) -> tuple[Evaluation, ...]:
 def tcd(course: Course) -> tuple[Evaluation, ...]:
     """Strategic stochastic sampling: a step of DDIM to below the next level, and up to it with new noise.
 
-    Source: Zheng et al. 2024, arXiv:2402.19159, Algorithm 4.
+    Source: Zheng et al. 2024, arXiv:2402.19159, the algorithm of that name; must equal `TCDScheduler`.
     """
     between = [
         Evaluation.at(leg, step, tcd_step, (*_levels(leg), *_upwards(leg.there, following.here)), needs_noise=True)
@@ -81,7 +80,10 @@ def tcd(course: Course) -> tuple[Evaluation, ...]:
 
 
 def lcm_step(point: Point) -> Moved:
-    """To an image and back. Coefficients: of the estimate and the latents in the image, of the image, of the noise."""
+    """To an image and back. Coefficients: of the estimate and of the latents; of the image and of the noise.
+
+    Source: Luo et al. 2023, arXiv:2310.04378, Algorithm 3, in its loop.
+    """
     *boundary, alpha, sigma = point.coefficients
     image = lcm_last(point._replace(coefficients=tuple(boundary))).latents
     return Moved(alpha * image + sigma * given_noise(point))
@@ -90,14 +92,17 @@ def lcm_step(point: Point) -> Moved:
 def lcm_last(point: Point) -> Moved:
     """To an image. Coefficients: of the estimate, of the latents.
 
-    Source: Luo et al. 2023, arXiv:2310.04378, equation 9.
+    Source: Luo et al. 2023, arXiv:2310.04378, section 4.1, f for epsilon and v.
     """
     out, skip = point.coefficients
     return Moved(out * point.denoised + skip * point.latents)
 
 
 def tcd_step(point: Point) -> Moved:
-    """Below the next level and up to it. Coefficients: two levels, of the latents there, of the noise."""
+    """Below the next level and up to it. Coefficients: two levels; of the latents there and of the noise.
+
+    Source: Zheng et al. 2024, arXiv:2402.19159, strategic stochastic sampling, in its loop.
+    """
     *levels, kept, added = point.coefficients
     below = rules.ddim(point._replace(coefficients=tuple(levels))).latents
     return Moved(kept * below + added * given_noise(point))
@@ -109,7 +114,7 @@ def _course(timesteps: list[int], levels: list[Level], arrivals: list[Level]) ->
 
 
 def _boundary(timestep: Tensor) -> tuple[Tensor, ...]:
-    """Source: Luo et al. 2023, arXiv:2310.04378, section 3, c_out and c_skip."""
+    """c_out and c_skip. Source: Song et al. 2023, arXiv:2303.01469, appendix C, as `LCMScheduler` scales them."""
     scaled = timestep * TIMESTEP_SCALING
     variance = scaled**2 + SIGMA_DATA**2
     return scaled / variance**0.5, SIGMA_DATA**2 / variance

@@ -13,7 +13,8 @@ def unipc(course: Course) -> tuple[Evaluation, ...]:
     """UniPC-2 with B(h) = exp(h) - 1 on the estimate of the clean latents; of first order in its first and last step.
 
     Each step first corrects the one before it.
-    Source: Zhao et al. 2023, arXiv:2302.04867, Algorithms 7 and 8; must equal `UniPCMultistepScheduler`.
+    Source: Zhao et al. 2023, arXiv:2302.04867, algorithms UniC-p and UniP-p for data prediction, multistep; must equal
+            `UniPCMultistepScheduler`.
     """
     legs, evaluations = course.legs, [Evaluation.at(course.legs[0], 1, first, _estimates(course.legs[0]))]
     for index, leg in enumerate(legs[1:], 1):
@@ -119,7 +120,7 @@ def _correction(leg: Leg, previous: Leg | None) -> tuple[Tensor, ...]:
 def _weights(length: Tensor, ratio: Tensor) -> tuple[Tensor, ...]:
     """How much the corrector heeds the change before and the change now.
 
-    Source: Zhao et al. 2023, arXiv:2302.04867, equation 5, with the functions phi of appendix A.
+    Source: Zhao et al. 2023, arXiv:2302.04867, Theorem 3.1, whose condition is here a pair of linear equations.
     """
     growth = torch.expm1(length)
     phi_2 = growth / length - 1
