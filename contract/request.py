@@ -21,6 +21,16 @@ Scheduler = Literal[
     "dpmpp_2m",
     "dpmpp_2m_karras",
     "dpmpp_2m_trailing",
+    "dpmpp_2m_sde",
+    "dpmpp_2m_sde_karras",
+    "dpmpp_2m_sde_trailing",
+    "unipc",
+    "unipc_karras",
+    "unipc_trailing",
+    "lcm",
+    "tcd",
+    "flow_match_euler",
+    "flow_match_euler_trailing",
 ]
 """A sampler and, after it, the spacing of its noise levels; without one, the spacing of the model's own scheduler."""
 

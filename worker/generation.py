@@ -10,7 +10,7 @@ from contract.request import CompleteRequest
 from worker.certificate import Shape
 from worker.guidance import needs_guidance
 from worker.lane import LaneKey
-from worker.latents import seeded_generator
+from worker.latents import image_seq_len, seeded_generator
 from worker.prompt_cache import PromptCache
 from worker.samplers import SAMPLERS
 from worker.schedules import Evaluation, Schedule
@@ -82,7 +82,9 @@ def start(generation_id: str, request: CompleteRequest, pipeline: StepwisePipeli
     """An image before its first step. Raises: UnsupportedScheduler, LimitExceeded."""
     generator = seeded_generator(request.seed)
     noise = pipeline.prepare_latents(request.height, request.width, generator)
-    schedule = SAMPLERS[request.scheduler].schedule_for(pipeline.trained_noise, request.num_inference_steps)
+    schedule = SAMPLERS[request.scheduler].schedule_for(
+        pipeline.trained_noise, request.num_inference_steps, image_seq_len(noise)
+    )
     return Generation(
         ids=[generation_id],
         request=request,

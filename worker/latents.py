@@ -22,6 +22,12 @@ def latents_shape(num_channels: int, height: int, width: int, vae_scale_factor: 
     return 1, num_channels, height // vae_scale_factor, width // vae_scale_factor
 
 
+def image_seq_len(latents: Tensor) -> int:
+    """How many tokens a transformer makes of one image: one of every 2 × 2 latents. Shapes: latents (1, C, H, W)."""
+    height, width = latents.shape[2:]
+    return (height // 2) * (width // 2)
+
+
 def seeded_generator(seed: int) -> torch.Generator:
     """The source of all noise of one image: on the CPU, so that every device sees the same numbers."""
     return torch.Generator("cpu").manual_seed(seed)

@@ -62,7 +62,7 @@ def euler_ancestral(point: Point) -> Moved:
     """
     *down, up = point.coefficients
     below = euler(point._replace(coefficients=tuple(down)))
-    return Moved(below.latents + _noise(point) * up)
+    return Moved(below.latents + given_noise(point) * up)
 
 
 def heun_try(point: Point) -> Moved:
@@ -98,45 +98,8 @@ def ddim(point: Point) -> Moved:
     return Moved(next_alpha * point.denoised + next_sigma * noise)
 
 
-def dpmpp_first(point: Point) -> Moved:
-    """The first step of DPM-Solver++(2M), of first order. Coefficients: of the latents, of the estimate.
-
-    State:  leaves the estimate.
-    Source: Lu et al. 2022, arXiv:2211.01095, Algorithm 2, before its loop.
-    """
-    return Moved(_first_order(point), (point.denoised,))
-
-
-def dpmpp_2m(point: Point) -> Moved:
-    """A step of DPM-Solver++(2M), of second order from the previous estimate.
-
-    Coefficients: of the latents, of the estimate, of its change, 1 / r.
-    State:  reads and leaves an estimate.
-    Source: Lu et al. 2022, arXiv:2211.01095, Algorithm 2, in its loop.
-    """
-    *first, change, inverse_ratio = point.coefficients
-    latents = _first_order(point._replace(coefficients=tuple(first)))
-    return Moved(
-        latents - change * (inverse_ratio * (point.denoised - point.memory[0])),
-        (point.denoised,),
-    )
-
-
-def dpmpp_last(point: Point) -> Moved:
-    """The step of DPM-Solver++(2M) to no noise, of first order. Coefficients: of the latents, of the estimate.
-
-    State:  reads an estimate and has no use for it.
-    Source: Lu et al. 2022, arXiv:2211.01095, Algorithm 2, the step before its loop.
-    """
-    return Moved(_first_order(point))
-
-
-def _first_order(point: Point) -> Tensor:
-    kept, weight = point.coefficients
-    return kept * point.latents - weight * point.denoised
-
-
-def _noise(point: Point) -> Tensor:
+def given_noise(point: Point) -> Tensor:
+    """The noise of a rule that adds some."""
     if point.noise is None:
         raise ValueError("This rule needs noise.")
     return point.noise

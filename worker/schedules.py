@@ -1,9 +1,9 @@
 """The methods: from a course to the rules that walk it, each with its coefficients, all computed ahead."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
-import torch
 from torch import Tensor
 
 from worker import rules
@@ -25,6 +25,13 @@ class Evaluation:
     step: int
     needs_noise: bool = False
 
+    @classmethod
+    def at(
+        cls, leg: Leg, step: int, rule: Rule, coefficients: tuple[Tensor, ...], *, needs_noise: bool = False
+    ) -> Self:
+        """The call at the start of a leg."""
+        return cls(leg.timestep, leg.here, rule, coefficients, step, needs_noise)
+
 
 Method = Callable[[Course], tuple[Evaluation, ...]]
 
@@ -33,24 +40,39 @@ Method = Callable[[Course], tuple[Evaluation, ...]]
 class Schedule:
     """All calls for one image, in order; its first latents are noise × `init_noise_sigma`."""
 
+    method: Method
+    course: Course
     evaluations: tuple[Evaluation, ...]
-    init_noise_sigma: Tensor
 
+    @classmethod
+    def of(cls, method: Method, course: Course) -> Self:
+        """The schedule of a method along a course."""
+        return cls(method, course, method(course))
 
-def scheduled(method: Method, course: Course) -> Schedule:
-    """The schedule of a method along a course."""
-    return Schedule(method(course), course.init_noise_sigma)
+    @property
+    def init_noise_sigma(self) -> Tensor:
+        """The deviation of the first latents, ()."""
+        return self.course.init_noise_sigma
+
+    def from_strength(self, strength: float) -> Self:
+        """The last part of this schedule, for an image with noise up to its first level; at least one step.
+
+        The method knows nothing of the part before, and steps count from 1.
+        Source: must equal `get_timesteps` of diffusers' image-to-image pipelines.
+        """
+        legs = self.course.legs[self.course.num_skipped(strength) :]
+        return self.of(self.method, replace(self.course, legs=legs))
 
 
 def euler(course: Course) -> tuple[Evaluation, ...]:
     """Euler's method."""
-    return tuple(_evaluation(leg, step, rules.euler, _slope(leg)) for step, leg in enumerate(course.legs, 1))
+    return tuple(Evaluation.at(leg, step, rules.euler, _slope(leg)) for step, leg in enumerate(course.legs, 1))
 
 
 def euler_ancestral(course: Course) -> tuple[Evaluation, ...]:
     """Euler's method to a level below the next, and noise up to it; only where alpha = 1."""
     return tuple(
-        _evaluation(leg, step, rules.euler_ancestral, _down_and_up(leg), needs_noise=True)
+        Evaluation.at(leg, step, rules.euler_ancestral, _down_and_up(leg), needs_noise=True)
         for step, leg in enumerate(course.legs, 1)
     )
 
@@ -61,39 +83,19 @@ def heun(course: Course) -> tuple[Evaluation, ...]:
     for step, (leg, following) in enumerate(zip(course.legs, course.legs[1:], strict=False)):
         correction = (following.here.sigma, leg.there.sigma - leg.here.sigma)
         evaluations += [
-            _evaluation(leg, step, rules.heun_try, _slope(leg)),
-            _evaluation(following, step + 1, rules.heun_correction, correction),
+            Evaluation.at(leg, step, rules.heun_try, _slope(leg)),
+            Evaluation.at(following, step + 1, rules.heun_correction, correction),
         ]
     last = course.legs[-1]
-    return (*evaluations, _evaluation(last, len(course.legs), rules.euler, _slope(last)))
+    return (*evaluations, Evaluation.at(last, len(course.legs), rules.euler, _slope(last)))
 
 
 def ddim(course: Course) -> tuple[Evaluation, ...]:
     """DDIM without noise."""
     return tuple(
-        _evaluation(leg, step, rules.ddim, (leg.here.alpha, leg.here.sigma, leg.there.alpha, leg.there.sigma))
+        Evaluation.at(leg, step, rules.ddim, (leg.here.alpha, leg.here.sigma, leg.there.alpha, leg.there.sigma))
         for step, leg in enumerate(course.legs, 1)
     )
-
-
-def dpmpp_2m(course: Course) -> tuple[Evaluation, ...]:
-    """DPM-Solver++(2M): of second order, but first at both ends."""
-    evaluations: list[Evaluation] = []
-    for step, leg in enumerate(course.legs, 1):
-        if step == 1:
-            evaluations.append(_evaluation(leg, step, rules.dpmpp_first, _estimates(leg)))
-        elif leg.there.sigma > 0:
-            second = _estimates(leg) + _change(leg, course.legs[step - 2])
-            evaluations.append(_evaluation(leg, step, rules.dpmpp_2m, second))
-        else:
-            evaluations.append(_evaluation(leg, step, rules.dpmpp_last, _estimates(leg)))
-    return tuple(evaluations)
-
-
-def _evaluation(
-    leg: Leg, step: int, rule: Rule, coefficients: tuple[Tensor, ...], *, needs_noise: bool = False
-) -> Evaluation:
-    return Evaluation(leg.timestep, leg.here, rule, coefficients, step, needs_noise)
 
 
 def _slope(leg: Leg) -> tuple[Tensor, ...]:
@@ -105,19 +107,3 @@ def _down_and_up(leg: Leg) -> tuple[Tensor, ...]:
     up = (there**2 * (here**2 - there**2) / here**2) ** 0.5
     down = (there**2 - up**2) ** 0.5
     return here, down - here, up
-
-
-def _estimates(leg: Leg) -> tuple[Tensor, ...]:
-    length = log_snr(leg.there) - log_snr(leg.here)
-    return leg.there.sigma / leg.here.sigma, leg.there.alpha * (torch.exp(-length) - 1.0)
-
-
-def _change(leg: Leg, previous: Leg) -> tuple[Tensor, ...]:
-    length = log_snr(leg.there) - log_snr(leg.here)
-    ratio = (log_snr(leg.here) - log_snr(previous.here)) / length
-    return 0.5 * _estimates(leg)[1], 1.0 / ratio
-
-
-def log_snr(level: Level) -> Tensor:
-    """Half the logarithm of signal over noise. Source: Lu et al. 2022, arXiv:2211.01095, section 2.1, lambda."""
-    return torch.log(level.alpha) - torch.log(level.sigma)

@@ -4,7 +4,7 @@ A level is a pair of factors: latents there are alpha × clean + sigma × noise.
 walk along: alpha = 1 (`exploding`), alpha² + sigma² = 1 (`preserving`, `ddim`), or alpha + sigma = 1 (`flow`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -43,6 +43,22 @@ class Course:
 
     legs: tuple[Leg, ...]
     init_noise_sigma: Tensor
+    rounds_steps_up: bool = False
+
+    def num_skipped(self, strength: float) -> int:
+        """How many legs an image leaves out that is to change only so much; never all."""
+        count = len(self.legs)
+        kept = count * strength if self.rounds_steps_up else int(count * strength)
+        return min(max(int(count - kept), 0), count - 1)
+
+
+def noised(latents: Tensor, noise: Tensor, level: Level) -> Tensor:
+    """Clean latents with noise up to a level.
+
+    Shapes: latents, noise and result (n, C, H, W), the numbers of the level () or (n, 1, 1, 1).
+    Source: Kingma et al. 2021, arXiv:2107.00630, equation 1; must equal `add_noise` and `scale_noise` of diffusers.
+    """
+    return level.alpha * latents + level.sigma * noise
 
 
 def exploding(noise: DiffusionNoise, num_inference_steps: int, spacing: Spacing) -> Course:
@@ -88,34 +104,68 @@ def ddim(noise: DiffusionNoise, num_inference_steps: int, spacing: Spacing) -> C
     """
     timesteps = spaced_timesteps(noise, num_inference_steps, _named_spacing(noise, spacing, "leading")).round()
     stride = noise.num_train_timesteps // num_inference_steps
-    clean = torch.tensor(1.0) if noise.set_alpha_to_one else noise.alphas_cumprod[0]
-
-    def level(timestep: int) -> Level:
-        kept = noise.alphas_cumprod[timestep] if timestep >= 0 else clean
-        return Level(kept**0.5, (1 - kept) ** 0.5, torch.tensor(1.0))
-
     legs = [
-        Leg(torch.tensor(float(timestep)), level(timestep), level(timestep - stride))
+        Leg(torch.tensor(float(timestep)), level_at(noise, timestep), level_at(noise, timestep - stride))
         for timestep in timesteps.astype(int).tolist()
     ]
     return Course(tuple(legs), torch.tensor(1.0))
 
 
-def flow(noise: FlowNoise, num_inference_steps: int, spacing: Spacing) -> Course:
+def level_at(noise: DiffusionNoise, timestep: int) -> Level:
+    """The level that a network was trained on, or for a timestep below 0 the one that stands for no noise."""
+    clean = torch.tensor(1.0) if noise.set_alpha_to_one else noise.alphas_cumprod[0]
+    kept = noise.alphas_cumprod[timestep] if timestep >= 0 else clean
+    return Level(kept**0.5, (1 - kept) ** 0.5, torch.tensor(1.0))
+
+
+def unipc(noise: DiffusionNoise, num_inference_steps: int, spacing: Spacing) -> Course:
+    """As `preserving`, but that no timestep has a fraction.
+
+    Source: must equal `set_timesteps` of `UniPCMultistepScheduler`.
+    """
+    return preserving(replace(noise, whole_karras_timesteps=True), num_inference_steps, spacing)
+
+
+def flow(noise: FlowNoise, num_inference_steps: int, spacing: Spacing, image_seq_len: int) -> Course:
     """The course of networks that predict the velocity from clean latents to noise.
 
-    Source: must equal `set_timesteps` of `FlowMatchEulerDiscreteScheduler`, called with the number of steps, or for
-            trailing spacing with sigmas = 1, 1 - 1/N, …, 1/N.
+    Source: must equal `set_timesteps` of `FlowMatchEulerDiscreteScheduler`, called with the number of steps as
+            `StableDiffusion3Pipeline` does, or for trailing spacing with sigmas = 1, 1 - 1/N, …, 1/N as `FluxPipeline`
+            does.
     """
-    end = 1 / num_inference_steps
-    if spacing != "trailing":
-        end = float(_shifted(np.array(1 / noise.num_train_timesteps), noise.shift))
-    sigmas = _shifted(np.linspace(1.0, end, num_inference_steps), noise.shift)
+    sigmas = _shifted(_flow_sigmas(noise, num_inference_steps, spacing), noise, image_seq_len)
     if spacing == "karras" or noise.use_karras_sigmas:
-        sigmas = karras_sigmas(sigmas[-1], sigmas[0], num_inference_steps)
+        sigmas = karras_sigmas(sigmas[-1].item(), sigmas[0].item(), num_inference_steps)
     levels = _with_zero(sigmas)
     timesteps = (levels[:-1] * noise.num_train_timesteps).numpy()
-    return _chained(timesteps, 1 - levels, levels, torch.ones_like(levels), torch.tensor(1.0))
+    course = _chained(timesteps, 1 - levels, levels, torch.ones_like(levels), torch.tensor(1.0))
+    return replace(course, rounds_steps_up=True)
+
+
+def _flow_sigmas(noise: FlowNoise, count: int, spacing: Spacing) -> Array:
+    if spacing == "trailing":
+        return np.linspace(1.0, 1 / count, count).astype(np.float32)
+    total = noise.num_train_timesteps
+    ends = np.array([total, 1], dtype=np.float32) / np.float32(total)
+    if noise.dynamic_shift is None:
+        ends = _shifted(ends, noise, 0)
+    sigmas: Array = np.linspace(ends[0].item() * total, ends[1].item() * total, count) / total
+    return sigmas
+
+
+def _shifted(sigmas: Array, noise: FlowNoise, image_seq_len: int) -> Array:
+    """More noise for larger images.
+
+    Source: Esser et al. 2024, arXiv:2403.03206, equation 23; must equal `time_shift` of
+            `FlowMatchEulerDiscreteScheduler`.
+    """
+    shifted: Array
+    if noise.dynamic_shift is None:
+        shifted = noise.shift * sigmas / (1 + (noise.shift - 1) * sigmas)
+    else:
+        factor = noise.dynamic_shift.factor(image_seq_len)
+        shifted = factor / (factor + (1 / sigmas - 1))
+    return shifted
 
 
 def spaced_timesteps(noise: DiffusionNoise, count: int, spacing: str) -> Array:
@@ -157,11 +207,6 @@ def _timesteps_with_end(noise: DiffusionNoise, count: int, spacing: str) -> Arra
 def _timesteps_of(sigmas: Array, trained: Array) -> Array:
     timesteps: Array = np.interp(np.log(sigmas), np.log(trained), np.arange(len(trained)))
     return timesteps
-
-
-def _shifted(sigmas: Array, shift: float) -> Array:
-    shifted: Array = shift * sigmas / (1 + (shift - 1) * sigmas)
-    return shifted
 
 
 def _with_zero(sigmas: Array) -> Tensor:

@@ -29,8 +29,10 @@ DIFFUSION_SCHEDULERS = frozenset(
         "HeunDiscreteScheduler",
         "KDPM2AncestralDiscreteScheduler",
         "KDPM2DiscreteScheduler",
+        "LCMScheduler",
         "LMSDiscreteScheduler",
         "PNDMScheduler",
+        "TCDScheduler",
         "UniPCMultistepScheduler",
     }
 )
@@ -45,7 +47,8 @@ SUPPORTED: dict[str, tuple[Any, ...]] = {
     "use_beta_sigmas": (False, None),
     "use_lu_lambdas": (False, None),
     "use_flow_sigmas": (False, None),
-    "use_dynamic_shifting": (False, None),
+    "time_shift_type": ("exponential", "linear"),
+    "timestep_scaling": (10.0,),
     "invert_sigmas": (False, None),
     "stochastic_sampling": (False, None),
     "lambda_min_clipped": (-math.inf,),
@@ -73,6 +76,7 @@ class DiffusionNoise:
     set_alpha_to_one: bool
     use_karras_sigmas: bool
     whole_karras_timesteps: bool
+    original_inference_steps: int
 
     @property
     def num_train_timesteps(self) -> int:
@@ -87,12 +91,33 @@ class DiffusionNoise:
 
 
 @dataclass(frozen=True)
+class DynamicShift:
+    """How far the levels move towards noise, by the number of tokens of an image; the fields bear diffusers' names."""
+
+    base_shift: float
+    max_shift: float
+    base_image_seq_len: int
+    max_image_seq_len: int
+    time_shift_type: Literal["exponential", "linear"]
+
+    def factor(self, image_seq_len: int) -> float:
+        """The factor by which the ratio of noise to signal grows.
+
+        Source: must equal `calculate_shift` of `FluxPipeline`, and what `time_shift` makes of it.
+        """
+        slope = (self.max_shift - self.base_shift) / (self.max_image_seq_len - self.base_image_seq_len)
+        mu = image_seq_len * slope + (self.base_shift - slope * self.base_image_seq_len)
+        return math.exp(mu) if self.time_shift_type == "exponential" else mu
+
+
+@dataclass(frozen=True)
 class FlowNoise:
-    """Noise mixed with the signal along a straight line; `shift` moves the levels towards noise."""
+    """Noise mixed with the signal along a straight line; `shift`, or else `dynamic_shift`, moves it towards noise."""
 
     num_train_timesteps: int
     shift: float
     use_karras_sigmas: bool
+    dynamic_shift: DynamicShift | None = None
     output: Output = "flow"
 
 
@@ -114,6 +139,17 @@ def _flow_noise(config: Mapping[str, Any]) -> FlowNoise:
         num_train_timesteps=config.get("num_train_timesteps", 1000),
         shift=config.get("shift", 1.0),
         use_karras_sigmas=config.get("use_karras_sigmas") is True,
+        dynamic_shift=_dynamic_shift(config) if config.get("use_dynamic_shifting") else None,
+    )
+
+
+def _dynamic_shift(config: Mapping[str, Any]) -> DynamicShift:
+    return DynamicShift(
+        base_shift=config.get("base_shift", 0.5),
+        max_shift=config.get("max_shift", 1.15),
+        base_image_seq_len=config.get("base_image_seq_len", 256),
+        max_image_seq_len=config.get("max_image_seq_len", 4096),
+        time_shift_type=config.get("time_shift_type", "exponential"),
     )
 
 
@@ -121,6 +157,8 @@ def _diffusion_noise(config: Mapping[str, Any]) -> DiffusionNoise:
     output = config.get("prediction_type", "epsilon")
     if output not in ("epsilon", "v_prediction"):
         raise ModelUnavailable(f"scheduler_config.json has prediction_type = {output!r}, which is not supported.")
+    if config.get("use_dynamic_shifting"):
+        raise ModelUnavailable("scheduler_config.json has use_dynamic_shifting, which is for models that predict flow.")
     betas = trained_betas(config)
     if config.get("rescale_betas_zero_snr"):
         betas = with_zero_terminal_snr(betas)
@@ -132,6 +170,7 @@ def _diffusion_noise(config: Mapping[str, Any]) -> DiffusionNoise:
         set_alpha_to_one=config.get("set_alpha_to_one", True),
         use_karras_sigmas=config.get("use_karras_sigmas") is True,
         whole_karras_timesteps=config.get("beta_schedule") != "squaredcos_cap_v2",
+        original_inference_steps=config.get("original_inference_steps") or 50,
     )
 
 

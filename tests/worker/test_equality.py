@@ -1,7 +1,8 @@
 """Our loop makes what diffusers' own pipelines make, with every scheduler."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,11 @@ from diffusers import (
     EulerAncestralDiscreteScheduler,
     EulerDiscreteScheduler,
     HeunDiscreteScheduler,
+    LCMScheduler,
     StableDiffusionPipeline,
     StableDiffusionXLPipeline,
+    TCDScheduler,
+    UniPCMultistepScheduler,
 )
 
 from contract.catalogue import Family
@@ -26,18 +30,23 @@ from worker.trained_noise import SMALLEST_ALPHA_CUMPROD, DiffusionNoise
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers on NumPy 2
 
-CLASSES = {
-    "euler": EulerDiscreteScheduler,
-    "euler_ancestral": EulerAncestralDiscreteScheduler,
-    "ddim": DDIMScheduler,
-    "heun": HeunDiscreteScheduler,
-    "dpmpp_2m": DPMSolverMultistepScheduler,
+MAKERS: dict[str, Callable[..., Any]] = {
+    "euler": EulerDiscreteScheduler.from_config,
+    "euler_ancestral": EulerAncestralDiscreteScheduler.from_config,
+    "ddim": DDIMScheduler.from_config,
+    "heun": HeunDiscreteScheduler.from_config,
+    "dpmpp_2m": DPMSolverMultistepScheduler.from_config,
+    "dpmpp_2m_sde": partial(DPMSolverMultistepScheduler.from_config, algorithm_type="sde-dpmsolver++"),
+    "unipc": UniPCMultistepScheduler.from_config,
+    "lcm": LCMScheduler.from_config,
+    "tcd": TCDScheduler.from_config,
 }
 SPACINGS: dict[str, dict[str, Any]] = {
     "karras": {"use_karras_sigmas": True},
     "trailing": {"timestep_spacing": "trailing"},
 }
 STEPS = 6
+DIFFUSION = [name for name in SCHEDULERS if not name.startswith("flow_match")]
 
 
 def diffusers_scheduler(name: Scheduler, config: Any, pipeline: StepwisePipeline) -> Any:
@@ -45,7 +54,7 @@ def diffusers_scheduler(name: Scheduler, config: Any, pipeline: StepwisePipeline
     method, _, spacing = name.rpartition("_")
     if spacing not in SPACINGS:
         method, spacing = name, ""
-    scheduler = CLASSES[method].from_config(config, **SPACINGS.get(spacing, {}))
+    scheduler = MAKERS[method](config, **SPACINGS.get(spacing, {}))
     if method == "heun":
         # Alone among them, HeunDiscreteScheduler ignores `rescale_betas_zero_snr`; we heed it.
         scheduler.alphas_cumprod = trained_alphas_cumprod(pipeline)
@@ -65,6 +74,7 @@ def oracle(pipeline_class: Any, folder: Path) -> Any:
 
 
 def their_output(theirs: Any, guidance_scale: float, output_type: str) -> Any:
+    # Of all schedulers in use here, eta means something to DDIM, where 0 is the default, and to TCD, where it is 0.3.
     return theirs(
         "a red apple",
         num_inference_steps=STEPS,
@@ -73,6 +83,7 @@ def their_output(theirs: Any, guidance_scale: float, output_type: str) -> Any:
         width=64,
         generator=torch.Generator().manual_seed(7),
         output_type=output_type,
+        eta=0.3 if isinstance(theirs.scheduler, TCDScheduler) else 0.0,
     ).images
 
 
@@ -111,17 +122,17 @@ def xl_pair(xl_folder: Path) -> tuple[Any, StepwisePipeline]:
 
 
 def assert_equal(ours: torch.Tensor, theirs: torch.Tensor, scheduler: Scheduler) -> None:
-    """Equal bits, but for DDIM.
+    """Equal bits, but for DDIM and for TCD, which steps as DDIM does.
 
-    Its estimate of the noise we derive from the clean latents, and diffusers from the network's output: the same
+    Their estimate of the noise we derive from the clean latents, and diffusers from the network's output: the same
     numbers, rounded differently.
     """
-    tolerance = 2e-6 if scheduler.startswith("ddim") else 0.0
+    tolerance = 2e-6 if scheduler.startswith(("ddim", "tcd")) else 0.0
     assert (ours - theirs).abs().max().item() <= tolerance * theirs.abs().max().item()
 
 
 @pytest.mark.parametrize("guidance_scale", [4.0, 1.0])
-@pytest.mark.parametrize("scheduler", SCHEDULERS)
+@pytest.mark.parametrize("scheduler", DIFFUSION)
 def test_latents_equal_those_of_stable_diffusion_pipeline(
     pair: tuple[Any, StepwisePipeline], scheduler: Scheduler, guidance_scale: float
 ) -> None:

@@ -13,17 +13,34 @@ import pytest
 import torch
 from torch import Tensor
 
-from contract.errors import UnsupportedScheduler
+from contract.errors import LimitExceeded, UnsupportedScheduler
 from contract.request import SCHEDULERS, Scheduler
+from worker.consistency import lcm, tcd
 from worker.denoiser import DENOISERS, scale_model_input
+from worker.dpm_solver import dpmpp_2m, dpmpp_2m_sde
 from worker.rules import Moved, Point, Rule, columns
 from worker.samplers import SAMPLERS, Sampler
-from worker.schedules import Evaluation, Method, Schedule, ddim, dpmpp_2m, euler, heun
+from worker.schedules import Evaluation, Method, Schedule, ddim, euler, euler_ancestral, heun
 from worker.sigmas import Course, Leg, Level
 from worker.trained_noise import Output, read_trained_noise
+from worker.unipc import unipc
 
 DEVIATION = 0.5
 LARGEST, SMALLEST = 10.0, 0.05
+
+
+NOISES = {
+    "epsilon": read_trained_noise({"beta_schedule": "scaled_linear"}),
+    "v_prediction": read_trained_noise(
+        {
+            "prediction_type": "v_prediction",
+            "beta_schedule": "scaled_linear",
+            "rescale_betas_zero_snr": True,
+            "timestep_spacing": "trailing",
+        }
+    ),
+    "flow": read_trained_noise({"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0}),
+}
 
 
 def level(sigma: Tensor, *, preserving: bool) -> Level:
@@ -32,9 +49,12 @@ def level(sigma: Tensor, *, preserving: bool) -> Level:
     return Level(alpha, alpha * sigma, one)
 
 
-def course(count: int, *, preserving: bool) -> Course:
+def course(count: int, *, preserving: bool, beyond: int = 0) -> Course:
     """Levels evenly spaced in log sigma, and no step to zero, which would be exact for every method."""
-    sigmas = torch.linspace(math.log(LARGEST), math.log(SMALLEST), count + 1, dtype=torch.float64).exp()
+    step = math.log(SMALLEST / LARGEST) / count
+    sigmas = [
+        torch.tensor(LARGEST * math.exp(step * index), dtype=torch.float64) for index in range(count + beyond + 1)
+    ]
     levels = [level(sigma, preserving=preserving) for sigma in sigmas]
     return Course(tuple(Leg(sigmas[0], here, there) for here, there in pairwise(levels)), sigmas[0])
 
@@ -47,22 +67,17 @@ def spread(at: Level) -> Tensor:
     return (at.alpha**2 * DEVIATION**2 + at.sigma**2) ** 0.5
 
 
-def evaluations_of(method: Method, walk: Course) -> tuple[Evaluation, ...]:
-    if method is not heun:
-        return method(walk)
-    # Here the last step has a correction too, as it does not end at zero.
-    end = walk.legs[-1].there
-    return method(Course((*walk.legs, Leg(end.sigma, end, end)), walk.init_noise_sigma))[:-1]
-
-
 def error(method: Method, count: int, *, preserving: bool) -> float:
-    """How far the end is from the exact one, relative to it."""
-    walk = course(count, preserving=preserving)
+    """How far the end is from the exact one, relative to it.
+
+    The schedule is one step longer than what is run of it: most methods do less in their last step than in others.
+    """
+    walk = course(count, preserving=preserving, beyond=1)
     latents, memory = spread(walk.legs[0].here), ()
-    for evaluation in evaluations_of(method, walk):
+    for evaluation in method(walk)[:-1]:
         denoised = denoise(latents, evaluation.here)
         latents, memory = evaluation.rule(Point(latents, denoised, evaluation.coefficients, memory))
-    return abs((latents / spread(walk.legs[-1].there)).item() - 1)
+    return abs((latents / spread(walk.legs[-1].here)).item() - 1)
 
 
 @pytest.mark.parametrize(
@@ -73,11 +88,47 @@ def error(method: Method, count: int, *, preserving: bool) -> float:
         (heun, False, 2),
         (dpmpp_2m, True, 2),
         (dpmpp_2m, False, 2),
+        (unipc, True, 3),
+        (unipc, False, 3),
     ],
 )
 def test_order(method: Method, preserving: bool, order: int) -> None:
+    """UniPC-2 is of order 3, as its predictions of order 2 are corrected."""
     coarse, fine = (error(method, count, preserving=preserving) for count in (160, 320))
     assert math.log2(coarse / fine) == pytest.approx(order, abs=0.1)
+
+
+def last_latents(method: Method, walk: Course, seed: int) -> Tensor:
+    """Where many images arrive, with the best denoiser of them all."""
+    generator = torch.Generator().manual_seed(seed)
+    latents = torch.randn(4, 4, 64, 64, generator=generator, dtype=torch.float64) * spread(walk.legs[0].here)
+    memory: tuple[Tensor, ...] = ()
+    for evaluation in method(walk):
+        noise = torch.randn(latents.shape, generator=generator, dtype=torch.float64)
+        denoised = denoise(latents, evaluation.here)
+        latents, memory = evaluation.rule(Point(latents, denoised, evaluation.coefficients, memory, noise))
+    return latents
+
+
+@pytest.mark.parametrize(
+    ("method", "preserving"), [(dpmpp_2m_sde, True), (dpmpp_2m_sde, False), (euler_ancestral, False)]
+)
+def test_noise_in_the_steps_keeps_the_spread(method: Method, preserving: bool) -> None:
+    walk = course(400, preserving=preserving)
+    ratio = last_latents(method, walk, seed=3).std() / spread(walk.legs[-1].there)
+    assert ratio.item() == pytest.approx(1, abs=0.01)
+
+
+def test_lcm_and_tcd_end_without_noise() -> None:
+    for method in (lcm, tcd):
+        needed = [evaluation.needs_noise for evaluation in method(course(4, preserving=True))]
+        assert needed == [True, True, True, False]
+
+
+@pytest.mark.parametrize("scheduler", ["lcm", "tcd"])
+def test_a_distilled_network_takes_no_more_steps_than_it_has_learned(scheduler: Scheduler) -> None:
+    with pytest.raises(LimitExceeded):
+        SAMPLERS[scheduler].schedule_for(NOISES["epsilon"], 51, 1024)
 
 
 def test_ddim_is_euler_in_other_coordinates() -> None:
@@ -93,28 +144,14 @@ def test_a_registered_sampler_is_what_its_name_says() -> None:
     assert tuple(SAMPLERS) == SCHEDULERS
     for name, sampler in SAMPLERS.items():
         assert isinstance(sampler, Sampler)
-        assert name.removesuffix(f"_{sampler.spacing}") == sampler.method.__name__
+        assert name.removesuffix(f"_{sampler.spacing}").removeprefix("flow_match_") == sampler.method.__name__
 
 
 def test_equal_images_share_a_schedule() -> None:
     noise = NOISES["epsilon"]
-    schedules = [SAMPLERS["euler"].schedule_for(noise, count) for count in (4, 4, 5)]
+    schedules = [SAMPLERS["euler"].schedule_for(noise, count, 1024) for count in (4, 4, 5)]
     assert schedules[0] is schedules[1]
     assert schedules[0] is not schedules[2]
-
-
-NOISES = {
-    "epsilon": read_trained_noise({"beta_schedule": "scaled_linear"}),
-    "v_prediction": read_trained_noise(
-        {
-            "prediction_type": "v_prediction",
-            "beta_schedule": "scaled_linear",
-            "rescale_betas_zero_snr": True,
-            "timestep_spacing": "trailing",
-        }
-    ),
-    "flow": read_trained_noise({"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0}),
-}
 
 
 @dataclass
@@ -141,7 +178,7 @@ class Traveller:
 
 
 def traveller(draw: random.Random, scheduler: Scheduler, output: Output) -> Traveller:
-    schedule = SAMPLERS[scheduler].schedule_for(NOISES[output], draw.randint(1, 9))
+    schedule = SAMPLERS[scheduler].schedule_for(NOISES[output], draw.randint(1, 9), 1024)
     seed = draw.randrange(10**6)
     noise = torch.randn(1, 4, 5, 3, generator=torch.Generator().manual_seed(seed))
     return Traveller(schedule, output, seed, noise * schedule.init_noise_sigma)
