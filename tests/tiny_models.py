@@ -9,6 +9,11 @@ from diffusers import (
     AutoencoderKL,
     DDIMScheduler,
     EulerDiscreteScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    FluxPipeline,
+    FluxTransformer2DModel,
+    SD3Transformer2DModel,
+    StableDiffusion3Pipeline,
     StableDiffusionPipeline,
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
@@ -21,10 +26,16 @@ from transformers import (
     CLIPTextModel,
     CLIPTextModelWithProjection,
     CLIPTokenizer,
+    T5Config,
+    T5EncoderModel,
+    T5Tokenizer,
 )
 
 TOKENS = 16
-"""The length L of every prompt."""
+"""The length L of every prompt, as CLIP and BERT read it."""
+
+LONG_TOKENS = 24
+"""The same for T5."""
 
 
 def build_stable_diffusion(folder: Path, *, prediction_type: str = "epsilon", spacing: str = "leading") -> None:
@@ -106,6 +117,40 @@ def build_embedded_layout(folder: Path) -> None:
     (folder / "model_index.json").write_text(json.dumps({"_class_name": "StableDiffusionPipeline"} | libraries))
 
 
+def build_stable_diffusion_3(folder: Path, *, with_t5: bool = True) -> None:
+    """Saves an SD3 pipeline: 64 × 64 pixels, latents (1, 4, 8, 8), conditioning of width 80."""
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        pipeline = StableDiffusion3Pipeline(
+            transformer=_sd3_transformer(),
+            scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
+            vae=_shifting_vae(),
+            text_encoder=CLIPTextModelWithProjection(_text_config()),
+            tokenizer=_tokenizer(),
+            text_encoder_2=CLIPTextModelWithProjection(_text_config()),
+            tokenizer_2=_tokenizer(),
+            text_encoder_3=T5EncoderModel(_t5_config(80)) if with_t5 else None,
+            tokenizer_3=_t5_tokenizer() if with_t5 else None,
+        )
+    pipeline.save_pretrained(folder, safe_serialization=True)
+
+
+def build_flux(folder: Path, *, guidance_embeds: bool) -> None:
+    """Saves a Flux pipeline: 64 × 64 pixels, latents (1, 4, 8, 8) in 16 patches."""
+    with torch.random.fork_rng():
+        torch.manual_seed(4)
+        pipeline = FluxPipeline(
+            transformer=_flux_transformer(guidance_embeds),
+            scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
+            vae=_shifting_vae(),
+            text_encoder=CLIPTextModel(_text_config()),
+            tokenizer=_tokenizer(),
+            text_encoder_2=T5EncoderModel(_t5_config(32)),
+            tokenizer_2=_t5_tokenizer(),
+        )
+    pipeline.save_pretrained(folder, safe_serialization=True)
+
+
 def _unet(cross_attention_dim: int) -> UNet2DConditionModel:
     return UNet2DConditionModel(
         sample_size=8,
@@ -137,7 +182,43 @@ def _unet_xl() -> UNet2DConditionModel:
     )
 
 
-def _vae() -> AutoencoderKL:
+def _sd3_transformer() -> SD3Transformer2DModel:
+    return SD3Transformer2DModel(
+        sample_size=8,
+        patch_size=2,
+        in_channels=4,
+        out_channels=4,
+        num_layers=2,
+        attention_head_dim=8,
+        num_attention_heads=4,
+        joint_attention_dim=80,
+        caption_projection_dim=32,
+        pooled_projection_dim=64,
+        pos_embed_max_size=8,
+        dual_attention_layers=(0,),
+        qk_norm="rms_norm",
+    )
+
+
+def _flux_transformer(guidance_embeds: bool) -> FluxTransformer2DModel:
+    return FluxTransformer2DModel(
+        in_channels=16,
+        num_layers=1,
+        num_single_layers=1,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        joint_attention_dim=32,
+        pooled_projection_dim=32,
+        guidance_embeds=guidance_embeds,
+        axes_dims_rope=(4, 4, 8),
+    )
+
+
+def _shifting_vae() -> AutoencoderKL:
+    return _vae(scaling_factor=1.5305, shift_factor=0.0609, use_quant_conv=False, use_post_quant_conv=False)
+
+
+def _vae(**changes: object) -> AutoencoderKL:
     return AutoencoderKL(
         block_out_channels=(8, 8, 16, 16),
         norm_num_groups=4,
@@ -147,6 +228,7 @@ def _vae() -> AutoencoderKL:
         up_block_types=("UpDecoderBlock2D",) * 4,
         latent_channels=4,
         sample_size=64,
+        **changes,
     )
 
 
@@ -165,6 +247,21 @@ def _deep_compression_vae() -> AutoencoderDC:
         upsample_block_type="interpolate",
         scaling_factor=0.7,
     )
+
+
+def _t5_config(width: int) -> T5Config:
+    return T5Config(
+        vocab_size=len(_t5_vocabulary()), d_model=width, d_kv=8, d_ff=37, num_layers=2, num_heads=4, dropout_rate=0.0
+    )
+
+
+def _t5_tokenizer() -> T5Tokenizer:
+    return T5Tokenizer(vocab=_t5_vocabulary(), extra_ids=0, model_max_length=LONG_TOKENS)
+
+
+def _t5_vocabulary() -> list[tuple[str, float]]:
+    special = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -2.0)]
+    return special + [(chr(code), -3.0) for code in range(ord("!"), ord("~") + 1)]
 
 
 def _bert_config() -> BertConfig:

@@ -47,6 +47,16 @@ class StepwisePipeline(Protocol):
         """Whether the network takes the guidance scale as an input, and so needs no row without the prompt."""
         ...
 
+    @property
+    def text_digest(self) -> str:
+        """SHA-256, in hex, of the files that encode_prompt reads: equal ones encode alike."""
+        ...
+
+    @property
+    def weights_digest(self) -> str:
+        """SHA-256, in hex, of the files that the other verbs read: the networks and the noise they were trained on."""
+        ...
+
     def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:
         """The conditioning of one row; `negative` says that it is what the picture must not show."""
         ...

@@ -33,6 +33,14 @@ class Wrapped:
     def embeds_guidance(self) -> bool:
         return self.inner.embeds_guidance
 
+    @property
+    def text_digest(self) -> str:
+        return self.inner.text_digest
+
+    @property
+    def weights_digest(self) -> str:
+        return self.inner.weights_digest
+
     def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:
         return self.inner.encode_prompt(prompt, negative=negative)
 
