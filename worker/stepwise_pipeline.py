@@ -43,18 +43,23 @@ class StepwisePipeline(Protocol):
         ...
 
     @property
-    def embeds_guidance(self) -> bool:
-        """Whether the network takes the guidance scale as an input, and so needs no row without the prompt."""
+    def network_dtype(self) -> torch.dtype:
+        """The number format in which the denoising network computes."""
         ...
 
     @property
     def text_digest(self) -> str:
-        """SHA-256, in hex, of the files that encode_prompt reads: equal ones encode alike."""
+        """SHA-256, in hex, of the files that `encode_prompt` reads: equal ones encode alike."""
         ...
 
     @property
     def weights_digest(self) -> str:
         """SHA-256, in hex, of the files that the other verbs read: the networks and the noise they were trained on."""
+        ...
+
+    @property
+    def embeds_guidance(self) -> bool:
+        """Whether the network takes the guidance scale as an input, and so needs no row without the prompt."""
         ...
 
     def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:

@@ -30,8 +30,8 @@ class Wrapped:
         return self.inner.trained_noise
 
     @property
-    def embeds_guidance(self) -> bool:
-        return self.inner.embeds_guidance
+    def network_dtype(self) -> torch.dtype:
+        return self.inner.network_dtype
 
     @property
     def text_digest(self) -> str:
@@ -40,6 +40,10 @@ class Wrapped:
     @property
     def weights_digest(self) -> str:
         return self.inner.weights_digest
+
+    @property
+    def embeds_guidance(self) -> bool:
+        return self.inner.embeds_guidance
 
     def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:
         return self.inner.encode_prompt(prompt, negative=negative)

@@ -54,9 +54,10 @@ class Flux:
         return self._trained_noise
 
     @property
-    def embeds_guidance(self) -> bool:
-        """Whether the network takes the guidance scale as an input: what was distilled from guided pictures does."""
-        return bool(self._transformer.config.guidance_embeds)
+    def network_dtype(self) -> torch.dtype:
+        """The number format in which the denoising network computes."""
+        dtype: torch.dtype = self._transformer.dtype
+        return dtype
 
     @property
     def text_digest(self) -> str:
@@ -67,6 +68,11 @@ class Flux:
     def weights_digest(self) -> str:
         """What the other verbs read."""
         return self._digests.weights
+
+    @property
+    def embeds_guidance(self) -> bool:
+        """Whether the network takes the guidance scale as an input: what was distilled from guided pictures does."""
+        return bool(self._transformer.config.guidance_embeds)
 
     def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:
         """T5's states, and CLIP's summary as the pooled embedding; what counts as read is what T5 reads."""

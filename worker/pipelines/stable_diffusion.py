@@ -57,9 +57,10 @@ class StableDiffusion:
         return self._trained_noise
 
     @property
-    def embeds_guidance(self) -> bool:
-        """Whether the network takes the guidance scale as an input: these do not."""
-        return False
+    def network_dtype(self) -> torch.dtype:
+        """The number format in which the denoising network computes."""
+        dtype: torch.dtype = self._unet.dtype
+        return dtype
 
     @property
     def text_digest(self) -> str:
@@ -70,6 +71,11 @@ class StableDiffusion:
     def weights_digest(self) -> str:
         """What the other verbs read."""
         return self._digests.weights
+
+    @property
+    def embeds_guidance(self) -> bool:
+        """Whether the network takes the guidance scale as an input: these do not."""
+        return False
 
     def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:
         """The last hidden state of every token, padding included."""

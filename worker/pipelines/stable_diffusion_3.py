@@ -61,9 +61,10 @@ class StableDiffusion3:
         return self._trained_noise
 
     @property
-    def embeds_guidance(self) -> bool:
-        """Whether the network takes the guidance scale as an input: these do not."""
-        return False
+    def network_dtype(self) -> torch.dtype:
+        """The number format in which the denoising network computes."""
+        dtype: torch.dtype = self._transformer.dtype
+        return dtype
 
     @property
     def text_digest(self) -> str:
@@ -74,6 +75,11 @@ class StableDiffusion3:
     def weights_digest(self) -> str:
         """What the other verbs read."""
         return self._digests.weights
+
+    @property
+    def embeds_guidance(self) -> bool:
+        """Whether the network takes the guidance scale as an input: these do not."""
+        return False
 
     def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:
         """The states of CLIP, widened with zeros to those of T5, and T5's behind them; pooled is CLIP's alone.

@@ -1,6 +1,7 @@
 """Any other pipeline of diffusers: run whole, one picture at a time, with the scheduler that it was saved with."""
 
 import inspect
+import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self
@@ -77,7 +78,7 @@ class WholePipeline:
         """
         progress = _Progress(on_step, request.num_inference_steps)
         try:
-            with _watched(self._pipeline, self._arguments, progress) as callbacks:
+            with _quiet(), _watched(self._pipeline, self._arguments, progress) as callbacks:
                 output = self._pipeline(**self._inputs(request), **callbacks)
         except _Stopped:
             return None
@@ -119,11 +120,15 @@ class _Progress:
         self._tell(index + 1)
 
     def network_called(self, network: Any, inputs: Any) -> None:
-        """What comes before each call of the network: all steps before this one are done."""
+        """What comes before each call of the network: the step that the last call belonged to is done."""
         del network, inputs
+        self.loop_ended()
+        self._num_calls += 1
+
+    def loop_ended(self) -> None:
+        """Tells of the last call's step, if the network was called."""
         if self._num_calls:
             self._tell(self._num_calls)
-        self._num_calls += 1
 
     def _tell(self, step: int) -> None:
         if not self._on_step(min(step, self._num_inference_steps)):
@@ -142,9 +147,22 @@ def _watched(pipeline: Any, arguments: Collection[str], progress: _Progress) -> 
         handles = [network.register_forward_pre_hook(progress.network_called) for network in networks]
         try:
             yield {}
+            progress.loop_ended()
         finally:
             for handle in handles:
                 handle.remove()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """While a pipeline runs: diffusers logs what it cuts from prompts, and no log of ours has prompts."""
+    logger = logging.getLogger("diffusers")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _wanted(request: CompleteRequest) -> dict[str, Any]:
@@ -154,15 +172,16 @@ def _wanted(request: CompleteRequest) -> dict[str, Any]:
 
 
 def _refuse_other_inputs(pipeline: Any) -> None:
+    """Pipelines need what a request has, and a seed; those that change pictures need more. Raises: ModelUnavailable."""
     _, *parameters = inspect.signature(type(pipeline).__call__).parameters.values()
-    needed = [
-        parameter.name
-        for parameter in parameters
-        if parameter.default is parameter.empty and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
-    ]
-    missing = [name for name in needed if name not in TAKEN]
+    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    fixed = [parameter for parameter in parameters if parameter.kind not in variable]
+    others = [parameter.name for parameter in fixed if parameter.default is parameter.empty]
+    missing = [name for name in others if name not in TAKEN]
     if missing:
         raise ModelUnavailable(f"{type(pipeline).__name__} needs {', '.join(missing)}, which no request has.")
+    if "generator" not in {parameter.name for parameter in fixed}:
+        raise ModelUnavailable(f"{type(pipeline).__name__} takes no generator, so no seed could be kept.")
 
 
 def _pixels(output: Any) -> Pixels:
