@@ -1,7 +1,9 @@
 """Stable Diffusion 3 and Flux: our verbs make what diffusers' own pipelines make, to the bit."""
 
 import json
+import re
 import shutil
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,9 +12,10 @@ import numpy as np
 import pytest
 import torch
 from diffusers import FluxPipeline, StableDiffusion3Pipeline
+from huggingface_hub.utils import filter_repo_objects
 from torch import Tensor
 
-from contract.catalogue import Family
+from contract.catalogue import Family, ModelSpec
 from contract.errors import LimitExceeded, ModelUnavailable
 from contract.request import Scheduler
 from tests.tiny_models import build_flux, build_stable_diffusion_3
@@ -20,11 +23,13 @@ from tests.tiny_parts import LONG_TOKENS, TOKENS
 from tests.worker.engines import RecordsLatents, asked, cpu_pipeline, engine_of, run
 from worker.guidance import classifier_free
 from worker.images import pixels_of
+from worker.loading import HUB_FILES, HUB_VARIANTS
 from worker.pipelines.flux import packed, positions, unpacked
 from worker.stepwise_pipeline import Conditioning, PromptEmbeds, StepwisePipeline
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers on NumPy 2
 
+ROOT = Path(__file__).parents[2]
 HEIGHT, WIDTH, STEPS = 64, 96, 4
 
 
@@ -275,6 +280,32 @@ def test_sizes_beyond_the_positions_that_sd3_knows(sd3: Pair) -> None:
     assert sd3.ours.prepare_latents(128, 64, torch.Generator()).shape == (1, 4, 16, 8)
     with pytest.raises(LimitExceeded, match="at most 128"):
         sd3.ours.prepare_latents(144, 64, torch.Generator())
+
+
+def test_what_is_fetched_of_newer_families() -> None:
+    wanted = [
+        "model_index.json",
+        "text_encoder_3/model-00001-of-00002.safetensors",
+        "text_encoder_3/model.safetensors.index.json",
+        "tokenizer_3/tokenizer.json",
+        "transformer/config.json",
+        "transformer/diffusion_pytorch_model-00001-of-00003.safetensors",
+        "transformer/diffusion_pytorch_model.safetensors.index.json",
+    ]
+    unwanted = [
+        "flux1-dev.safetensors",
+        "text_encoder_3/model.fp16-00001-of-00002.safetensors",
+        "text_encoder_3/model.safetensors.index.fp16.json",
+        "transformer/diffusion_pytorch_model.bf16-00001-of-00003.safetensors",
+    ]
+    kept = filter_repo_objects([*wanted, *unwanted], allow_patterns=HUB_FILES, ignore_patterns=HUB_VARIANTS)
+    assert list(kept) == wanted
+
+
+def test_the_rows_of_the_readme_are_rows_of_a_catalogue() -> None:
+    blocks = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    specs = [ModelSpec.model_validate(row) for block in blocks for row in tomllib.loads(block)["models"]]
+    assert {spec.family for spec in specs} == {"stable_diffusion_xl", "flux", "diffusers"}
 
 
 # ---- what is refused
