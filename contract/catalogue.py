@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from contract.errors import CatalogueInvalid, LimitExceeded, UnknownModel, UnsupportedScheduler
 from contract.request import MAX_SEED, SCHEDULERS, CompleteRequest, GenerationRequest, Scheduler
 
-Family = Literal["stable_diffusion", "stable_diffusion_xl"]
+Family = Literal["stable_diffusion", "stable_diffusion_xl", "stable_diffusion_3", "flux", "diffusers"]
+"""How a model's files are laid out; `diffusers` is any layout that has no name here, run whole by its own pipeline."""
 
 
 class Row(BaseModel):

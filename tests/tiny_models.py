@@ -5,26 +5,32 @@ from pathlib import Path
 
 import torch
 from diffusers import (
-    AutoencoderDC,
-    AutoencoderKL,
     DDIMScheduler,
     EulerDiscreteScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    FluxPipeline,
+    StableDiffusion3Pipeline,
     StableDiffusionPipeline,
     StableDiffusionXLPipeline,
-    UNet2DConditionModel,
 )
-from transformers import (
-    BertConfig,
-    BertModel,
-    BertTokenizer,
-    CLIPTextConfig,
-    CLIPTextModel,
-    CLIPTextModelWithProjection,
-    CLIPTokenizer,
-)
+from transformers import BertModel, BertTokenizer, CLIPTextModel, CLIPTextModelWithProjection, T5EncoderModel
 
-TOKENS = 16
-"""The length L of every prompt."""
+from tests.tiny_parts import (
+    TOKENS,
+    bert_config,
+    bert_vocabulary,
+    deep_compression_vae,
+    flux_transformer,
+    sd3_transformer,
+    shifting_vae,
+    t5_config,
+    t5_tokenizer,
+    text_config,
+    tokenizer,
+    unet,
+    unet_xl,
+    vae,
+)
 
 
 def build_stable_diffusion(folder: Path, *, prediction_type: str = "epsilon", spacing: str = "leading") -> None:
@@ -32,10 +38,10 @@ def build_stable_diffusion(folder: Path, *, prediction_type: str = "epsilon", sp
     with torch.random.fork_rng():
         torch.manual_seed(0)
         pipeline = StableDiffusionPipeline(
-            vae=_vae(),
-            text_encoder=CLIPTextModel(_text_config()),
-            tokenizer=_tokenizer(),
-            unet=_unet(cross_attention_dim=32),
+            vae=vae(),
+            text_encoder=CLIPTextModel(text_config()),
+            tokenizer=tokenizer(),
+            unet=unet(cross_attention_dim=32),
             scheduler=DDIMScheduler(
                 beta_start=0.00085,
                 beta_end=0.012,
@@ -59,12 +65,12 @@ def build_stable_diffusion_xl(folder: Path) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(1)
         pipeline = StableDiffusionXLPipeline(
-            vae=_vae(),
-            text_encoder=CLIPTextModel(_text_config()),
-            text_encoder_2=CLIPTextModelWithProjection(_text_config()),
-            tokenizer=_tokenizer(),
-            tokenizer_2=_tokenizer(),
-            unet=_unet_xl(),
+            vae=vae(),
+            text_encoder=CLIPTextModel(text_config()),
+            text_encoder_2=CLIPTextModelWithProjection(text_config()),
+            tokenizer=tokenizer(),
+            tokenizer_2=tokenizer(),
+            unet=unet_xl(),
             scheduler=EulerDiscreteScheduler(
                 beta_start=0.00085,
                 beta_end=0.012,
@@ -86,10 +92,10 @@ def build_embedded_layout(folder: Path) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(2)
         parts = {
-            "unet": _unet(cross_attention_dim=32),
-            "vae": _deep_compression_vae(),
-            "text_encoder": BertModel(_bert_config()),
-            "tokenizer": BertTokenizer(vocab=_bert_vocabulary(), model_max_length=TOKENS),
+            "unet": unet(cross_attention_dim=32),
+            "vae": deep_compression_vae(),
+            "text_encoder": BertModel(bert_config()),
+            "tokenizer": BertTokenizer(vocab=bert_vocabulary(), model_max_length=TOKENS),
             "scheduler": DDIMScheduler(
                 beta_start=0.00085,
                 beta_end=0.012,
@@ -106,105 +112,35 @@ def build_embedded_layout(folder: Path) -> None:
     (folder / "model_index.json").write_text(json.dumps({"_class_name": "StableDiffusionPipeline"} | libraries))
 
 
-def _unet(cross_attention_dim: int) -> UNet2DConditionModel:
-    return UNet2DConditionModel(
-        sample_size=8,
-        layers_per_block=1,
-        block_out_channels=(16, 32),
-        norm_num_groups=8,
-        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
-        attention_head_dim=(2, 4),
-        cross_attention_dim=cross_attention_dim,
-    )
+def build_stable_diffusion_3(folder: Path, *, with_t5: bool = True) -> None:
+    """Saves an SD3 pipeline: 64 × 64 pixels, latents (1, 4, 8, 8), conditioning of width 80."""
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        pipeline = StableDiffusion3Pipeline(
+            transformer=sd3_transformer(),
+            scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
+            vae=shifting_vae(),
+            text_encoder=CLIPTextModelWithProjection(text_config()),
+            tokenizer=tokenizer(),
+            text_encoder_2=CLIPTextModelWithProjection(text_config()),
+            tokenizer_2=tokenizer(),
+            text_encoder_3=T5EncoderModel(t5_config(80)) if with_t5 else None,
+            tokenizer_3=t5_tokenizer() if with_t5 else None,
+        )
+    pipeline.save_pretrained(folder, safe_serialization=True)
 
 
-def _unet_xl() -> UNet2DConditionModel:
-    return UNet2DConditionModel(
-        sample_size=8,
-        layers_per_block=1,
-        block_out_channels=(16, 32),
-        norm_num_groups=8,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        attention_head_dim=(2, 4),
-        use_linear_projection=True,
-        addition_embed_type="text_time",
-        addition_time_embed_dim=8,
-        transformer_layers_per_block=(1, 2),
-        projection_class_embeddings_input_dim=6 * 8 + 32,
-        cross_attention_dim=64,
-    )
-
-
-def _vae() -> AutoencoderKL:
-    return AutoencoderKL(
-        block_out_channels=(8, 8, 16, 16),
-        norm_num_groups=4,
-        in_channels=3,
-        out_channels=3,
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
-        latent_channels=4,
-        sample_size=64,
-    )
-
-
-def _deep_compression_vae() -> AutoencoderDC:
-    return AutoencoderDC(
-        latent_channels=4,
-        encoder_block_out_channels=(8, 8, 16, 16),
-        decoder_block_out_channels=(8, 8, 16, 16),
-        encoder_layers_per_block=(0, 1, 1, 1),
-        decoder_layers_per_block=(0, 1, 1, 1),
-        encoder_qkv_multiscales=((), (), (), ()),
-        decoder_qkv_multiscales=((), (), (), ()),
-        encoder_block_types="ResBlock",
-        decoder_block_types="ResBlock",
-        downsample_block_type="Conv",
-        upsample_block_type="interpolate",
-        scaling_factor=0.7,
-    )
-
-
-def _bert_config() -> BertConfig:
-    return BertConfig(
-        vocab_size=len(_bert_vocabulary()),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=37,
-        max_position_embeddings=TOKENS,
-        use_attention_mask=True,
-    )
-
-
-def _bert_vocabulary() -> dict[str, int]:
-    letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
-    entries = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters)]
-    return {entry: number for number, entry in enumerate(entries)}
-
-
-def _text_config() -> CLIPTextConfig:
-    return CLIPTextConfig(
-        vocab_size=len(_vocabulary()),
-        hidden_size=32,
-        projection_dim=32,
-        intermediate_size=37,
-        num_attention_heads=4,
-        num_hidden_layers=2,
-        max_position_embeddings=TOKENS,
-        bos_token_id=_vocabulary()["<|startoftext|>"],
-        eos_token_id=_vocabulary()["<|endoftext|>"],
-        pad_token_id=_vocabulary()["<|endoftext|>"],
-    )
-
-
-def _tokenizer() -> CLIPTokenizer:
-    return CLIPTokenizer(vocab=_vocabulary(), merges=[], model_max_length=TOKENS)
-
-
-def _vocabulary() -> dict[str, int]:
-    letters = [chr(code) for code in range(ord("!"), ord("~") + 1)]
-    entries = letters + [f"{letter}</w>" for letter in letters] + ["<|startoftext|>", "<|endoftext|>"]
-    return {entry: number for number, entry in enumerate(entries)}
+def build_flux(folder: Path, *, guidance_embeds: bool) -> None:
+    """Saves a Flux pipeline: 64 × 64 pixels, latents (1, 4, 8, 8) in 16 patches."""
+    with torch.random.fork_rng():
+        torch.manual_seed(4)
+        pipeline = FluxPipeline(
+            transformer=flux_transformer(guidance_embeds),
+            scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
+            vae=shifting_vae(),
+            text_encoder=CLIPTextModel(text_config()),
+            tokenizer=tokenizer(),
+            text_encoder_2=T5EncoderModel(t5_config(32)),
+            tokenizer_2=t5_tokenizer(),
+        )
+    pipeline.save_pretrained(folder, safe_serialization=True)

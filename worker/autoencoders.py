@@ -37,5 +37,16 @@ def unscaled(vae: Any, latents: Tensor) -> Tensor:
     return latents * _per_channel(deviation, latents) / scale + _per_channel(mean, latents)
 
 
+def unshifted(vae: Any, latents: Tensor) -> Tensor:
+    """Latents as the autoencoder made them, where it moves their mean before the network is trained on them.
+
+    Shapes: latents (1, C, H, W); result likewise.
+    Source: must equal the end of `StableDiffusion3Pipeline.__call__`.
+    """
+    scale: float = vae.config.scaling_factor
+    shift: float = vae.config.shift_factor or 0.0
+    return latents / scale + shift
+
+
 def _per_channel(values: list[float], latents: Tensor) -> Tensor:
     return torch.tensor(values).view(1, -1, 1, 1).to(latents)

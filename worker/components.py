@@ -1,21 +1,43 @@
 """Which parts of a diffusers folder may be loaded, and that they come from safetensors alone."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderDC, AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
+from diffusers import (
+    AutoencoderDC,
+    AutoencoderKL,
+    AutoencoderTiny,
+    FluxTransformer2DModel,
+    ModelMixin,
+    SD3Transformer2DModel,
+    UNet2DConditionModel,
+)
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
-from transformers import BertModel, BertTokenizer, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+from transformers import (
+    BertModel,
+    BertTokenizer,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPTokenizer,
+    T5EncoderModel,
+    T5Tokenizer,
+)
 
 from contract.errors import ModelUnavailable
 from worker.devices import Placement
+from worker.digests import Digests, digest_of, file_digests
+from worker.text import Reader
 
-NETWORKS = {"UNet2DConditionModel": UNet2DConditionModel}
+NETWORKS = {
+    "UNet2DConditionModel": UNet2DConditionModel,
+    "SD3Transformer2DModel": SD3Transformer2DModel,
+    "FluxTransformer2DModel": FluxTransformer2DModel,
+}
 AUTOENCODERS = {
     "AutoencoderKL": AutoencoderKL,
     "AutoencoderTiny": AutoencoderTiny,
@@ -25,13 +47,23 @@ TEXT_ENCODERS = {
     "CLIPTextModel": CLIPTextModel,
     "CLIPTextModelWithProjection": CLIPTextModelWithProjection,
     "BertModel": BertModel,
+    "T5EncoderModel": T5EncoderModel,
 }
+STATE_ENCODERS = ("CLIPTextModel", "CLIPTextModelWithProjection", "BertModel")
 TOKENIZERS = {
     "CLIPTokenizer": CLIPTokenizer,
     "CLIPTokenizerFast": CLIPTokenizer,
     "BertTokenizer": BertTokenizer,
     "BertTokenizerFast": BertTokenizer,
+    "T5Tokenizer": T5Tokenizer,
+    "T5TokenizerFast": T5Tokenizer,
 }
+
+WEIGHTS = ("diffusion_pytorch_model", "model")
+"""How diffusers and transformers name files of weights."""
+
+DESCRIBED_IN = ("*.json", "*.txt", "*.model")
+"""What other files of a part are read: configurations, vocabularies, merges."""
 
 UNUSED_WEIGHTS = ("pooler.",)
 """Weights that a file may lack because nothing here reads what they compute."""
@@ -42,7 +74,9 @@ LONGEST_PROMPT = 1024
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """A diffusers folder on this machine; `text_encoder_weights` take the place of a file in it.
+    """A diffusers folder on this machine.
+
+    `text_encoder_weights`, out of a file with the SHA-256 `text_encoder_sha256`, take the place of a file in it.
 
     Promise: every method raises ModelUnavailable, naming the file that is missing, damaged or not allowed.
     """
@@ -50,6 +84,7 @@ class ModelFolder:
     path: Path
     placement: Placement
     text_encoder_weights: Mapping[str, Tensor] | None = None
+    text_encoder_sha256: str = ""
     index: Mapping[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -73,11 +108,17 @@ class ModelFolder:
                 f"{self.path}/model_index.json is of {found}, and its family needs {pipeline_class}."
             )
 
+    def has(self, part: str) -> bool:
+        """Whether the pipeline was saved with this part; some do without."""
+        return self.index.get(part) not in (None, [None, None])
+
     def unet(self) -> Any:
-        """The denoising network."""
-        model_class = self._allowed("unet", NETWORKS)
-        dtype = self.placement.network_dtype(self._stored_dtype("unet", "diffusion_pytorch_model"))
-        return self._network("unet", model_class, dtype)
+        """The denoising network of the older families."""
+        return self._denoiser("unet", "UNet2DConditionModel")
+
+    def transformer(self, class_name: str) -> Any:
+        """The denoising network of the newer families, if it is of this class."""
+        return self._denoiser("transformer", class_name)
 
     def vae(self) -> Any:
         """The autoencoder, in float32 where its configuration asks for that."""
@@ -98,15 +139,51 @@ class ModelFolder:
             raise ModelUnavailable(f"{self.path / part}/tokenizer_config.json has no model_max_length.")
         return tokenizer
 
-    def text_encoder(self, part: str = "text_encoder") -> Any:
-        """A text encoder; its weights are the packaged ones where the catalogue names some."""
-        encoder_class = self._allowed(part, TEXT_ENCODERS)
-        if self.text_encoder_weights is not None:
+    def text_encoder(self, part: str = "text_encoder", class_names: Collection[str] = STATE_ENCODERS) -> Any:
+        """A text encoder of one of these classes; packaged weights, where there are some, are the first one's."""
+        encoder_class = self._allowed(part, {name: TEXT_ENCODERS[name] for name in class_names})
+        if self.text_encoder_weights is not None and part == "text_encoder":
             return self._packaged_text_encoder(part, encoder_class, self.text_encoder_weights)
         stored = self._stored_dtype(part, "model")
         return self._loaded(
             part, encoder_class, self.path / part, {"dtype": self.placement.dtype(stored), "use_safetensors": True}
         )
+
+    def model(self, part: str, model_class: Any, dtype: torch.dtype) -> Any:
+        """A network of any class of diffusers or transformers."""
+        if not any(self._weights_files(part, stem) for stem in WEIGHTS):
+            raise ModelUnavailable(f"{self.path / part} has no weights in safetensors files, and no others are read.")
+        if issubclass(model_class, ModelMixin):
+            return self._network(part, model_class, dtype)
+        return self._loaded(part, model_class, self.path / part, {"dtype": dtype, "use_safetensors": True})
+
+    def reader(
+        self, number: str, class_names: Collection[str] = STATE_ENCODERS, max_length: int = LONGEST_PROMPT
+    ) -> Reader:
+        """One tokenizer with its text encoder, of those that are told apart by a number behind their names."""
+        tokenizer = self.tokenizer(f"tokenizer{number}")
+        encoder = self.text_encoder(f"text_encoder{number}", class_names)
+        return Reader(tokenizer, encoder, min(max_length, tokenizer.model_max_length))
+
+    def digests(self, text: Collection[str], picture: Collection[str]) -> Digests:
+        """What the model is made of: the parts that encode_prompt reads, and those that the other verbs do."""
+        try:
+            read = file_digests(self.path, [self.path / "model_index.json", *self._files(text)])
+            shown = file_digests(self.path, [self.path / "scheduler/scheduler_config.json", *self._files(picture)])
+        except OSError as error:
+            raise ModelUnavailable(f"{self.path} cannot be read: {error}") from error
+        if self.text_encoder_weights is not None:
+            read["text_encoder/model.safetensors"] = self.text_encoder_sha256
+        return Digests(digest_of(read), digest_of(shown))
+
+    def _files(self, parts: Collection[str]) -> list[Path]:
+        described = [file for part in parts for kind in DESCRIBED_IN for file in (self.path / part).glob(kind)]
+        return described + [file for part in parts for stem in WEIGHTS for file in self._weights_files(part, stem)]
+
+    def _denoiser(self, part: str, class_name: str) -> Any:
+        model_class = self._allowed(part, {class_name: NETWORKS[class_name]})
+        dtype = self.placement.network_dtype(self._stored_dtype(part, "diffusion_pytorch_model"))
+        return self._network(part, model_class, dtype)
 
     def _packaged_text_encoder(self, part: str, encoder_class: Any, weights: Mapping[str, Tensor]) -> Any:
         config = encoder_class.config_class.from_dict(self.read_json(f"{part}/config.json"))
@@ -140,17 +217,22 @@ class ModelFolder:
         return classes[name]
 
     def _stored_dtype(self, part: str, stem: str) -> torch.dtype:
-        file = self._weights_file(part, stem)
-        try:
-            with safe_open(file, framework="pt") as weights:
-                stored: torch.dtype = weights.get_tensor(next(iter(weights.keys()))).dtype
-        except (OSError, SafetensorError, StopIteration) as error:
-            raise ModelUnavailable(f"{file} cannot be read: {error}") from error
-        return stored
-
-    def _weights_file(self, part: str, stem: str) -> Path:
-        whole = self.path / part / f"{stem}.safetensors"
-        shards = sorted((self.path / part).glob(f"{stem}-*-of-*.safetensors"))
-        if not whole.is_file() and not shards:
+        files = self._weights_files(part, stem)
+        if not files:
+            whole = self.path / part / f"{stem}.safetensors"
             raise ModelUnavailable(f"{whole} is missing; weights are read from safetensors files only.")
-        return whole if whole.is_file() else shards[0]
+        return stored_dtype(files[0])
+
+    def _weights_files(self, part: str, stem: str) -> list[Path]:
+        whole = self.path / part / f"{stem}.safetensors"
+        return [whole] if whole.is_file() else sorted((self.path / part).glob(f"{stem}-*-of-*.safetensors"))
+
+
+def stored_dtype(file: Path) -> torch.dtype:
+    """The number format of the first tensor in a safetensors file. Raises: ModelUnavailable."""
+    try:
+        with safe_open(file, framework="pt") as weights:
+            stored: torch.dtype = weights.get_tensor(next(iter(weights.keys()))).dtype
+    except (OSError, SafetensorError, StopIteration) as error:
+        raise ModelUnavailable(f"{file} cannot be read: {error}") from error
+    return stored

@@ -10,15 +10,18 @@ from torch import Tensor
 from contract.errors import LimitExceeded
 
 
-def latents_shape(num_channels: int, height: int, width: int, vae_scale_factor: int) -> tuple[int, int, int, int]:
+def latents_shape(
+    num_channels: int, height: int, width: int, vae_scale_factor: int, *, patch_size: int = 1
+) -> tuple[int, int, int, int]:
     """The shape (1, C, H, W) of one image of this size.
 
-    Units:  height and width in pixels.
-    Raises: LimitExceeded, where a side is not a multiple of the autoencoder's factor.
+    Units:  height and width in pixels, patch_size in latents.
+    Raises: LimitExceeded, where a side is not a multiple of what one patch of latents stands for.
     """
+    multiple = vae_scale_factor * patch_size
     for field, size in (("height", height), ("width", width)):
-        if size % vae_scale_factor:
-            raise LimitExceeded(f"{field} must be a multiple of {vae_scale_factor}, and is {size}.", field=field)
+        if size % multiple:
+            raise LimitExceeded(f"{field} must be a multiple of {multiple}, and is {size}.", field=field)
     return 1, num_channels, height // vae_scale_factor, width // vae_scale_factor
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import safetensors
@@ -15,6 +15,7 @@ from contract.errors import ModelUnavailable
 from worker.components import ModelFolder
 from worker.devices import Placement, choose_placement
 from worker.pipelines import PIPELINES
+from worker.pipelines.whole import WholePipeline
 from worker.stepwise_pipeline import StepwisePipeline
 
 HUB_FILES = [
@@ -22,7 +23,7 @@ HUB_FILES = [
     "scheduler/scheduler_config.json",
     *(
         f"{part}/{file}"
-        for part in ("unet", "vae")
+        for part in ("unet", "transformer", "vae")
         for file in ("config.json", "diffusion_pytorch_model*.safetensors*")
     ),
     *(f"{part}/{file}" for part in ("text_encoder*",) for file in ("config.json", "model*.safetensors*")),
@@ -30,7 +31,10 @@ HUB_FILES = [
 ]
 """What is fetched of a repository: no code, no pickles."""
 
-HUB_VARIANTS = ["*.fp16.*", "*.bf16.*", "*.non_ema.*"]
+WHOLE_HUB_FILES = ["model_index.json", *(f"*/*.{suffix}" for suffix in ("json", "safetensors", "txt", "model"))]
+"""The same for a pipeline that is run whole, whose parts have any names."""
+
+HUB_VARIANTS = ["*.fp16*.*", "*.bf16*.*", "*.non_ema.*"]
 """Second copies of the weights, which nothing here reads."""
 
 HUB_PATIENCE_SECONDS = 5.0
@@ -59,31 +63,42 @@ class PipelineLoader:
 
 
 def load_pipeline(spec: ModelSpec, placement: Placement) -> StepwisePipeline:
-    """A model, ready for the engine. Raises: ModelUnavailable."""
-    weights = None if spec.text_encoder is None else packaged_weights(spec.text_encoder)
-    return PIPELINES[spec.family].load(ModelFolder(model_path(spec.source), placement, weights))
+    """A model that can be stepped through, ready for the engine. Raises: ModelUnavailable."""
+    model = load_model(spec, placement)
+    if isinstance(model, WholePipeline):
+        raise ModelUnavailable(f"{spec.id} can only be run whole.")
+    return model
 
 
-def model_path(source: LocalSource | HubSource) -> Path:
-    """The diffusers folder of a source; for the hub, fetched unless the commit is in the local cache.
+def load_model(spec: ModelSpec, placement: Placement) -> StepwisePipeline | WholePipeline:
+    """A model of any family. Raises: ModelUnavailable."""
+    path = model_path(spec.source, WHOLE_HUB_FILES if spec.family == "diffusers" else HUB_FILES)
+    if spec.text_encoder is None:
+        return PIPELINES[spec.family].load(ModelFolder(path, placement))
+    weights = packaged_weights(spec.text_encoder)
+    return PIPELINES[spec.family].load(ModelFolder(path, placement, weights, spec.text_encoder.sha256))
+
+
+def model_path(source: LocalSource | HubSource, hub_files: Sequence[str] = HUB_FILES) -> Path:
+    """The diffusers folder of a source; for the hub, these files of it, fetched unless the local cache has the commit.
 
     Raises: ModelUnavailable.
     """
     if isinstance(source, HubSource):
-        return _hub_path(source)
+        return _hub_path(source, hub_files)
     if not source.path.is_dir():
         raise ModelUnavailable(f"The model's folder {source.path} does not exist.")
     return source.path
 
 
-def _hub_path(source: HubSource) -> Path:
+def _hub_path(source: HubSource, files: Sequence[str]) -> Path:
     absence = _hub_absence(source)
     try:
         return Path(
             snapshot_download(
                 source.hub,
                 revision=source.revision,
-                allow_patterns=HUB_FILES,
+                allow_patterns=list(files),
                 ignore_patterns=HUB_VARIANTS,
                 local_files_only=absence is not None,
             )

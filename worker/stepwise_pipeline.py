@@ -49,12 +49,12 @@ class StepwisePipeline(Protocol):
 
     @property
     def text_digest(self) -> str:
-        """Names what `encode_prompt` reads."""
+        """SHA-256, in hex, of the files that `encode_prompt` reads: equal ones encode alike."""
         ...
 
     @property
     def weights_digest(self) -> str:
-        """Names the denoiser and the autoencoder."""
+        """SHA-256, in hex, of the files that the other verbs read: the networks and the noise they were trained on."""
         ...
 
     @property

@@ -9,6 +9,7 @@ from torch import Tensor
 from contract.errors import ModelUnavailable
 from worker import autoencoders
 from worker.components import ModelFolder
+from worker.digests import Digests
 from worker.latents import draw_noise, latents_shape
 from worker.stepwise_pipeline import Conditioning, PromptEmbeds
 from worker.text import tokenize
@@ -18,12 +19,22 @@ from worker.trained_noise import TrainedNoise, read_trained_noise
 class StableDiffusion:
     """The four verbs as `StableDiffusionPipeline` does them."""
 
-    def __init__(self, tokenizer: Any, text_encoder: Any, unet: Any, vae: Any, trained_noise: TrainedNoise) -> None:
+    def __init__(
+        self,
+        *,
+        tokenizer: Any,
+        text_encoder: Any,
+        unet: Any,
+        vae: Any,
+        trained_noise: TrainedNoise,
+        digests: Digests,
+    ) -> None:
         self._tokenizer = tokenizer
         self._text_encoder = text_encoder
         self._unet = unet
         self._vae = vae
         self._trained_noise = trained_noise
+        self._digests = digests
 
     @classmethod
     def load(cls, folder: ModelFolder) -> Self:
@@ -37,6 +48,7 @@ class StableDiffusion:
             unet=unet,
             vae=folder.vae(),
             trained_noise=read_trained_noise(_corrected(folder.read_json("scheduler/scheduler_config.json"))),
+            digests=folder.digests(text=("tokenizer", "text_encoder"), picture=("unet", "vae")),
         )
 
     @property
@@ -52,11 +64,13 @@ class StableDiffusion:
 
     @property
     def text_digest(self) -> str:
-        return str(id(self._text_encoder))
+        """What `encode_prompt` reads."""
+        return self._digests.text
 
     @property
     def weights_digest(self) -> str:
-        return str(id(self._unet))
+        """What the other verbs read."""
+        return self._digests.weights
 
     @property
     def embeds_guidance(self) -> bool:
@@ -66,7 +80,7 @@ class StableDiffusion:
     def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:
         """The last hidden state of every token, padding included."""
         del negative
-        tokens = tokenize(self._tokenizer, prompt)
+        tokens = tokenize(self._tokenizer, prompt, self._tokenizer.model_max_length)
         device = self._text_encoder.device
         masked = getattr(self._text_encoder.config, "use_attention_mask", False)
         mask = tokens.attention_mask.to(device) if masked else None

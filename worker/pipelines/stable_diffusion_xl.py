@@ -1,30 +1,18 @@
 """SDXL: two text encoders read each prompt, and the network is told the size of the picture."""
 
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
 from worker import autoencoders
 from worker.components import ModelFolder
+from worker.digests import Digests
 from worker.latents import draw_noise, latents_shape
 from worker.pipelines.stable_diffusion import refuse_guidance_embedding
 from worker.stepwise_pipeline import Conditioning, PromptEmbeds
-from worker.text import Tokens, tokenize
+from worker.text import Reader
 from worker.trained_noise import TrainedNoise, read_trained_noise
-
-
-class Reader(NamedTuple):
-    """A tokenizer and the text encoder that it writes for."""
-
-    tokenizer: Any
-    text_encoder: Any
-
-    def read(self, prompt: str) -> tuple[Tokens, Any]:
-        """The tokens of a prompt, and the encoder's states of all layers."""
-        tokens = tokenize(self.tokenizer, prompt)
-        ids = tokens.input_ids.to(self.text_encoder.device)
-        return tokens, self.text_encoder(ids, output_hidden_states=True)
 
 
 class StableDiffusionXL:
@@ -36,6 +24,7 @@ class StableDiffusionXL:
         unet: Any,
         vae: Any,
         trained_noise: TrainedNoise,
+        digests: Digests,
         *,
         force_zeros_for_empty_prompt: bool,
     ) -> None:
@@ -43,6 +32,7 @@ class StableDiffusionXL:
         self._unet = unet
         self._vae = vae
         self._trained_noise = trained_noise
+        self._digests = digests
         self._force_zeros_for_empty_prompt = force_zeros_for_empty_prompt
 
     @classmethod
@@ -52,13 +42,13 @@ class StableDiffusionXL:
         unet = folder.unet()
         refuse_guidance_embedding(folder, unet)
         return cls(
-            readers=(
-                Reader(folder.tokenizer(), folder.text_encoder()),
-                Reader(folder.tokenizer("tokenizer_2"), folder.text_encoder("text_encoder_2")),
-            ),
+            readers=(folder.reader(""), folder.reader("_2")),
             unet=unet,
             vae=folder.vae(),
             trained_noise=read_trained_noise(folder.read_json("scheduler/scheduler_config.json")),
+            digests=folder.digests(
+                text=("tokenizer", "text_encoder", "tokenizer_2", "text_encoder_2"), picture=("unet", "vae")
+            ),
             force_zeros_for_empty_prompt=folder.index.get("force_zeros_for_empty_prompt", True),
         )
 
@@ -75,11 +65,13 @@ class StableDiffusionXL:
 
     @property
     def text_digest(self) -> str:
-        return str(id(self._readers))
+        """What `encode_prompt` reads."""
+        return self._digests.text
 
     @property
     def weights_digest(self) -> str:
-        return str(id(self._unet))
+        """What the other verbs read."""
+        return self._digests.weights
 
     @property
     def embeds_guidance(self) -> bool:
