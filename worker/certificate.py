@@ -73,7 +73,7 @@ class Shape:
 def probe(forward: Forward, shape: Shape, candidates: Sequence[int] = CANDIDATES) -> Iterator[Probed]:
     """Tries one size after the other, so that other work may go on between them.
 
-    Every size is run three times: once to warm up, then with the probe row in the first and in the last slot. The end is
+    Every size is run three times: once to warm up, then with the probe row in the first and in the last slot. It ends
     where larger sizes do not pay, or do not fit into memory.
     """
     generator = torch.Generator().manual_seed(PROBE_SEED)

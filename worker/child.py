@@ -158,11 +158,11 @@ class Child:
     def _admit(self, prepared: Prepared) -> None:
         execution_id = prepared.order.execution_id
         if execution_id not in self._executions:
-            self._engine.discard(prepared.generation)
+            self._engine.discard(prepared.image)
             return
-        for warning in warnings_of(prepared.generation):
+        for warning in warnings_of(prepared.image):
             self._outlet.send(Warned(execution_id, warning))
-        self._engine.admit(prepared.generation)
+        self._engine.admit(prepared.image)
 
     def _stop(self, execution_id: str) -> None:
         for index in self._waiting(execution_id):

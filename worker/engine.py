@@ -1,6 +1,5 @@
 """The denoising loop: many images in flight, each at its own step; every tick is one forward that they share."""
 
-import logging
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Protocol
@@ -8,27 +7,30 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from contract.errors import GenerationFailed, NonFiniteLatents, SafelightError
+from contract.errors import NonFiniteLatents
 from contract.request import CompleteRequest
 from worker import batcher, stepping
 from worker.certificate import Certificate
 from worker.counters import Counters
-from worker.events import Event, Failed, Finished, Previewed, Progressed
+from worker.events import Event, Failed, Finished, Previewed, Progressed, failure_of
+from worker.exclusive import Exclusive, WholeRun
 from worker.generation import Generation, identity, start
 from worker.images import Pixels, pixels_of
 from worker.lane import Lane, LaneKey, Measuring
+from worker.pipelines.whole import WholePipeline
 from worker.prompt_cache import PromptCache
 from worker.result_cache import ResultCache
 from worker.stepwise_pipeline import PromptEmbeds, StepwisePipeline
 from worker.turns import Turns
 
-logger = logging.getLogger(__name__)
+Prepared = Generation | WholeRun
+"""An image that may be admitted."""
 
 
 class Models(Protocol):
     """Where the engine's models come from; what is acquired stays until it is released."""
 
-    def acquire(self, model_id: str) -> StepwisePipeline:
+    def acquire(self, model_id: str) -> StepwisePipeline | WholePipeline:
         """The model with this id. Raises: UnknownModel, ModelUnavailable."""
         ...
 
@@ -65,13 +67,14 @@ class Engine:
         self._generations: dict[Hashable, Generation] = {}
         self._lanes: dict[LaneKey, Lane] = {}
         self._turns = Turns()
+        self._exclusive = Exclusive(self.discard)
         self._known: list[Finished] = []
         self.counters = Counters()
 
     @property
     def has_work(self) -> bool:
         """Whether there is an image in flight, or one to be told of."""
-        return bool(self._generations or self._known)
+        return bool(self._generations or self._known or self._exclusive.has_work)
 
     @property
     def certificates(self) -> tuple[Certificate, ...]:
@@ -82,27 +85,34 @@ class Engine:
 
     def add(self, generation_id: str, request: CompleteRequest) -> tuple[str, ...]:
         """Prepares and admits the one image of a request. Raises: as `prepare`."""
-        generation = self.prepare(generation_id, request)
-        self.admit(generation)
-        return warnings_of(generation)
+        prepared = self.prepare(generation_id, request)
+        self.admit(prepared)
+        return warnings_of(prepared)
 
-    def prepare(self, generation_id: str, request: CompleteRequest) -> Generation:
+    def prepare(self, generation_id: str, request: CompleteRequest) -> Prepared:
         """An image that is ready to be admitted: its model is held, its prompts are encoded, its noise is drawn.
 
         Raises: SafelightError, of whatever kind kept the image from starting.
         """
         pipeline = self._models.acquire(request.model)
+        if isinstance(pipeline, WholePipeline):
+            return WholeRun(generation_id, request, pipeline)
         try:
             with torch.inference_mode():
                 return start(generation_id, request, pipeline, self._prompts)
         except Exception as error:
             self._models.release(request.model)
-            if isinstance(error, SafelightError):
-                raise
-            raise _unknown([generation_id], error) from error
+            raise failure_of([generation_id], error) from error
 
-    def admit(self, generation: Generation, *, use_cache: bool = True) -> None:
+    def admit(self, prepared: Prepared, *, use_cache: bool = True) -> None:
         """Takes a prepared image in; one that is in flight or remembered already is not made twice."""
+        prepared.accepted_at = self._clock()
+        if isinstance(prepared, WholeRun):
+            self._exclusive.admit(prepared)
+        else:
+            self._admit(prepared, use_cache)
+
+    def _admit(self, generation: Generation, use_cache: bool) -> None:
         key = identity(generation.request)
         pixels = self._results.get(key) if use_cache else None
         if pixels is not None:
@@ -110,18 +120,18 @@ class Engine:
         elif key in self._generations:
             self._generations[key].ids += generation.ids
         else:
-            generation.accepted_at = self._clock()
             self._generations[key] = generation
             return
-        self._models.release(generation.request.model)
+        self.discard(generation)
 
-    def discard(self, generation: Generation) -> None:
+    def discard(self, prepared: Prepared) -> None:
         """Lets a prepared image go that nobody wants any more."""
-        self._models.release(generation.request.model)
+        self._models.release(prepared.request.model)
 
     def abort(self, generation_id: str) -> None:
         """Forgets who asked for an image, and the image before its next step if nobody else did."""
         self._known = [event for event in self._known if event.generation_id != generation_id]
+        self._exclusive.abort(generation_id)
         generation = self._find(generation_id)
         if generation is not None:
             generation.ids.remove(generation_id)
@@ -142,13 +152,15 @@ class Engine:
 
     def _forget(self, generation: Generation) -> None:
         del self._generations[identity(generation.request)]
-        self._models.release(generation.request.model)
+        self.discard(generation)
 
     # ---- working
 
     def step(self) -> list[Event]:
         """One tick: one lane's most urgent images one evaluation further, and at most one picture decoded."""
         known, self._known = self._known, []
+        if self._exclusive.is_due(min((one.accepted_at for one in self._generations.values()), default=None)):
+            return [*known, *self._exclusive.step()]
         with torch.inference_mode():
             return [*known, *self._denoise(), *self._decode()]
 
@@ -255,14 +267,16 @@ class Engine:
 
     def _failed(self, generation: Generation, error: Exception) -> Iterator[Event]:
         self._forget(generation)
-        known = error if isinstance(error, SafelightError) else _unknown(generation.ids, error)
+        known = failure_of(generation.ids, error)
         for generation_id in generation.ids:
             yield Failed(generation_id, known)
 
 
-def warnings_of(generation: Generation) -> tuple[str, ...]:
+def warnings_of(prepared: Prepared) -> tuple[str, ...]:
     """What a client should know of an image before it is made."""
-    *negative, positive = generation.embeds
+    if isinstance(prepared, WholeRun):
+        return prepared.pipeline.warnings(prepared.request)
+    *negative, positive = prepared.embeds
     return (
         *_truncation("prompt", positive),
         *(line for embeds in negative for line in _truncation("negative_prompt", embeds)),
@@ -277,8 +291,3 @@ def _truncation(field: str, embeds: PromptEmbeds) -> tuple[str, ...]:
 
 def _not_finite(generation: Generation) -> NonFiniteLatents:
     return NonFiniteLatents(f"The latents became NaN or infinite in step {generation.step}.")
-
-
-def _unknown(generation_ids: Sequence[str], error: Exception) -> GenerationFailed:
-    logger.error("generation %s failed", ", ".join(generation_ids), exc_info=error)
-    return GenerationFailed(f"The engine failed with {type(error).__name__}; the worker's log has the details.")

@@ -1,9 +1,13 @@
 """What the engine says of an image; everybody who asked for the same picture hears it under an id of their own."""
 
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from contract.errors import SafelightError
+from contract.errors import GenerationFailed, SafelightError
 from worker.images import Pixels
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +44,11 @@ class Failed:
 
 
 Event = Progressed | Previewed | Finished | Failed
+
+
+def failure_of(generation_ids: Sequence[str], error: Exception) -> SafelightError:
+    """What a client is told of an error; what is not ours goes to the log, and its kind to the client."""
+    if isinstance(error, SafelightError):
+        return error
+    logger.error("generation %s failed", ", ".join(generation_ids), exc_info=error)
+    return GenerationFailed(f"The engine failed with {type(error).__name__}; the worker's log has the details.")

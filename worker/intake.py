@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from contract.errors import SafelightError
+from worker import engine
 from worker.engine import Engine
-from worker.generation import Generation
 from worker.messages import Generate
 
 
@@ -17,7 +17,7 @@ class Prepared:
 
     order: Generate
     index: int
-    generation: Generation
+    image: engine.Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +49,11 @@ class Intake:
         for index in order.indexes:
             try:
                 name = generation_id(order.execution_id, index)
-                generation = self._engine.prepare(name, order.request.of_image(index))
+                image = self._engine.prepare(name, order.request.of_image(index))
             except SafelightError as error:
                 self._done(Refused(order, error))
                 return
-            self._done(Prepared(order, index, generation))
+            self._done(Prepared(order, index, image))
 
 
 def generation_id(execution_id: str, index: int) -> str:

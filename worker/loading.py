@@ -46,19 +46,19 @@ class PipelineLoader:
     def __init__(self, catalogue: Catalogue, placement: Placement | None = None) -> None:
         self._catalogue = catalogue
         self._placement = placement or choose_placement()
-        self._pipelines: dict[str, StepwisePipeline] = {}
+        self._pipelines: dict[str, StepwisePipeline | WholePipeline] = {}
 
-    def acquire(self, model_id: str) -> StepwisePipeline:
+    def acquire(self, model_id: str) -> StepwisePipeline | WholePipeline:
         """As calling it."""
         return self(model_id)
 
     def release(self, model_id: str) -> None:
         """Does nothing: models are kept."""
 
-    def __call__(self, model_id: str) -> StepwisePipeline:
+    def __call__(self, model_id: str) -> StepwisePipeline | WholePipeline:
         """The model with this id. Raises: UnknownModel, ModelUnavailable."""
         if model_id not in self._pipelines:
-            self._pipelines[model_id] = load_pipeline(self._catalogue.find(model_id), self._placement)
+            self._pipelines[model_id] = load_model(self._catalogue.find(model_id), self._placement)
         return self._pipelines[model_id]
 
 

@@ -15,6 +15,7 @@ from worker.events import Event, Finished
 from worker.images import Pixels
 from worker.lane import LaneKey, Measuring
 from worker.loading import load_pipeline
+from worker.pipelines.whole import WholePipeline
 from worker.stepwise_pipeline import Conditioning, PromptEmbeds, StepwisePipeline
 from worker.trained_noise import TrainedNoise
 
@@ -115,11 +116,11 @@ def asked(**changes: object) -> CompleteRequest:
 class Held:
     """Loaded models that nobody may evict, and how many users each has."""
 
-    def __init__(self, pipelines: Mapping[str, StepwisePipeline]) -> None:
+    def __init__(self, pipelines: Mapping[str, StepwisePipeline | WholePipeline]) -> None:
         self.num_users = dict.fromkeys(pipelines, 0)
         self._pipelines = pipelines
 
-    def acquire(self, model_id: str) -> StepwisePipeline:
+    def acquire(self, model_id: str) -> StepwisePipeline | WholePipeline:
         self.num_users[model_id] += 1
         return self._pipelines[model_id]
 

@@ -1,0 +1,142 @@
+"""What a certificate says is what forwards do: sizes of one class agree to the bit, and others are told apart."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.worker.engines import CPU, Held, Wrapped, asked, pictures, run
+from worker.certificate import Certificate, Probed, Shape, certify, probe
+from worker.certifier import Certifier
+from worker.engine import Engine
+from worker.pace import Pace
+from worker.stepwise_pipeline import Conditioning, StepwisePipeline
+
+SHAPE = Shape((4, 8, 8), (16, 32), (8,))
+
+
+def exact(latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
+    assert conditioning.pooled_prompt_embeds is not None
+    mixed = conditioning.prompt_embeds.mean((1, 2)) + conditioning.pooled_prompt_embeds.mean(1)
+    return latents * (timesteps + mixed + conditioning.guidance_scales).view(-1, 1, 1, 1)
+
+
+def changes_at_four(latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
+    return exact(latents, timesteps, conditioning) * (1.0 if len(latents) < 4 else 1.0 + 1e-6)
+
+
+def depends_on_mates(latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
+    return exact(latents, timesteps, conditioning) + latents.mean()
+
+
+def depends_on_slot(latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
+    slots = torch.arange(len(latents)).view(-1, 1, 1, 1)
+    return exact(latents, timesteps, conditioning) + slots
+
+
+def certified(forward: object, sizes: Sequence[int] = (1, 2, 3, 4, 6, 8)) -> Certificate:
+    probes = [Probed(one.size, one.outputs, 0.001 + 0.001 * one.size) for one in probe_all(forward, sizes)]
+    return certify("tiny", 64, 64, {}, probes)
+
+
+def probe_all(forward: object, sizes: Sequence[int]) -> list[Probed]:
+    return [next(probe(forward, SHAPE, (size,))) for size in sizes]  # type: ignore[arg-type]
+
+
+def test_sizes_that_agree_are_one_class() -> None:
+    certificate = certified(exact)
+    assert certificate.buckets == (1, 2, 3, 4, 6, 8)
+    assert (certificate.reproducibility, certificate.tolerance) == ("exact", None)
+
+
+def test_the_largest_class_is_kept() -> None:
+    assert certified(changes_at_four, (1, 2, 3, 4, 6)).buckets == (1, 2, 3)
+    assert certified(changes_at_four, (2, 4, 6, 8)).buckets == (4, 6, 8)
+
+
+def test_of_two_classes_as_large_the_cheaper_row_wins() -> None:
+    assert certified(changes_at_four, (2, 3, 4, 8)).buckets == (4, 8)
+
+
+@pytest.mark.parametrize("forward", [depends_on_mates, depends_on_slot])
+def test_where_nothing_agrees_it_says_so(forward: object) -> None:
+    certificate = certified(forward, (2, 4))
+    assert certificate.reproducibility == "tolerance"
+    assert certificate.tolerance is not None
+    assert certificate.tolerance > 0
+    assert certificate.buckets == (2, 4)
+
+
+def test_a_size_whose_slots_disagree_is_in_no_class() -> None:
+    assert certified(depends_on_mates, (1, 2, 4)).buckets == (1,), "alone there are no mates"
+
+
+def test_the_digest_is_of_the_promise_and_not_of_the_clock() -> None:
+    slow = Certificate("tiny", 64, 64, {"num_threads": 2}, (1, 2), (1.0, 2.0))
+    fast = Certificate("tiny", 64, 64, {"num_threads": 2}, (1, 2), (0.1, 0.2))
+    other = Certificate("tiny", 64, 64, {"num_threads": 1}, (1, 2), (0.1, 0.2))
+    assert slow.digest == fast.digest != other.digest
+
+
+class CountsForwards(Wrapped):
+    num_forwards = 0
+
+    def denoise(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
+        self.num_forwards += 1
+        return super().denoise(latents, timesteps, conditioning)
+
+
+def test_what_was_measured_once_is_known_at_the_next_start(pipeline: StepwisePipeline, tmp_path: Path) -> None:
+    certificates = []
+    for attempt in range(2):
+        counting = CountsForwards(pipeline)
+        engine = Engine(Held({"tiny": counting}), Certifier(CPU, tmp_path, candidates=(2, 3)))
+        engine.add("one", asked(num_inference_steps=2))
+        run(engine)
+        assert counting.num_forwards == (2 if attempt else 2 + 3 * 2)
+        certificates += engine.certificates
+    assert certificates[0] == certificates[1]
+    assert certificates[0].setting["dtype"] == "float32"
+
+
+def test_a_damaged_file_is_measured_again(pipeline: StepwisePipeline, tmp_path: Path) -> None:
+    certifier = Certifier(CPU, tmp_path, candidates=(2,))
+    engine = Engine(Held({"tiny": pipeline}), certifier)
+    engine.add("one", asked(num_inference_steps=1))
+    run(engine)
+    (file,) = tmp_path.iterdir()
+    file.write_text(file.read_text()[:20])
+    again = Engine(Held({"tiny": pipeline}), certifier)
+    again.add("one", asked(num_inference_steps=1))
+    run(again)
+    assert again.certificates == engine.certificates
+
+
+def test_certified_sizes_keep_their_promise(pipeline: StepwisePipeline, tmp_path: Path) -> None:
+    def engine() -> Engine:
+        return Engine(Held({"tiny": pipeline}), Certifier(CPU, tmp_path))
+
+    crowd = engine()
+    for seed in range(7):
+        crowd.add(str(seed), asked(seed=seed, guidance_scale=1.0 + seed % 2, num_inference_steps=2 + seed % 3))
+    together = pictures(run(crowd))
+    assert {certificate.reproducibility for certificate in crowd.certificates} == {"exact"}
+    for seed in range(7):
+        lonely = engine()
+        lonely.add("one", asked(seed=seed, guidance_scale=1.0 + seed % 2, num_inference_steps=2 + seed % 3))
+        assert (pictures(run(lonely))["one"] == together[str(seed)]).all()
+
+
+def test_the_cap_is_the_smallest_size_whose_rows_are_nearly_the_cheapest() -> None:
+    assert Pace({1: 0.10, 2: 0.12, 4: 0.20, 8: 0.39, 16: 0.80}).row_cap == 4
+    assert Pace({1: 0.10, 2: 0.20, 4: 0.41}).row_cap == 1, "sharing that gains nothing only makes everybody wait"
+
+
+def test_the_cap_follows_what_forwards_take() -> None:
+    pace = Pace({1: 0.10, 2: 0.12, 4: 0.20})
+    for _ in range(100):
+        pace.note(4, 0.60)
+    assert pace.row_cap == 2
+    assert pace.seconds_of(4) == pytest.approx(0.60, rel=0.01)
