@@ -125,6 +125,12 @@ def test_distilled_timesteps_equal_theirs(course: Any, theirs: Any, count: int, 
     assert torch.equal(timesteps_of(course(diffusion_noise(config), count, "trained")).long(), scheduler.timesteps)
 
 
+@pytest.mark.parametrize("scheduler", [LCMScheduler, TCDScheduler])
+def test_an_empty_configuration_means_what_it_means_to_its_scheduler(scheduler: Any) -> None:
+    noise = diffusion_noise({"_class_name": scheduler.__name__})
+    assert torch.equal(noise.alphas_cumprod, scheduler().alphas_cumprod)
+
+
 FLOWS: dict[str, dict[str, Any]] = {
     "plain": {},
     "shifted": {"shift": 3.0},
