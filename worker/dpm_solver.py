@@ -24,7 +24,7 @@ def dpmpp_2m(course: Course) -> tuple[Evaluation, ...]:
 
 
 def dpmpp_2m_sde(course: Course) -> tuple[Evaluation, ...]:
-    """SDE-DPM-Solver++(2M), with new noise in every step. Source: Lu et al. 2022, arXiv:2211.01095, section 6."""
+    """SDE-DPM-Solver++(2M), with new noise in every step. Source: Lu et al. 2022, arXiv:2211.01095."""
     evaluations: list[Evaluation] = []
     for step, leg in enumerate(course.legs, 1):
         coefficients = _sde_estimates(leg)
@@ -67,7 +67,7 @@ def sde_first(point: Point) -> Moved:
     """A step of first order. Coefficients: of the latents, of the estimate, of the noise.
 
     State:  leaves the estimate.
-    Source: Lu et al. 2022, arXiv:2211.01095, section 6, SDE-DPM-Solver++1.
+    Source: Lu et al. 2022, arXiv:2211.01095, SDE-DPM-Solver++1.
     """
     kept, weight, added = point.coefficients
     return Moved(kept * point.latents + weight * point.denoised + added * given_noise(point), (point.denoised,))
@@ -77,7 +77,7 @@ def sde_second(point: Point) -> Moved:
     """A step of second order. Coefficients: of the latents, of the estimate, of the noise, of the change, 1 / r.
 
     State:  reads the previous estimate, leaves this one.
-    Source: Lu et al. 2022, arXiv:2211.01095, section 6, SDE-DPM-Solver++(2M).
+    Source: Lu et al. 2022, arXiv:2211.01095, SDE-DPM-Solver++(2M).
     """
     kept, weight, added, change, inverse_ratio = point.coefficients
     difference = inverse_ratio * (point.denoised - point.memory[0])

@@ -38,6 +38,9 @@ DIFFUSION_SCHEDULERS = frozenset(
 )
 """Schedulers whose configuration describes the network's noise by its betas."""
 
+DISTILLED: dict[str, Any] = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+"""What LCMScheduler and TCDScheduler mean by a configuration that does not say it."""
+
 SUPPORTED: dict[str, tuple[Any, ...]] = {
     "interpolation_type": ("linear",),
     "timestep_type": ("discrete",),
@@ -131,6 +134,8 @@ def read_trained_noise(config: Mapping[str, Any]) -> TrainedNoise:
             raise ModelUnavailable(f"scheduler_config.json has {entry} = {config[entry]!r}, which is not supported.")
     if config.get("_class_name") == FLOW_SCHEDULER:
         return _flow_noise(config)
+    if config.get("_class_name") in ("LCMScheduler", "TCDScheduler"):
+        return _diffusion_noise(DISTILLED | dict(config))
     return _diffusion_noise(config)
 
 

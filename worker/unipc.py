@@ -1,4 +1,8 @@
-"""UniPC of second order, which predicts a step and corrects it when the network has seen where it led."""
+"""UniPC of second order, which predicts a step and corrects it when the network has seen where it led.
+
+All rules are of Zhao et al. 2023, arXiv:2302.04867: algorithms UniP-p and UniC-p, p = 1 or 2, multistep, with data
+prediction, whose estimate of the clean latents is `denoised`.
+"""
 
 import torch
 from torch import Tensor
@@ -13,8 +17,7 @@ def unipc(course: Course) -> tuple[Evaluation, ...]:
     """UniPC-2 with B(h) = exp(h) - 1 on the estimate of the clean latents; of first order in its first and last step.
 
     Each step first corrects the one before it.
-    Source: Zhao et al. 2023, arXiv:2302.04867, algorithms UniC-p and UniP-p for data prediction, multistep; must equal
-            `UniPCMultistepScheduler`.
+    Source: Zhao et al. 2023, arXiv:2302.04867; must equal `UniPCMultistepScheduler`.
     """
     legs, evaluations = course.legs, [Evaluation.at(course.legs[0], 1, first, _estimates(course.legs[0]))]
     for index, leg in enumerate(legs[1:], 1):

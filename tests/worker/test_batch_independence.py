@@ -6,14 +6,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from contract.request import SCHEDULERS, CompleteRequest
+from contract.request import CompleteRequest
 from tests.worker.engines import Held, alone, asked, pictures, sizes
+from tests.worker.oracles import DIFFUSION
 from worker.engine import Engine
 from worker.events import Event
 from worker.stepwise_pipeline import StepwisePipeline
 
 MIXES = 6
-DIFFUSION = [name for name in SCHEDULERS if not name.startswith("flow_match")]
 
 
 def random_request(draw: random.Random) -> CompleteRequest:

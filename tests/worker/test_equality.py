@@ -1,76 +1,22 @@
 """Our loop makes what diffusers' own pipelines make, with every scheduler."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from diffusers import (
-    DDIMScheduler,
-    DPMSolverMultistepScheduler,
-    EulerAncestralDiscreteScheduler,
-    EulerDiscreteScheduler,
-    HeunDiscreteScheduler,
-    LCMScheduler,
-    StableDiffusionPipeline,
-    StableDiffusionXLPipeline,
-    TCDScheduler,
-    UniPCMultistepScheduler,
-)
+from diffusers import EulerDiscreteScheduler, StableDiffusionPipeline, StableDiffusionXLPipeline, TCDScheduler
 
 from contract.catalogue import Family
-from contract.request import SCHEDULERS, Scheduler
+from contract.request import Scheduler
 from tests.worker.engines import RecordsLatents, alone, asked, cpu_pipeline, engine_of, run
+from tests.worker.oracles import DIFFUSION, diffusers_scheduler, oracle, replaced_scheduler
 from worker.stepwise_pipeline import StepwisePipeline
-from worker.trained_noise import SMALLEST_ALPHA_CUMPROD, DiffusionNoise
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers on NumPy 2
 
-MAKERS: dict[str, Callable[..., Any]] = {
-    "euler": EulerDiscreteScheduler.from_config,
-    "euler_ancestral": EulerAncestralDiscreteScheduler.from_config,
-    "ddim": DDIMScheduler.from_config,
-    "heun": HeunDiscreteScheduler.from_config,
-    "dpmpp_2m": DPMSolverMultistepScheduler.from_config,
-    "dpmpp_2m_sde": partial(DPMSolverMultistepScheduler.from_config, algorithm_type="sde-dpmsolver++"),
-    "unipc": UniPCMultistepScheduler.from_config,
-    "lcm": LCMScheduler.from_config,
-    "tcd": TCDScheduler.from_config,
-}
-SPACINGS: dict[str, dict[str, Any]] = {
-    "karras": {"use_karras_sigmas": True},
-    "trailing": {"timestep_spacing": "trailing"},
-}
 STEPS = 6
-DIFFUSION = [name for name in SCHEDULERS if not name.startswith("flow_match")]
-
-
-def diffusers_scheduler(name: Scheduler, config: Any, pipeline: StepwisePipeline) -> Any:
-    """diffusers' counterpart of one of our names, made from a model's configuration."""
-    method, _, spacing = name.rpartition("_")
-    if spacing not in SPACINGS:
-        method, spacing = name, ""
-    scheduler = MAKERS[method](config, **SPACINGS.get(spacing, {}))
-    if method == "heun":
-        # Alone among them, HeunDiscreteScheduler ignores `rescale_betas_zero_snr`; we heed it.
-        scheduler.alphas_cumprod = trained_alphas_cumprod(pipeline)
-    return scheduler
-
-
-def trained_alphas_cumprod(pipeline: StepwisePipeline) -> torch.Tensor:
-    noise = pipeline.trained_noise
-    assert isinstance(noise, DiffusionNoise)
-    return noise.alphas_cumprod.clamp(min=SMALLEST_ALPHA_CUMPROD)
-
-
-def oracle(pipeline_class: Any, folder: Path) -> Any:
-    pipeline = pipeline_class.from_pretrained(folder, low_cpu_mem_usage=False)
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline
 
 
 def their_output(theirs: Any, guidance_scale: float, output_type: str) -> Any:
@@ -91,13 +37,6 @@ def their_latents(theirs: Any, ours: StepwisePipeline, scheduler: Scheduler, gui
     with replaced_scheduler(theirs, diffusers_scheduler(scheduler, theirs.scheduler.config, ours)):
         latents: torch.Tensor = their_output(theirs, guidance_scale, "latent")
     return latents
-
-
-@contextmanager
-def replaced_scheduler(theirs: Any, scheduler: Any) -> Iterator[None]:
-    usual, theirs.scheduler = theirs.scheduler, scheduler
-    yield
-    theirs.scheduler = usual
 
 
 def our_latents(ours: StepwisePipeline, scheduler: Scheduler, guidance_scale: float) -> torch.Tensor:

@@ -177,6 +177,13 @@ class Traveller:
         return torch.randn(1, 4, 5, 3, generator=torch.Generator().manual_seed(1000 * self.seed + 2 * self.done + what))
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 20])
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+def test_steps_count_to_as_many_as_asked(scheduler: Scheduler, count: int) -> None:
+    fits = NOISES["flow" if SAMPLERS[scheduler].course is None else "epsilon"]
+    assert SAMPLERS[scheduler].schedule_for(fits, count, 1024).evaluations[-1].step == count
+
+
 def traveller(draw: random.Random, scheduler: Scheduler, output: Output) -> Traveller:
     schedule = SAMPLERS[scheduler].schedule_for(NOISES[output], draw.randint(1, 9), 1024)
     seed = draw.randrange(10**6)

@@ -98,9 +98,9 @@ def test_as_many_steps_as_asked(count: int) -> None:
     for sampler in SAMPLERS.values():
         if sampler.course is None or (sampler.course in (lcm_course, tcd_course) and count > 50):
             continue
-        schedule = sampler.schedule_for(noise, count, 1024)
-        assert schedule.evaluations[-1].step == count
-        assert min(evaluation.timestep for evaluation in schedule.evaluations) >= 0
+        course = sampler.course_for(noise, count, 1024)
+        assert len(course.legs) == count
+        assert timesteps_of(course).min() >= 0
 
 
 @pytest.mark.parametrize("spacing", ["trained", "karras", "trailing"])
@@ -123,6 +123,12 @@ def test_distilled_timesteps_equal_theirs(course: Any, theirs: Any, count: int, 
     scheduler = theirs.from_config(config)
     scheduler.set_timesteps(count)
     assert torch.equal(timesteps_of(course(diffusion_noise(config), count, "trained")).long(), scheduler.timesteps)
+
+
+@pytest.mark.parametrize("scheduler", [LCMScheduler, TCDScheduler])
+def test_an_empty_configuration_means_what_it_means_to_its_scheduler(scheduler: Any) -> None:
+    noise = diffusion_noise({"_class_name": scheduler.__name__})
+    assert torch.equal(noise.alphas_cumprod, scheduler().alphas_cumprod)
 
 
 FLOWS: dict[str, dict[str, Any]] = {
