@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.tiny_models import build_stable_diffusion, build_stable_diffusion_xl
+from tests.tiny_models import build_flux, build_stable_diffusion, build_stable_diffusion_3, build_stable_diffusion_xl
 from tests.worker.engines import cpu_pipeline
 from worker.stepwise_pipeline import StepwisePipeline
 
@@ -39,6 +39,20 @@ def v_prediction_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def xl_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("xl")
     build_stable_diffusion_xl(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sd3_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sd3")
+    build_stable_diffusion_3(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def flux_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("flux")
+    build_flux(folder, guidance_embeds=False)
     return folder
 
 

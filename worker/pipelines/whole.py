@@ -23,14 +23,17 @@ TAKEN = ("prompt", "negative_prompt", "height", "width", "num_inference_steps", 
 """What a pipeline may take of a request, under diffusers' own names."""
 
 OWN_SCHEDULERS = {
-    "DDIMScheduler": "ddim",
-    "DPMSolverMultistepScheduler": "dpmpp_2m",
-    "EulerAncestralDiscreteScheduler": "euler_ancestral",
-    "EulerDiscreteScheduler": "euler",
-    "FlowMatchEulerDiscreteScheduler": "euler",
-    "HeunDiscreteScheduler": "heun",
+    "DDIMScheduler": ("ddim",),
+    "DPMSolverMultistepScheduler": ("dpmpp_2m",),
+    "EulerAncestralDiscreteScheduler": ("euler_ancestral",),
+    "EulerDiscreteScheduler": ("euler",),
+    "FlowMatchEulerDiscreteScheduler": ("euler", "flow_match_euler"),
+    "HeunDiscreteScheduler": ("heun",),
+    "LCMScheduler": ("lcm",),
+    "TCDScheduler": ("tcd",),
+    "UniPCMultistepScheduler": ("unipc",),
 }
-"""Which of our names a pipeline's own scheduler answers to."""
+"""Which names of a request a pipeline's own scheduler answers to."""
 
 
 class WholePipeline:
@@ -90,7 +93,7 @@ class WholePipeline:
 
     def _scheduler_warning(self, request: CompleteRequest) -> tuple[str, ...]:
         own = type(self._pipeline.components.get("scheduler")).__name__
-        if OWN_SCHEDULERS.get(own) == request.scheduler:
+        if request.scheduler in OWN_SCHEDULERS.get(own, ()):
             return ()
         name = type(self._pipeline).__name__
         return (f"scheduler was not used: {name} samples with its own {own}.",)
