@@ -1,4 +1,4 @@
-"""Where a model's files come from: a folder, the hub at one commit, an installed package. And which are loaded."""
+"""Where a model's files come from: a folder, the hub at one commit, an installed package."""
 
 import hashlib
 import importlib.util
@@ -16,6 +16,7 @@ from worker.components import ModelFolder
 from worker.devices import Placement, choose_placement
 from worker.pipelines import PIPELINES
 from worker.stepwise_pipeline import StepwisePipeline
+from worker.weights import VARIANTS, expected_bytes
 
 HUB_FILES = [
     "model_index.json",
@@ -30,14 +31,13 @@ HUB_FILES = [
 ]
 """What is fetched of a repository: no code, no pickles."""
 
-HUB_VARIANTS = ["*.fp16.*", "*.bf16.*", "*.non_ema.*"]
-"""Second copies of the weights, which nothing here reads."""
+HUB_VARIANTS = list(VARIANTS)
 
 HUB_PATIENCE_SECONDS = 5.0
 
 
 class PipelineLoader:
-    """The models of the catalogue, each loaded when it is first asked for, and kept."""
+    """The models of the catalogue. Called, it keeps what it loads; `load` leaves that to a Residency."""
 
     def __init__(self, catalogue: Catalogue, placement: Placement | None = None) -> None:
         self._catalogue = catalogue
@@ -49,10 +49,23 @@ class PipelineLoader:
         """How many rows a forward should have on this device."""
         return self._placement.rows_per_forward
 
+    @property
+    def placement(self) -> Placement:
+        """Where models are loaded to."""
+        return self._placement
+
+    def load(self, model_id: str) -> StepwisePipeline:
+        """The model with this id, loaded anew. Raises: UnknownModel, ModelUnavailable."""
+        return load_pipeline(self._catalogue.find(model_id), self._placement)
+
+    def expected_bytes(self, model_id: str) -> int:
+        """What the model's weights will take, as its files say. Raises: UnknownModel, ModelUnavailable."""
+        return expected_bytes(model_path(self._catalogue.find(model_id).source), self._placement)
+
     def __call__(self, model_id: str) -> StepwisePipeline:
         """The model with this id. Raises: UnknownModel, ModelUnavailable."""
         if model_id not in self._pipelines:
-            self._pipelines[model_id] = load_pipeline(self._catalogue.find(model_id), self._placement)
+            self._pipelines[model_id] = self.load(model_id)
         return self._pipelines[model_id]
 
 

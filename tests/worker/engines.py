@@ -33,6 +33,10 @@ class Wrapped:
     def embeds_guidance(self) -> bool:
         return self.inner.embeds_guidance
 
+    @property
+    def num_bytes(self) -> int:
+        return self.inner.num_bytes
+
     def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:
         return self.inner.encode_prompt(prompt, negative=negative)
 
