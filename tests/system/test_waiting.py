@@ -6,11 +6,12 @@ import psutil
 
 from contract.costs import Costs, CostTable
 from contract.job import Job
+from contract.liveness import Liveness
 from tests.system.installation import Installation
 from tests.waiting import wait_until_async
 from worker.execution import Execution
 
-NUM_STEPS = 150
+NUM_STEPS = 60
 
 
 async def costs_of(installation: Installation) -> CostTable:
@@ -33,7 +34,7 @@ async def test_the_end_of_a_queue_comes_nearer_until_it_is_there(
 ) -> None:
     await installation.until(await installation.submit(num_inference_steps=NUM_STEPS), "succeeded")
     costs = await costs_of(installation)
-    ids = [await installation.submit(num_inference_steps=NUM_STEPS, seed=seed) for seed in range(10)]
+    ids = [await installation.submit(num_inference_steps=NUM_STEPS, seed=seed) for seed in range(8)]
     seen: list[float | None] = []
 
     async def ended() -> bool:
@@ -58,19 +59,13 @@ async def test_jobs_that_came_before_any_measurement_are_weighed_later(installat
     ids = [await installation.submit(num_inference_steps=10_000) for _ in range(6)]
     installation.start_worker()
     costs = await costs_of(installation)
+    pulses = await Liveness(installation.connection, lease_seconds=15).alive()
+    assert [pulse.resident for pulse in pulses] == [("tiny",)]
 
     async def known() -> bool:
         return (await eta(installation, ids[-1], costs))[1] is not None
 
     await wait_until_async(known, 30)
-
-
-async def test_a_worker_says_what_it_has_in_memory(installation: Installation, worker: psutil.Process) -> None:
-    async def resident() -> list[str]:
-        names = await installation.connection.redis.smembers("safelight:workers")
-        return [await installation.connection.redis.hget(f"safelight:worker:{name}", "resident") for name in names]
-
-    assert await wait_until_async(resident, 30) == ['["tiny"]']
 
 
 async def test_the_wish_not_to_store_reaches_the_child(installation: Installation) -> None:
