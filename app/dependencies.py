@@ -10,6 +10,7 @@ from starlette.requests import Request
 from app.resources import Resources
 from app.responses import JOB_ID, ImageShown, JobShown, Links
 from contract.artifact import Artifact
+from contract.costs import Costs
 from contract.job import Job
 from contract.job_store import JobStore
 
@@ -36,6 +37,7 @@ class Presenter:
     """Jobs as one client is shown them."""
 
     job_store: JobStore
+    costs: Costs
     links: Links
 
     async def job(self, job: Job) -> JobShown:
@@ -43,14 +45,19 @@ class Presenter:
         return (await self.jobs([job]))[0]
 
     async def jobs(self, jobs: Sequence[Job]) -> list[JobShown]:
-        """Jobs as they are now, with one more question to the store if any of them waits."""
-        waiting = [job.id for job in jobs if job.status == "queued"]
-        positions = await self.job_store.queue_positions(waiting)
-        return [JobShown.of(job, positions.get(job.id), self.links) for job in jobs]
+        """Jobs as they are now, with one more question to the store if any of them has not ended."""
+        if all(job.ended for job in jobs):
+            return [JobShown.of(job, None, job.progress.eta_seconds, self.links) for job in jobs]
+        outlook = await self.job_store.outlook(job.id for job in jobs if job.status == "queued")
+        costs = await self.costs.read()
+        return [
+            JobShown.of(job, outlook.position(job), outlook.eta_seconds(job, costs.forecast(job.request)), self.links)
+            for job in jobs
+        ]
 
     def admitted(self, job: Job) -> JobShown:
         """The job as it was when it was admitted, however long ago that is."""
-        return JobShown.of(job.as_admitted(), job.admitted_position, self.links)
+        return JobShown.of(job.as_admitted(), job.admitted_position, job.admitted_eta_seconds, self.links)
 
     def image(self, data: str) -> ImageShown:
         """The image in an `image` event."""
@@ -59,7 +66,7 @@ class Presenter:
 
 def presenter(resources: ResourcesOf, links: LinksOf) -> Presenter:
     """Shows jobs to this client."""
-    return Presenter(resources.job_store, links)
+    return Presenter(resources.job_store, resources.costs, links)
 
 
 PresenterOf = Annotated[Presenter, Depends(presenter)]

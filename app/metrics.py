@@ -1,5 +1,6 @@
 """What /metrics says: the requests that this process has seen, and what the store knows of jobs and workers."""
 
+from collections import Counter as Counts
 from collections.abc import Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -70,6 +71,10 @@ def worker_metrics(pulses: Iterable[Pulse]) -> Iterator[Metric]:
     rows = _counter("safelight_worker_rows", "Rows in those forward passes.")
     batch = GaugeMetricFamily("safelight_worker_rows_per_forward", "Mean batch size.", labels=["worker"])
     speed = GaugeMetricFamily("safelight_worker_steps_per_second", "Denoising steps lately.", labels=["worker"])
+    resident = GaugeMetricFamily("safelight_model_resident", "Workers with the model in memory.", labels=["model"])
+    pulses = list(pulses)
+    for model, num_workers in Counts(model for pulse in pulses for model in pulse.resident).items():
+        resident.add_metric([model], num_workers)
     for pulse in pulses:
         name = [pulse.worker]
         up.add_metric(name, 1)
@@ -78,7 +83,7 @@ def worker_metrics(pulses: Iterable[Pulse]) -> Iterator[Metric]:
         rows.add_metric(name, pulse.num_rows)
         batch.add_metric(name, pulse.num_rows / max(1, pulse.num_forwards))
         speed.add_metric(name, pulse.steps_per_second)
-    yield from (up, steps, forwards, rows, batch, speed)
+    yield from (up, steps, forwards, rows, batch, speed, resident)
 
 
 def _counter(name: str, documentation: str) -> CounterMetricFamily:

@@ -1,4 +1,4 @@
-"""The `Prefer` header (RFC 7240), of which one preference is honoured: `wait`."""
+"""What a client prefers: `wait` of the `Prefer` header (RFC 7240), `no-store` of `Cache-Control` (RFC 9111)."""
 
 import re
 from collections.abc import Iterable
@@ -21,6 +21,11 @@ def preferred_wait(headers: Iterable[str]) -> int | None:
         if name.strip().lower() == "wait":
             return _seconds(value.strip().strip('"'))
     return None
+
+
+def forbids_storing(headers: Iterable[str]) -> bool:
+    """Whether `no-store` is among the directives of all `Cache-Control` headers."""
+    return any(directive.strip().lower() == "no-store" for header in headers for directive in header.split(","))
 
 
 def _seconds(text: str) -> int:

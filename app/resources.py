@@ -10,6 +10,8 @@ from app.metrics import RequestMetrics
 from app.settings import AppSettings
 from contract.artifact_store import ArtifactStore
 from contract.catalogue import Catalogue
+from contract.certificates import Certificates
+from contract.costs import Costs
 from contract.job_store import JobStore
 from contract.liveness import Liveness
 from contract.store_connection import StoreConnection
@@ -26,6 +28,8 @@ class Resources:
     connection: StoreConnection
     job_store: JobStore
     liveness: Liveness
+    costs: Costs
+    certificates: Certificates
     artifacts: ArtifactStore
 
 
@@ -51,6 +55,8 @@ async def open_resources(
             connection=connection,
             job_store=JobStore(connection, retention_seconds=settings.retention_seconds),
             liveness=Liveness(connection, lease_seconds=settings.lease_seconds),
+            costs=Costs(connection),
+            certificates=Certificates(connection, lease_seconds=settings.lease_seconds),
             artifacts=ArtifactStore(settings.artifacts_location),
         )
     finally:

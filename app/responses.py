@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from contract.artifact import Artifact
 from contract.catalogue import ModelSpec
+from contract.certificates import ModelCertificate
 from contract.job import Job, JobStatus
 from contract.request import CompleteRequest, Scheduler
 
@@ -51,7 +52,11 @@ class ProgressShown(BaseModel):
     step: int = Field(description="Steps done.", examples=[5])
     total_steps: int = Field(description="Steps to do.", examples=[20])
     fraction: float = Field(description="Steps done over steps to do, 0 to 1.", examples=[0.25])
-    eta_seconds: float | None = Field(description="Seconds to the end, where that is known.", examples=[1.5])
+    eta_seconds: float | None = Field(
+        description="Seconds to the end, waiting included, from what is in front of it and how fast the workers have "
+        "been; null while no worker is alive, or none has run such a model yet.",
+        examples=[1.5],
+    )
 
 
 class ImageShown(BaseModel):
@@ -140,13 +145,18 @@ class JobShown(BaseModel):
     )
 
     @classmethod
-    def of(cls, job: Job, queue_position: int | None, links: Links) -> "JobShown":
-        """The job as it was read, with its place in the queue."""
+    def of(cls, job: Job, queue_position: int | None, eta_seconds: float | None, links: Links) -> "JobShown":
+        """The job as it was read, with its place in the queue and the time to its end."""
         url = links.job(job.id)
         return cls(
             **job.model_dump(include=_COPIED),
             request=RequestShown.model_validate(job.request.model_dump()),
-            progress=ProgressShown(**job.progress.model_dump(), fraction=round(job.progress.fraction, 4)),
+            progress=ProgressShown(
+                step=job.progress.step,
+                total_steps=job.progress.total_steps,
+                fraction=round(job.progress.fraction, 4),
+                eta_seconds=eta_seconds,
+            ),
             queue_position=queue_position,
             images=[ImageShown.of(artifact, links) for artifact in job.images],
             urls=JobUrls(self=url, events=f"{url}/events", cancel=f"{url}/cancel"),
@@ -220,6 +230,16 @@ class ModelShown(BaseModel):
     def of(cls, spec: ModelSpec) -> "ModelShown":
         """A row of the catalogue, without where its files are."""
         return cls.model_validate(spec.model_dump(exclude={"source", "text_encoder"}))
+
+
+class ModelDetail(ModelShown):
+    """One model on offer, and what the workers that are alive say of it."""
+
+    resident_workers: int = Field(description="How many workers have it in memory.", examples=[1])
+    certificates: list[ModelCertificate] = Field(
+        description="What workers have proven of it: how far a picture is independent of its company, and where.",
+        examples=[[]],
+    )
 
 
 class ModelList(BaseModel):

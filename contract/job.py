@@ -57,7 +57,8 @@ class JobFailure(BaseModel):
 class Job(BaseModel):
     """What the store keeps of one accepted request.
 
-    `attempt` counts executions, from 1; `admitted_position` is the place in the queue that the job was given at first.
+    `attempt` counts executions, from 1; `admitted_position` is the place in the queue that the job was given at first,
+    and `admitted_eta_seconds` what was predicted then. `no_store` says that its pictures are for this job only.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -72,6 +73,8 @@ class Job(BaseModel):
     error: JobFailure | None = None
     attempt: int = 0
     admitted_position: int
+    admitted_eta_seconds: float | None = None
+    no_store: bool = False
     cancel_requested: bool = False
     created_at: datetime
     started_at: datetime | None = None
@@ -89,8 +92,10 @@ class Job(BaseModel):
             id=self.id,
             status="queued",
             request=self.request,
-            progress=Progress(step=0, total_steps=self.request.total_steps),
+            progress=Progress(step=0, total_steps=self.request.total_steps, eta_seconds=self.admitted_eta_seconds),
             admitted_position=self.admitted_position,
+            admitted_eta_seconds=self.admitted_eta_seconds,
+            no_store=self.no_store,
             created_at=self.created_at,
         )
 

@@ -10,8 +10,10 @@ from typing import Any, Literal, get_args
 from redis import Redis as BlockingRedis
 
 from contract.artifact import Artifact
+from contract.costs import CostTable, Forecast
 from contract.errors import IdempotencyConflict, JobNotEnded, QueueFull, UnknownJob
 from contract.job import ENDED, Job, JobFailure, JobStatus, Progress, new_job_id
+from contract.outlook import Outlook, Place
 from contract.queue import QUEUE_NAME, rq_job_fields
 from contract.request import CompleteRequest, GenerationRequest
 from contract.store_connection import BLOCK_SECONDS, StoreConnection, unavailable_when_unreachable
@@ -20,6 +22,7 @@ EventName = Literal["queued", "started", "progress", "preview", "image", "succee
 
 IDEMPOTENCY_SECONDS = 24 * 3600
 PREVIEW_WISH_SECONDS = 30
+WEIGHED_AT_ONCE = 1000
 
 FIRST = "0-0"
 """The event id before all others."""
@@ -65,10 +68,13 @@ class JobStore:
         *,
         max_queued: int,
         idempotency_key: str | None = None,
+        no_store: bool = False,
+        forecast: Forecast | None = None,
     ) -> Admission:
         """Accepts a request once, however often the call is repeated.
 
-        `request` is as the client sent it, and is what a repeated idempotency key is held against.
+        `request` is as the client sent it, and is what a repeated idempotency key is held against. `forecast` is what
+        the job is predicted to need; without one, nobody can say when those behind it will end.
         Raises: IdempotencyConflict, QueueFull.
         """
         fresh_id = new_job_id()
@@ -81,6 +87,10 @@ class JobStore:
             max_queued,
             complete.model_dump_json(),
             complete.total_steps,
+            complete.model,
+            "1" if no_store else "",
+            "" if forecast is None else _micros(forecast.work_seconds),
+            "" if forecast is None else _micros(forecast.own_seconds),
             *rq_job_fields(fresh_id, _UNCONNECTED),
         )
         if answer == "conflict":
@@ -116,6 +126,30 @@ class JobStore:
         ids = list(job_ids)
         places = await self._pipelined([("LPOS", f"rq:queue:{QUEUE_NAME}", job_id) for job_id in ids])
         return {job_id: place + 1 for job_id, place in zip(ids, places, strict=True) if place is not None}
+
+    async def outlook(self, job_ids: Iterable[str] = ()) -> Outlook:
+        """What runs, and what is in front of each of these jobs; those that do not wait are left out."""
+        ids = list(job_ids)
+        num_workers, num_running, running, places = await self._connection.run("foresee", *ids)
+        return Outlook(
+            num_workers=num_workers,
+            num_running=num_running,
+            running_seconds=int(running) / 1e6,
+            places={
+                job_id: Place(position, None if num_unknown else int(ahead) / 1e6)
+                for job_id, (position, ahead, num_unknown) in zip(ids, places, strict=True)
+                if position
+            },
+        )
+
+    async def weigh(self, costs: CostTable) -> None:
+        """Says what waiting and running jobs need of which that was unknown at their admission."""
+        with unavailable_when_unreachable():
+            ids = await self._redis.zrange("safelight:unweighed", 0, WEIGHED_AT_ONCE - 1)
+        forecasts = [(job.id, costs.forecast(job.request)) for job in await self._get_many(ids)]
+        known = [(job_id, _micros(forecast.work_seconds)) for job_id, forecast in forecasts if forecast is not None]
+        if known:
+            await self._connection.run("weigh", *(part for pair in known for part in pair))
 
     async def cancel(self, job_id: str) -> Job:
         """Asks for the end of a job, and returns it as it is after that. An ended job stays as it is.
@@ -205,6 +239,10 @@ def _job_key(job_id: str) -> str:
     return f"safelight:job:{job_id}"
 
 
+def _micros(seconds: float) -> int:
+    return max(1, round(seconds * 1e6))
+
+
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -224,6 +262,8 @@ def _job(job_id: str, fields: dict[str, str]) -> Job:
         error=JobFailure.model_validate_json(fields["error"]) if "error" in fields else None,
         attempt=int(fields["attempt"]),
         admitted_position=int(fields["admitted_position"]),
+        admitted_eta_seconds=float(fields["admitted_eta_seconds"]) if "admitted_eta_seconds" in fields else None,
+        no_store=fields.get("no_store") == "1",
         cancel_requested=fields.get("cancel_requested") == "1",
         **{name: _time(fields.get(name)) for name in ("created_at", "started_at", "finished_at", "expires_at")},
     )

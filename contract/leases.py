@@ -41,13 +41,21 @@ class Leases:
     """
 
     def __init__(
-        self, connection: StoreConnection, *, lease_seconds: float, max_attempts: int, retention_seconds: float
+        self,
+        connection: StoreConnection,
+        *,
+        lease_seconds: float,
+        max_attempts: int,
+        retention_seconds: float,
+        patience_seconds: float = 5.0,
     ) -> None:
+        """`patience_seconds` is how long a job may wait before nobody overtakes it any more."""
         self._connection = connection
         self._redis = connection.redis
         self.lease_seconds = lease_seconds
         self._max_attempts = max_attempts
         self._retention_seconds = retention_seconds
+        self._patience_seconds = patience_seconds
 
     async def wait_for_work(self) -> bool:
         """Whether a job is waiting; blocks for up to BLOCK_SECONDS until one is.
@@ -59,10 +67,14 @@ class Leases:
             head = await self._connection.blocking.blmove(queue, queue, BLOCK_SECONDS, "LEFT", "LEFT")
         return head is not None
 
-    async def claim(self, worker: str) -> Lease | None:
-        """Takes the next waiting job, or None."""
+    async def claim(self, worker: str, resident: Sequence[str] = ()) -> Lease | None:
+        """Takes a waiting job, or None: the next of a model that is resident with the worker, while the head of the
+        queue is younger than the patience; else the head.
+        """
         execution_id = secrets.token_hex(8)
-        job_id = await self._connection.run("claim", worker, execution_id, self.lease_seconds)
+        job_id = await self._connection.run(
+            "claim", worker, execution_id, self.lease_seconds, self._patience_seconds, *resident
+        )
         return Lease(job_id, execution_id) if job_id else None
 
     async def renew(self, leases: Sequence[Lease]) -> list[Renewal]:

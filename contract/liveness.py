@@ -1,5 +1,6 @@
 """Which workers are alive, and what they have done: each says so itself, and is believed for the length of a lease."""
 
+import json
 from dataclasses import asdict, dataclass
 
 from contract.store_connection import StoreConnection, unavailable_when_unreachable
@@ -7,13 +8,16 @@ from contract.store_connection import StoreConnection, unavailable_when_unreacha
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """What a worker says of itself with every heartbeat: counts since it started, and its speed since the last one."""
+    """What a worker says of itself with every heartbeat: counts since it started, its speed since the last one, and the
+    models that it has in memory.
+    """
 
     worker: str
     num_steps: int
     num_forwards: int
     num_rows: int
     steps_per_second: float
+    resident: tuple[str, ...] = ()
 
 
 class Liveness:
@@ -28,7 +32,7 @@ class Liveness:
 
     async def beat(self, pulse: Pulse) -> None:
         """Says that a worker is alive."""
-        counts = asdict(pulse)
+        counts = asdict(pulse) | {"resident": json.dumps(pulse.resident)}
         counts.pop("worker")
         with unavailable_when_unreachable():
             async with self._redis.pipeline(transaction=True) as batch:
@@ -61,6 +65,7 @@ class Liveness:
             num_forwards=int(counts["num_forwards"]),
             num_rows=int(counts["num_rows"]),
             steps_per_second=float(counts["steps_per_second"]),
+            resident=tuple(json.loads(counts.get("resident", "[]"))),
         )
 
 

@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -27,6 +27,17 @@ Forward = Callable[[Tensor, Tensor, Conditioning], Tensor]
 """Latents (B, C, H, W), timesteps (B,) and conditioning to the network's output (B, C, H, W)."""
 
 
+class Setting(NamedTuple):
+    """What changes which kernels run, apart from the model and the shapes."""
+
+    device: str
+    dtype: str
+    layout: str
+    num_threads: int
+    compiled: bool
+    torch: str
+
+
 @dataclass(frozen=True, slots=True)
 class Certificate:
     """What was measured of one model at one size.
@@ -39,7 +50,7 @@ class Certificate:
     model: str
     height: int
     width: int
-    setting: dict[str, str | int | bool]
+    setting: Setting
     buckets: tuple[int, ...]
     seconds: tuple[float, ...] = field(compare=False)
     reproducibility: Literal["exact", "tolerance"] = "exact"
@@ -125,7 +136,7 @@ def _with_row(rows: _Rows, row: _Rows, slot: int) -> _Rows:
 
 
 def certify(
-    model: str, height: int, width: int, setting: dict[str, str | int | bool], probes: Sequence[Probed]
+    model: str, height: int, width: int, setting: Setting, probes: Sequence[Probed]
 ) -> Certificate:
     """The largest class of sizes whose bytes agree; of two as large, the one with the cheapest row."""
     classes: dict[bytes, list[Probed]] = {}

@@ -10,14 +10,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from worker.certificate import CANDIDATES, Certificate, Probed, certify, probe
+from worker.certificate import CANDIDATES, Certificate, Probed, Setting, certify, probe
 from worker.devices import Placement, device_name
 from worker.lane import LaneKey, Measuring
 from worker.stepwise_pipeline import Conditioning, StepwisePipeline
 
 logger = logging.getLogger(__name__)
-
-Setting = dict[str, str | int | bool]
 
 
 class Certifier:
@@ -53,14 +51,14 @@ class Certifier:
         return _OnDevice(pipeline, self._placement.device)
 
     def _setting(self, pipeline: StepwisePipeline) -> Setting:
-        return {
-            "device": device_name(self._placement.device),
-            "dtype": str(pipeline.network_dtype).removeprefix("torch."),
-            "layout": "contiguous",
-            "num_threads": torch.get_num_threads(),
-            "compiled": self._compiled,
-            "torch": torch.__version__,
-        }
+        return Setting(
+            device=device_name(self._placement.device),
+            dtype=str(pipeline.network_dtype).removeprefix("torch."),
+            layout="contiguous",
+            num_threads=torch.get_num_threads(),
+            compiled=self._compiled,
+            torch=torch.__version__,
+        )
 
     def _file(self, key: LaneKey, pipeline: StepwisePipeline, setting: Setting) -> Path:
         content = [pipeline.weights_digest, asdict(key), setting, self._candidates]
@@ -97,7 +95,8 @@ def describe(certificate: Certificate) -> str:
 def _read(file: Path) -> Certificate | None:
     try:
         content = json.loads(file.read_text())
-        return Certificate(**content | {name: tuple(content[name]) for name in ("buckets", "seconds")})
+        listed = {name: tuple(content[name]) for name in ("buckets", "seconds")}
+        return Certificate(**content | listed | {"setting": Setting(*content["setting"])})
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

@@ -19,12 +19,14 @@ from contract.request import CompleteRequest, GenerationRequest
 from worker import events
 from worker.certificate import CANDIDATES
 from worker.certifier import Certifier
-from worker.devices import choose_placement
+from worker.devices import Placement, choose_placement
 from worker.engine import Engine, warnings_of
-from worker.events import Event
+from worker.events import Event, Picture
 from worker.images import Pixels, encode, encode_preview
 from worker.intake import Intake, Prepared, Refused, generation_id
 from worker.loading import PipelineLoader
+from worker.residency import Residency, default_budget_bytes
+from worker.self_report import SelfReport
 from worker.messages import (
     Abort,
     Failed,
@@ -37,7 +39,6 @@ from worker.messages import (
     SetPreviews,
     ToChild,
     Warned,
-    Worked,
 )
 from worker.outlet import Outlet
 from worker.result_cache import ResultCache
@@ -88,7 +89,16 @@ def engine_of(catalogue: Catalogue, settings: WorkerSettings) -> Engine:
     placement = choose_placement()
     candidates = CANDIDATES if settings.rows_per_forward is None else (settings.rows_per_forward,)
     certifier = Certifier(placement, settings.home / "certificates", candidates=candidates)
-    return Engine(PipelineLoader(catalogue, placement), certifier, results=ResultCache(settings.result_cache_bytes))
+    return Engine(models_of(catalogue, settings, placement), certifier, results=ResultCache(settings.result_cache_bytes))
+
+
+def models_of(catalogue: Catalogue, settings: WorkerSettings, placement: Placement) -> Residency:
+    """The models that a worker with these settings has in memory."""
+    loader = PipelineLoader(catalogue, placement)
+    budget_bytes = settings.model_bytes or default_budget_bytes(placement)
+    return Residency(
+        loader.load, lambda model: model.num_bytes, budget_bytes, expected_bytes=loader.expected_bytes
+    )
 
 
 def warm_up(engine: Engine, spec: ModelSpec) -> None:
@@ -119,7 +129,7 @@ class Child:
         self._intake = Intake(engine, inbox.put)
         self._outlet = Outlet(connection)
         self._executions: dict[str, Execution] = {}
-        self._said = engine.counters
+        self._report = SelfReport(engine, self._outlet.send)
 
     def hear(self) -> None:
         """Does what has been asked; waits for something to do when there is nothing."""
@@ -134,9 +144,7 @@ class Child:
             return
         for event in self._engine.step():
             self._tell(event)
-        done = self._engine.counters - self._said
-        self._said = self._engine.counters
-        self._outlet.send(Worked(num_steps=done.num_steps, num_forwards=done.num_forwards, num_rows=done.num_rows))
+        self._report.tick()
 
     # ---- what the parent says, and what becomes of its orders
 
@@ -162,7 +170,7 @@ class Child:
             return
         for warning in warnings_of(prepared.image):
             self._outlet.send(Warned(execution_id, warning))
-        self._engine.admit(prepared.image)
+        self._engine.admit(prepared.image, use_cache=prepared.order.use_cache)
 
     def _stop(self, execution_id: str) -> None:
         for index in self._waiting(execution_id):
@@ -190,15 +198,15 @@ class Child:
                 self._outlet.send(Progressed(execution_id, execution.step))
             case events.Previewed(step=step, pixels=pixels):
                 self._outlet.send_later(partial(_preview, execution_id, int(index), step, pixels))
-            case events.Finished(pixels=pixels):
-                self._finish_image(execution_id, int(index), execution, pixels)
+            case events.Finished(picture=picture):
+                self._finish_image(execution_id, int(index), execution, picture)
             case events.Failed(error=error):
                 self._fail(execution_id, error)
 
-    def _finish_image(self, execution_id: str, index: int, execution: Execution, pixels: Pixels) -> None:
+    def _finish_image(self, execution_id: str, index: int, execution: Execution, picture: Picture) -> None:
         execution.steps[index] = execution.request.num_inference_steps
         execution.waiting.discard(index)
-        self._outlet.send_later(partial(_image, execution_id, index, execution.request.of_image(index), pixels))
+        self._outlet.send_later(partial(_image, execution_id, index, execution.request.of_image(index), picture))
         if not execution.waiting:
             self._executions.pop(execution_id)
             self._outlet.send_later(partial(Finished, execution_id))
@@ -208,10 +216,10 @@ def _preview(execution_id: str, index: int, step: int, pixels: Pixels) -> Previe
     return Previewed(execution_id, index, step, encode_preview(pixels))
 
 
-def _image(execution_id: str, index: int, request: CompleteRequest, pixels: Pixels) -> ImageFinished | Failed:
-    height, width = pixels.shape[:2]
+def _image(execution_id: str, index: int, request: CompleteRequest, picture: Picture) -> ImageFinished | Failed:
+    height, width = picture.pixels.shape[:2]
     try:
-        return ImageFinished(execution_id, index, width, height, encode(pixels, request))
+        return ImageFinished(execution_id, index, width, height, encode(picture, request))
     except Exception as error:
         logger.error("%s: image %d cannot be encoded", execution_id, index, exc_info=error)
         failure = GenerationFailed(f"The picture could not be encoded as {request.output_format}.")

@@ -7,35 +7,41 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from contract.artifact_store import ArtifactStore
+from contract.catalogue import read_catalogue
+from contract.costs import num_rows
 from contract.errors import StoreUnavailable
 from contract.job import JobFailure
 from contract.job_store import JobStore
 from contract.leases import Lease, Leases
-from contract.liveness import Liveness
 from contract.store_connection import StoreConnection
 from worker.child_process import ChildEnded, ChildProcess
 from worker.execution import Execution
 from worker.keeper import Keeper
 from worker.messages import (
     Abort,
+    Certified,
     Failed,
     Finished,
     ImageFinished,
+    Measured,
     Previewed,
     Progressed,
     Ready,
+    Resident,
     SetPreviews,
     ToParent,
     Warned,
     Worked,
 )
-from worker.rq_worker import RQWorker
 from worker.settings import WorkerSettings
+from worker.tally import Tally
 
 logger = logging.getLogger(__name__)
 
 OUTAGE_RETRY_SECONDS = 0.5
 MAX_BACKOFF_SECONDS = 30.0
+CLAIMED_AHEAD_ROWS = 2
+"""One image more than fits into a forward: it is prepared, and its model loaded, while the others are denoised."""
 
 
 class Consumer:
@@ -53,16 +59,19 @@ class Consumer:
             lease_seconds=settings.lease_seconds,
             max_attempts=settings.max_attempts,
             retention_seconds=settings.retention_seconds,
+            patience_seconds=settings.routing_patience_seconds,
         )
         self._jobs = JobStore(self._connection, retention_seconds=settings.retention_seconds)
         self._artifacts = ArtifactStore(settings.artifacts_location)
+        self._tally = Tally(name)
         self._keeper = Keeper(
             name,
+            settings,
+            self._connection,
             leases=self._leases,
             jobs=self._jobs,
-            liveness=Liveness(self._connection, lease_seconds=settings.lease_seconds),
             artifacts=self._artifacts,
-            rq_worker=RQWorker(settings.store_url, name, settings.lease_seconds),
+            tally=self._tally,
         )
         self._executions: dict[str, Execution] = {}
         self._child: ChildProcess | None = None
@@ -102,23 +111,30 @@ class Consumer:
 
     async def _feed(self) -> None:
         await self._ready.wait()
-        if self._num_in_flight >= self._settings.max_in_flight:
+        if self._is_full:
             self._changed.clear()
             await self._changed.wait()
         elif await self._leases.wait_for_work() and self._ready.is_set():
-            lease = await self._leases.claim(self._name)
+            lease = await self._leases.claim(self._name, self._tally.resident)
             if lease is not None:
                 await self._start(lease)
 
     @property
-    def _num_in_flight(self) -> int:
-        return sum(execution.num_images_left for execution in self._executions.values())
+    def _is_full(self) -> bool:
+        """Whether what is in flight fills the device's forwards and the gap that the next picture leaves."""
+        executions = self._executions.values()
+        if self._settings.max_in_flight is not None:
+            return sum(execution.num_images_left for execution in executions) >= self._settings.max_in_flight
+        rows = sum(num_rows(execution.job.request) * execution.num_images_left for execution in executions)
+        return rows >= self._tally.row_cap + CLAIMED_AHEAD_ROWS
 
     async def _start(self, lease: Lease) -> None:
         if not self._ready.is_set():  # The child died while we waited for work.
             await self._leases.give_back([lease], "drained")
             return
-        execution = Execution(lease, await self._jobs.get(lease.job_id), self._leases, self._artifacts)
+        job = await self._jobs.get(lease.job_id)
+        forecast = self._tally.costs.forecast(job.request)
+        execution = Execution(lease, job, self._leases, self._artifacts, forecast)
         logger.info("%s: started, attempt %d", lease.job_id, execution.job.attempt)
         self._executions[lease.execution_id] = execution
         self._heard_at = time.monotonic()
@@ -167,10 +183,14 @@ class Consumer:
         match message:
             case Ready(model_ids):
                 logger.info("ready with %s", ", ".join(model_ids))
+                self._tally.begin(read_catalogue(self._settings.catalogue).default_model)
                 self._ready.set()
                 self._hurry.set()
-            case Worked():
-                self._keeper.add(message)
+            case Worked() | Resident() | Measured() | Certified():
+                self._tally.hear(message)
+                if not isinstance(message, Worked):
+                    self._hurry.set()
+                    self._changed.set()
             case Finished() | Failed():
                 await self._end(message)
             case _ if execution := self._executions.get(message.execution_id):

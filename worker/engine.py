@@ -10,12 +10,11 @@ from torch import Tensor
 from contract.errors import NonFiniteLatents
 from contract.request import CompleteRequest
 from worker import batcher, stepping
-from worker.certificate import Certificate
 from worker.counters import Counters
-from worker.events import Event, Failed, Finished, Previewed, Progressed, failure_of
+from worker.events import Event, Failed, Finished, Picture, Previewed, Progressed, failure_of
 from worker.exclusive import Exclusive, WholeRun
 from worker.generation import Generation, identity, start
-from worker.images import Pixels, pixels_of
+from worker.images import Pixels
 from worker.lane import Lane, LaneKey, Measuring
 from worker.pipelines.whole import WholePipeline
 from worker.prompt_cache import PromptCache
@@ -36,6 +35,11 @@ class Models(Protocol):
 
     def release(self, model_id: str) -> None:
         """One user less."""
+        ...
+
+    @property
+    def resident(self) -> tuple[str, ...]:
+        """The models in memory."""
         ...
 
 
@@ -77,9 +81,14 @@ class Engine:
         return bool(self._generations or self._known or self._exclusive.has_work)
 
     @property
-    def certificates(self) -> tuple[Certificate, ...]:
+    def lanes(self) -> tuple[Lane, ...]:
         """Of every model and size that has been measured."""
-        return tuple(lane.certificate for lane in self._lanes.values() if lane.certificate is not None)
+        return tuple(lane for lane in self._lanes.values() if lane.certificate is not None)
+
+    @property
+    def resident(self) -> tuple[str, ...]:
+        """The models in memory."""
+        return self._models.resident
 
     # ---- taking in
 
@@ -114,9 +123,9 @@ class Engine:
 
     def _admit(self, generation: Generation, use_cache: bool) -> None:
         key = identity(generation.request)
-        pixels = self._results.get(key) if use_cache else None
-        if pixels is not None:
-            self._known += [Finished(generation_id, pixels) for generation_id in generation.ids]
+        picture = self._results.get(key) if use_cache else None
+        if picture is not None:
+            self._known += [Finished(generation_id, picture) for generation_id in generation.ids]
         elif key in self._generations:
             self._generations[key].ids += generation.ids
         else:
@@ -244,10 +253,11 @@ class Engine:
         if isinstance(pixels, Exception):
             yield from self._failed(generation, pixels)
             return
-        self._results.put(identity(generation.request), pixels)
+        picture = Picture(pixels, self._lane(generation).certificate)
+        self._results.put(identity(generation.request), picture)
         self._forget(generation)
         for generation_id in generation.ids:
-            yield Finished(generation_id, pixels)
+            yield Finished(generation_id, picture)
 
     def _previewed(self, generation: Generation) -> Iterator[Event]:
         generation.previewed_step = generation.step
@@ -261,7 +271,7 @@ class Engine:
 
     def _decoded(self, generation: Generation, latents: Tensor) -> Pixels | Exception:
         try:
-            return pixels_of(generation.pipeline.decode_latents(latents))
+            return self._lane(generation).decode(generation.pipeline, latents)
         except Exception as error:
             return error
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from contract.errors import GenerationFailed, SafelightError
+from worker.certificate import Certificate
 from worker.images import Pixels
 
 logger = logging.getLogger(__name__)
@@ -28,11 +29,22 @@ class Previewed:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
+class Picture:
+    """A picture, and how far it can be made again; None where nothing was certified.
+
+    Shapes: pixels (height, width, 3), uint8.
+    """
+
+    pixels: Pixels
+    certificate: Certificate | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class Finished:
-    """The picture is there, and the engine has forgotten it. Shapes: pixels (height, width, 3), uint8."""
+    """The picture is there, and the engine has forgotten it."""
 
     generation_id: str
-    pixels: Pixels
+    picture: Picture
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from contract.errors import GenerationFailed
 from contract.request import CompleteRequest
-from worker.events import Event, Failed, Finished, Progressed, failure_of
+from worker.events import Event, Failed, Finished, Picture, Progressed, failure_of
 from worker.images import Pixels
 from worker.pipelines.whole import WholePipeline
 
@@ -74,7 +74,7 @@ class Exclusive:
                 yield Failed(run.id, GenerationFailed("The pipeline ended without a picture."))
             case pixels:
                 self._forget(run)
-                yield Finished(run.id, pixels)
+                yield Finished(run.id, Picture(pixels))
 
     def _next(self, run: WholeRun) -> int | Pixels | Exception | None:
         if self._running:

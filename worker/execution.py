@@ -12,11 +12,13 @@ from typing import TypeVar
 
 from contract.artifact import MEDIA_TYPES, Artifact, artifact_id
 from contract.artifact_store import ArtifactStore
+from contract.costs import Forecast
 from contract.errors import StoreUnavailable
 from contract.job import Job, JobFailure
 from contract.job_store import EventName
 from contract.leases import Lease, Leases, Outcome
 from worker.messages import Generate, ImageFinished, Previewed
+from worker.step_rate import StepRate
 
 logger = logging.getLogger(__name__)
 
@@ -31,23 +33,26 @@ PATIENCE_SECONDS = 60.0
 class Execution:
     """Promise: what is written is fenced by the lease, and waits out an outage of the store instead of being lost."""
 
-    def __init__(self, lease: Lease, job: Job, leases: Leases, artifacts: ArtifactStore) -> None:
+    def __init__(
+        self, lease: Lease, job: Job, leases: Leases, artifacts: ArtifactStore, forecast: Forecast | None = None
+    ) -> None:
+        """`forecast` is what the job is predicted to need, and is believed until its own steps say better."""
         self.lease = lease
         self.job = job
         self.previews_wanted = False
         self._leases = leases
         self._artifacts = artifacts
         self._published = {artifact.index for artifact in job.images}
-        self._first_step = len(self._published) * job.request.num_inference_steps
-        self._step = self._first_step
-        self._started = time.monotonic()
+        self._step = len(self._published) * job.request.num_inference_steps
+        predicted = None if forecast is None else forecast.own_seconds / job.request.total_steps
+        self._rate = StepRate(self._step, predicted, time.monotonic())
         self._reported = 0.0
 
     @property
     def order(self) -> Generate:
         """What the child is asked to do: the images that no earlier execution has published."""
         missing = (index for index in range(self.job.request.num_images) if index not in self._published)
-        return Generate(self.lease.execution_id, self.job.request, tuple(missing))
+        return Generate(self.lease.execution_id, self.job.request, tuple(missing), use_cache=not self.job.no_store)
 
     @property
     def num_images_left(self) -> int:
@@ -61,6 +66,7 @@ class Execution:
         if now - self._reported < REPORT_INTERVAL_SECONDS:
             return
         self._reported = now
+        self._rate.saw(step, now)
         await self._report("progress", {**self._progress(), "eta_seconds": self._eta_seconds()})
 
     async def preview(self, message: Previewed) -> None:
@@ -112,9 +118,7 @@ class Execution:
         return {"step": self._step, "total_steps": total, "fraction": round(self._step / total, 4)}
 
     def _eta_seconds(self) -> float | None:
-        done = self._step - self._first_step
-        left = self.job.request.total_steps - self._step
-        return round((time.monotonic() - self._started) / done * left, 3) if done else None
+        return self._rate.eta_seconds(self.job.request.total_steps - self._step)
 
     async def _report(self, name: EventName, data: dict[str, object]) -> None:
         try:

@@ -7,12 +7,15 @@ from collections.abc import Callable
 from redis.exceptions import RedisError
 
 from contract.artifact_store import ArtifactStore
+from contract.certificates import Certificates
+from contract.costs import Costs
 from contract.errors import UnknownJob
 from contract.job_store import JobStore
 from contract.leases import Leases
 from contract.liveness import Liveness
-from worker.messages import Worked
+from contract.store_connection import StoreConnection
 from worker.rq_worker import RQWorker
+from worker.settings import WorkerSettings
 from worker.tally import Tally
 
 logger = logging.getLogger(__name__)
@@ -29,28 +32,31 @@ class Keeper:
     def __init__(
         self,
         worker: str,
+        settings: WorkerSettings,
+        connection: StoreConnection,
         *,
         leases: Leases,
         jobs: JobStore,
-        liveness: Liveness,
         artifacts: ArtifactStore,
-        rq_worker: RQWorker,
+        tally: Tally,
     ) -> None:
         self._worker = worker
         self._leases = leases
         self._jobs = jobs
-        self._liveness = liveness
+        self._liveness = Liveness(connection, lease_seconds=settings.lease_seconds)
+        self._costs = Costs(connection)
+        self._certificates = Certificates(connection, lease_seconds=settings.lease_seconds)
         self._artifacts = artifacts
-        self._rq_worker = rq_worker
-        self._tally = Tally(worker)
-
-    def add(self, work: Worked) -> None:
-        """Adds to what this worker has done."""
-        self._tally.add(work)
+        self._rq_worker = RQWorker(settings.store_url, worker, settings.lease_seconds)
+        self._tally = tally
 
     async def beat(self, *, busy: bool) -> None:
-        """Says that this worker is alive, to the service and to RQ's tools."""
+        """Says that this worker is alive and what it knows, to the service and to RQ's tools."""
         await self._liveness.beat(self._tally.pulse())
+        await self._certificates.report(self._worker, self._tally.certificates)
+        if self._tally.costs.costs:
+            await self._costs.report(self._worker, list(self._tally.costs.costs.values()))
+            await self._jobs.weigh(self._tally.costs)
         await self._tell_rq(lambda: self._rq_worker.beat(busy=busy))
 
     async def count(self, *, succeeded: bool) -> None:

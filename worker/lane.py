@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from contract.costs import Cost
 from worker.bucket import Bucket, Row
 from worker.certificate import Certificate, Shape
-from worker.pace import Pace
+from worker.images import Pixels, pixels_of
+from worker.pace import Pace, blend
 from worker.stepwise_pipeline import StepwisePipeline
 
 Measuring = Iterator[Certificate | None]
@@ -38,6 +40,7 @@ class Lane:
         self.certificate: Certificate | None = None
         self.pace = Pace({1: 0.0})
         """Until the certificate is there, what one size more took to measure."""
+        self._seconds_per_decode = 0.0
         self._measuring: Measuring | None = measuring
         self._device = device
         self._buckets: dict[int, Bucket] = {}
@@ -57,11 +60,26 @@ class Lane:
         """What the lane's next turn takes at most, as far as is known; two forwards are as rare as a cap of one row."""
         return self.pace.seconds_of(self.pace.row_cap)
 
+    @property
+    def cost(self) -> Cost:
+        """What has been measured, as the price of work."""
+        alone = self.pace.seconds_of(self.pace.size_for(2))
+        key = self.key
+        return Cost(key.model, key.height, key.width, self.pace.seconds_per_row, alone, self._seconds_per_decode)
+
     def forward(self, pipeline: StepwisePipeline, rows: Sequence[Row]) -> Tensor:
         """The network's output for each row, (B, C, H, W), in as many forwards as the cap on rows asks for."""
         cap = self.pace.row_cap
         parts = [self._forward(pipeline, rows[start : start + cap]) for start in range(0, len(rows), cap)]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def decode(self, pipeline: StepwisePipeline, latents: Tensor) -> Pixels:
+        """The picture of latents (1, C, H, W); always one at a time, as the bits depend on how many there are."""
+        started_at = time.perf_counter()
+        pixels = pixels_of(pipeline.decode_latents(latents))
+        seconds = time.perf_counter() - started_at
+        self._seconds_per_decode = blend(self._seconds_per_decode or seconds, seconds)
+        return pixels
 
     def forget_rows(self) -> None:
         """Lets go of the rows that fill up forwards; one of them may be what makes forwards fail."""

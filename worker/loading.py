@@ -1,4 +1,4 @@
-"""Where a model's files come from: a folder, the hub at one commit, an installed package. And which are loaded."""
+"""Where a model's files come from: a folder, the hub at one commit, an installed package."""
 
 import hashlib
 import importlib.util
@@ -13,10 +13,11 @@ from torch import Tensor
 from contract.catalogue import Catalogue, HubSource, LocalSource, ModelSpec, PackagedWeights
 from contract.errors import ModelUnavailable
 from worker.components import ModelFolder
-from worker.devices import Placement, choose_placement
+from worker.devices import Placement
 from worker.pipelines import PIPELINES
 from worker.pipelines.whole import WholePipeline
 from worker.stepwise_pipeline import StepwisePipeline
+from worker.weights import VARIANTS, expected_bytes
 
 HUB_FILES = [
     "model_index.json",
@@ -34,32 +35,25 @@ HUB_FILES = [
 WHOLE_HUB_FILES = ["model_index.json", *(f"*/*.{suffix}" for suffix in ("json", "safetensors", "txt", "model"))]
 """The same for a pipeline that is run whole, whose parts have any names."""
 
-HUB_VARIANTS = ["*.fp16*.*", "*.bf16*.*", "*.non_ema.*"]
-"""Second copies of the weights, which nothing here reads."""
+HUB_VARIANTS = list(VARIANTS)
 
 HUB_PATIENCE_SECONDS = 5.0
 
 
 class PipelineLoader:
-    """The models of the catalogue, each loaded when it is first asked for, and kept."""
+    """The models of a catalogue on one device; which of them are kept is for `Residency` to say."""
 
-    def __init__(self, catalogue: Catalogue, placement: Placement | None = None) -> None:
+    def __init__(self, catalogue: Catalogue, placement: Placement) -> None:
         self._catalogue = catalogue
-        self._placement = placement or choose_placement()
-        self._pipelines: dict[str, StepwisePipeline | WholePipeline] = {}
+        self._placement = placement
 
-    def acquire(self, model_id: str) -> StepwisePipeline | WholePipeline:
-        """As calling it."""
-        return self(model_id)
+    def load(self, model_id: str) -> StepwisePipeline | WholePipeline:
+        """The model with this id, loaded anew. Raises: UnknownModel, ModelUnavailable."""
+        return load_model(self._catalogue.find(model_id), self._placement)
 
-    def release(self, model_id: str) -> None:
-        """Does nothing: models are kept."""
-
-    def __call__(self, model_id: str) -> StepwisePipeline | WholePipeline:
-        """The model with this id. Raises: UnknownModel, ModelUnavailable."""
-        if model_id not in self._pipelines:
-            self._pipelines[model_id] = load_model(self._catalogue.find(model_id), self._placement)
-        return self._pipelines[model_id]
+    def expected_bytes(self, model_id: str) -> int:
+        """What the model's weights will take, as its files say. Raises: UnknownModel, ModelUnavailable."""
+        return expected_bytes(model_path(self._catalogue.find(model_id).source), self._placement)
 
 
 def load_pipeline(spec: ModelSpec, placement: Placement) -> StepwisePipeline:

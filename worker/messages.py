@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from contract.certificates import ModelCertificate
+from contract.costs import Cost
 from contract.job import JobFailure
 from contract.request import CompleteRequest
 
@@ -10,11 +12,15 @@ from contract.request import CompleteRequest
 
 @dataclass(frozen=True, slots=True)
 class Generate:
-    """Make the images `indexes` of a request; those not named are stored already."""
+    """Make the images `indexes` of a request; those not named are stored already.
+
+    `use_cache` says whether pictures that were made before may be given, and these may be given to others.
+    """
 
     execution_id: str
     request: CompleteRequest
     indexes: tuple[int, ...]
+    use_cache: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,5 +109,27 @@ class Worked:
     num_rows: int
 
 
+@dataclass(frozen=True, slots=True)
+class Resident:
+    """The models that are in memory now, all of them."""
+
+    model_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the child has measured of its costs; what it has said of other models and sizes still holds."""
+
+    costs: tuple[Cost, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """What the child has proven of its models, all of it."""
+
+    certificates: tuple[ModelCertificate, ...]
+
+
 ToChild = Generate | Abort | SetPreviews
-ToParent = Ready | Progressed | Previewed | ImageFinished | Warned | Finished | Failed | Worked
+OfWorker = Worked | Resident | Measured | Certified
+ToParent = Ready | Progressed | Previewed | ImageFinished | Warned | Finished | Failed | OfWorker

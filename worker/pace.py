@@ -9,6 +9,11 @@ SMOOTHING = 0.1
 """Weight of the newest measurement."""
 
 
+def blend(known: float, seen: float) -> float:
+    """What is known of a duration, after it was seen once more."""
+    return known + SMOOTHING * (seen - known)
+
+
 class Pace:
     """Seconds of one forward by its number of rows. Not for several threads."""
 
@@ -41,7 +46,7 @@ class Pace:
 
     def note(self, size: int, seconds: float) -> None:
         """Takes a new measurement in; the cap follows."""
-        self._seconds[size] += SMOOTHING * (seconds - self._seconds[size])
+        self._seconds[size] = blend(self._seconds[size], seconds)
         self._row_cap = self._profitable()
 
     def best_size(self, rows_that_fit: Mapping[int, int]) -> int | None:

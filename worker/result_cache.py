@@ -3,29 +3,29 @@
 from collections import OrderedDict
 from collections.abc import Hashable
 
-from worker.images import Pixels
+from worker.events import Picture
 
 
 class ResultCache:
-    """Pixels by what they depend on, at most `max_bytes` of them; the least recently used go first. 0 keeps nothing."""
+    """Pictures by what they depend on, at most `max_bytes` of pixels; the least recently used go first. 0 keeps none."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._num_bytes = 0
-        self._pixels: OrderedDict[Hashable, Pixels] = OrderedDict()
+        self._pictures: OrderedDict[Hashable, Picture] = OrderedDict()
 
-    def get(self, key: Hashable) -> Pixels | None:
+    def get(self, key: Hashable) -> Picture | None:
         """The picture, if it is remembered."""
-        if key in self._pixels:
-            self._pixels.move_to_end(key)
-        return self._pixels.get(key)
+        if key in self._pictures:
+            self._pictures.move_to_end(key)
+        return self._pictures.get(key)
 
-    def put(self, key: Hashable, pixels: Pixels) -> None:
+    def put(self, key: Hashable, picture: Picture) -> None:
         """Remembers a picture that fits, at the cost of older ones."""
-        if pixels.nbytes > self._max_bytes or key in self._pixels:
+        if picture.pixels.nbytes > self._max_bytes or key in self._pictures:
             return
-        self._pixels[key] = pixels
-        self._num_bytes += pixels.nbytes
+        self._pictures[key] = picture
+        self._num_bytes += picture.pixels.nbytes
         while self._num_bytes > self._max_bytes:
-            _, oldest = self._pixels.popitem(last=False)
-            self._num_bytes -= oldest.nbytes
+            _, oldest = self._pictures.popitem(last=False)
+            self._num_bytes -= oldest.pixels.nbytes

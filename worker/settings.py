@@ -19,8 +19,23 @@ class WorkerSettings(Settings):
     result_cache_bytes: int = Field(
         default=0, ge=0, description="Memory for finished pictures, which equal requests get at once; 0 keeps none."
     )
-    max_in_flight: int = Field(
-        default=4, ge=1, description="A worker takes another job while it has fewer images than this in flight."
+    max_in_flight: int | None = Field(
+        default=None,
+        ge=1,
+        description="A worker takes another job while it has fewer images than this in flight; by default, while its "
+        "forwards have room.",
+    )
+    model_bytes: int | None = Field(
+        default=None,
+        ge=1,
+        description="Bytes that the weights of all models in memory may have; the least recently used go first. By "
+        "default half of the device's memory.",
+    )
+    routing_patience_seconds: float = Field(
+        default=5,
+        ge=0,
+        description="For this long a waiting job may be overtaken by one of the next 15 whose model a worker has in "
+        "memory.",
     )
     drain_seconds: float = Field(
         default=5, ge=0, description="How long a stopping worker works on; what is not done then is queued again."

@@ -62,6 +62,11 @@ class StepwisePipeline(Protocol):
         """Whether the network takes the guidance scale as an input, and so needs no row without the prompt."""
         ...
 
+    @property
+    def num_bytes(self) -> int:
+        """What its weights take on the device."""
+        ...
+
     def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:
         """The conditioning of one row; `negative` says that it is what the picture must not show."""
         ...

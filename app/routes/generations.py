@@ -10,7 +10,7 @@ from app.dependencies import Presenter, PresenterOf, ResourcesOf
 from app.error_responses import documented
 from app.errors import BodyTooLarge, MalformedJSON, UnsupportedMediaType
 from app.json_bodies import JSONRoute
-from app.prefer import preferred_wait
+from app.prefer import forbids_storing, preferred_wait
 from app.resources import Resources
 from app.responses import JOB_ID, JobShown
 from app.waiting import disconnected, ended, first_of, follow
@@ -45,6 +45,15 @@ IdempotencyKey = Annotated[
         max_length=255,
         description="The same key and body give the same job for 24 hours, however often they are sent.",
         examples=["order-42"],
+    ),
+]
+CacheControl = Annotated[
+    list[str] | None,
+    Header(
+        alias="Cache-Control",
+        description="`no-store` has the pictures made anew, and keeps them out of the cache from which equal requests "
+        "are answered; they are still artifacts of this job. Other directives are passed over.",
+        examples=["no-store"],
     ),
 ]
 
@@ -88,12 +97,19 @@ async def create_generation(
     presenter: PresenterOf,
     prefer: PreferHeader = None,
     idempotency_key: IdempotencyKey = None,
+    cache_control: CacheControl = None,
 ) -> JobShown:
     """Accept a prompt as a job, and wait for its end if the client prefers that."""
     wait_seconds = preferred_wait(prefer or ())
     complete = resources.catalogue.resolve(generation)
+    costs = await resources.costs.read()
     admission = await resources.job_store.admit(
-        generation, complete, max_queued=resources.settings.max_queued_jobs, idempotency_key=idempotency_key
+        generation,
+        complete,
+        max_queued=resources.settings.max_queued_jobs,
+        idempotency_key=idempotency_key,
+        no_store=forbids_storing(cache_control or ()),
+        forecast=costs.forecast(complete),
     )
     response.headers["Location"] = f"{request.scope.get('root_path', '')}/v1/jobs/{admission.job.id}"
     if wait_seconds is None:

@@ -8,6 +8,7 @@ ScriptName = Literal[
     "cancel",
     "claim",
     "delete",
+    "foresee",
     "give_back",
     "publish_image",
     "reap",
@@ -15,6 +16,7 @@ ScriptName = Literal[
     "report",
     "settle",
     "warn",
+    "weigh",
 ]
 
 

@@ -1,6 +1,8 @@
 -- Accept a job once, however often this call is repeated.
 -- ARGV: job id, idempotency key ('' = none), fingerprint, idempotency seconds, max queued,
---       request as JSON, total steps, then the fields and values of RQ's hash
+--       request as JSON, total steps, model, no_store ('1' | ''),
+--       microseconds of device time that the job is predicted to need, and of its own run on an idle worker ('' = unknown),
+--       then the fields and values of RQ's hash
 -- Returns {'created' | 'existing' | 'conflict' | 'full', job id or ''}
 local id, key, fingerprint = ARGV[1], ARGV[2], ARGV[3]
 if redis.call('EXISTS', job_key(id)) == 1 then return {'created', id} end
@@ -15,11 +17,22 @@ if depth >= tonumber(ARGV[5]) then return {'full', ''} end
 local sequence = redis.call('INCR', 'safelight:sequence')
 redis.call('HSET', job_key(id),
     'status', 'queued', 'sequence', sequence, 'request', ARGV[6], 'total_steps', ARGV[7], 'step', 0, 'attempt', 0,
-    'created_at', seconds(clock()), 'idempotency_key', key, 'admitted_position', depth + 1)
+    'created_at', seconds(clock()), 'idempotency_key', key, 'admitted_position', depth + 1, 'model', ARGV[8],
+    'no_store', ARGV[9], 'work', ARGV[10])
+if ARGV[10] == '' then
+    redis.call('ZADD', UNWEIGHED, sequence, id)
+else
+    local workers = num_workers()
+    if workers > 0 and redis.call('ZCOUNT', UNWEIGHED, '-inf', sequence) == 0 then
+        local wait = (waiting_before(sequence) + running_work()) / workers
+        redis.call('HSET', job_key(id), 'admitted_eta_seconds', seconds((wait + tonumber(ARGV[11])) / 1000000))
+    end
+    add_waiting(sequence, tonumber(ARGV[10]))
+end
 redis.call('ZADD', status_key('queued'), sequence, id)
 redis.call('ZADD', 'safelight:jobs', sequence, id)
 redis.call('SADD', 'rq:queues', QUEUE)
-redis.call('HSET', rq_key(id), unpack(ARGV, 8))
+redis.call('HSET', rq_key(id), unpack(ARGV, 12))
 redis.call('RPUSH', QUEUE, id)
 if key ~= '' then
     redis.call('HSET', idempotency_key(key), 'fingerprint', fingerprint, 'job_id', id)

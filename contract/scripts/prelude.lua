@@ -6,6 +6,8 @@ local WIP = 'rq:wip:generations'
 local LEASES = 'safelight:leases'        -- zset: job id by the time at which its lease ends
 local EXPIRING = 'safelight:expiring'    -- zset: id of an ended job by the time at which it may be removed
 local STATISTICS = 'safelight:statistics' -- hash: counters and histogram buckets over all jobs
+local WORK = 'safelight:work'            -- hash: predicted microseconds of device time of the jobs that wait or run
+local UNWEIGHED = 'safelight:unweighed'  -- zset: id of a waiting or running job of unknown work by its sequence
 
 local function job_key(id) return 'safelight:job:' .. id end
 local function rq_key(id) return 'rq:job:' .. id end
@@ -27,11 +29,68 @@ local function emit(id, event, data)
     redis.call('XADD', events_key(id), '*', 'event', event, 'data', data)
 end
 
+-- The work that waits is kept as sums over blocks of RADIX^level sequences, and what has become 0 is removed: so a job
+-- that leaves takes out what it put in, wherever it stood, and the work in front of any job is a fixed number of fields.
+local RADIX, LEVELS = 32, 6
+
+local function add_work(field, micros)
+    if micros == 0 then return end
+    if redis.call('HINCRBY', WORK, field, string.format('%.0f', micros)) == 0 then redis.call('HDEL', WORK, field) end
+end
+
+local function add_waiting(sequence, micros)
+    for level = 0, LEVELS - 1 do add_work(level .. ':' .. math.floor(sequence / RADIX ^ level), micros) end
+end
+
+-- What the jobs of lower sequence that wait are predicted to need.
+local function waiting_before(sequence)
+    local fields, micros = {'0:0'}, 0
+    for level = 0, LEVELS - 1 do
+        local block = math.floor(sequence / RADIX ^ level)
+        for before = block - block % RADIX, block - 1 do fields[#fields + 1] = level .. ':' .. before end
+    end
+    for at, found in ipairs(redis.call('HMGET', WORK, unpack(fields))) do
+        if found and at > 1 then micros = micros + tonumber(found) end
+    end
+    return micros
+end
+
+local function running_work() return tonumber(redis.call('HGET', WORK, 'running') or '0') end
+
+local function num_workers()
+    local alive = 0
+    for _, name in ipairs(redis.call('SMEMBERS', 'safelight:workers')) do
+        alive = alive + redis.call('EXISTS', 'safelight:worker:' .. name)
+    end
+    return alive
+end
+
+-- What a running job of this record {work, step, total steps} has still to do.
+local function work_left(job)
+    return math.floor((tonumber(job[1] or '') or 0) * (1 - tonumber(job[2]) / tonumber(job[3])))
+end
+
+local function set_running_work(id, micros)
+    local before = tonumber(redis.call('HGET', job_key(id), 'work_left') or '0')
+    add_work('running', micros - before)
+    redis.call('HSET', job_key(id), 'work_left', string.format('%.0f', micros))
+end
+
+-- Takes a job's work from where it stands and puts it where it will.
+local function carry_work(id, from, to, sequence)
+    local work = tonumber(redis.call('HGET', job_key(id), 'work') or '') or 0
+    if from == 'queued' then add_waiting(sequence, -work) end
+    if to == 'queued' then add_waiting(sequence, work) end
+    if from == 'running' or to == 'running' then set_running_work(id, to == 'running' and work or 0) end
+    if to ~= 'queued' and to ~= 'running' then redis.call('ZREM', UNWEIGHED, id) end
+end
+
 local function move(id, status)
     local was = redis.call('HMGET', job_key(id), 'status', 'sequence')
     redis.call('ZREM', status_key(was[1]), id)
     redis.call('ZADD', status_key(status), was[2], id)
     redis.call('HSET', job_key(id), 'status', status)
+    carry_work(id, was[1], status, tonumber(was[2]))
 end
 
 -- Whether this execution still owns the job: the fence in front of everything that an execution writes.

@@ -4,5 +4,6 @@
 local id = ARGV[1]
 if not holds(id, ARGV[2]) then return 0 end
 redis.call('HSET', job_key(id), 'step', ARGV[3], 'eta_seconds', ARGV[4])
+set_running_work(id, work_left(redis.call('HMGET', job_key(id), 'work', 'step', 'total_steps')))
 for at = 5, #ARGV, 2 do emit(id, ARGV[at], ARGV[at + 1]) end
 return 1

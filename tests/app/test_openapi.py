@@ -78,6 +78,7 @@ def test_what_every_operation_may_answer(document: Document) -> None:
         ("/v1/jobs/{job_id}/events", "get"): {"200", "404", "422", "500", "503"},
         ("/v1/artifacts/{artifact_id}", "get"): {"200", "206", "304", "404", "416", "500", "503"},
         ("/v1/artifacts/{artifact_id}", "head"): {"200", "304", "404", "500", "503"},
+        ("/v1/models/{model_id}", "get"): {"200", "404", "500", "503"},
         ("/readyz", "get"): {"200", "500", "503"},
     }
     found = {(path, method): set(operation["responses"]) for path, method, operation in operations(document)}

@@ -108,6 +108,17 @@ async def test_workers_say_what_they_have_done(client: httpx.AsyncClient, connec
         assert sample(samples, f"safelight_worker_{name}", worker="w1") == value
 
 
+async def test_models_in_memory_are_counted_over_workers(
+    client: httpx.AsyncClient, connection: StoreConnection
+) -> None:
+    liveness = Liveness(connection, lease_seconds=15)
+    await liveness.beat(Pulse("w1", 0, 0, 0, 0.0, ("a", "b")))
+    await liveness.beat(Pulse("w2", 0, 0, 0, 0.0, ("a",)))
+    samples = await scrape(client)
+    for model, num_workers in {"a": 2, "b": 1}.items():
+        assert sample(samples, "safelight_model_resident", model=model) == num_workers
+
+
 async def test_openmetrics_is_spoken_too(client: httpx.AsyncClient, job_store: JobStore) -> None:
     response = await client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
     assert response.headers["content-type"].startswith("application/openmetrics-text")

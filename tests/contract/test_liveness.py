@@ -4,7 +4,7 @@ from contract.liveness import Liveness, Pulse
 from contract.store_connection import StoreConnection
 from tests.waiting import wait_until_async
 
-PULSE = Pulse(worker="w", num_steps=5, num_forwards=3, num_rows=6, steps_per_second=2.5)
+PULSE = Pulse(worker="w", num_steps=5, num_forwards=3, num_rows=6, steps_per_second=2.5, resident=("a", "b"))
 
 
 async def test_a_beating_worker_is_alive_until_it_departs(liveness: Liveness) -> None:

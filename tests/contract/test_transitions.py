@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from hypothesis.strategies import sampled_from
 
+from contract.costs import Forecast
 from contract.errors import JobNotEnded, UnknownJob
 from contract.job import ENDED, TRANSITIONS, Job, JobStatus
 from contract.job_store import JobStore
@@ -20,6 +21,7 @@ from tests.conftest import complete_request
 
 STATUSES: tuple[JobStatus, ...] = get_args(JobStatus)
 REQUEST = GenerationRequest(prompt="x")
+ONE_SECOND = Forecast(work_seconds=1.0, own_seconds=1.0)
 
 
 async def in_status(job_store: JobStore, leases: Leases, status: JobStatus) -> tuple[Job, Lease]:
@@ -84,7 +86,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule()
     def admit(self) -> None:
-        job = self.run(self.job_store.admit(REQUEST, complete_request(), max_queued=999)).job
+        job = self.run(self.job_store.admit(REQUEST, complete_request(), max_queued=999, forecast=ONE_SECOND)).job
         self.status[job.id], self.attempts[job.id] = "queued", 0
         self.queue.append(job.id)
 
@@ -157,6 +159,10 @@ class StoreMachine(RuleBasedStateMachine):
         self.run(self.job_store.delete(lease.job_id))
         del self.status[lease.job_id]
 
+    async def waiting_seconds(self) -> float:
+        work = await self.connection.redis.hgetall("safelight:work")
+        return sum(int(micros) for field, micros in work.items() if field.startswith("0:")) / 1e6
+
     @invariant()
     def the_store_agrees(self) -> None:
         if not hasattr(self, "status"):
@@ -165,6 +171,8 @@ class StoreMachine(RuleBasedStateMachine):
             job = self.run(self.job_store.get(job_id))
             assert job.status == ("running" if status == "to be cancelled" else status)
             assert job.attempt == self.attempts[job_id]
+        assert self.run(self.job_store.outlook()).running_seconds == len(self.holder)
+        assert self.run(self.waiting_seconds()) == len(self.queue)
         counts = self.run(self.job_store.counts())
         assert sum(counts.values()) == len(self.status)
         assert self.run(self.job_store.queue_positions(self.queue)) == {

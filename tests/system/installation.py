@@ -88,10 +88,12 @@ class Installation:
     def artifacts(self) -> ArtifactStore:
         return ArtifactStore((self.home / "artifacts").as_uri())
 
-    async def submit(self, **changes: object) -> str:
+    async def submit(self, *, no_store: bool = False, **changes: object) -> str:
         """Admits a request, and returns the job's id."""
         complete = complete_request(**changes)
-        admission = await self.jobs.admit(GenerationRequest(prompt=complete.prompt), complete, max_queued=1000)
+        admission = await self.jobs.admit(
+            GenerationRequest(prompt=complete.prompt), complete, max_queued=1000, no_store=no_store
+        )
         return admission.job.id
 
     async def until(self, job_id: str, *statuses: str, timeout_seconds: float = 60) -> Job:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from contract.catalogue import Defaults, Family, Limits, LocalSource, ModelSpec
 from contract.request import CompleteRequest
-from worker.certificate import Certificate
+from worker.certificate import Certificate, Setting
 from worker.devices import Placement
 from worker.engine import Certify, Engine
 from worker.events import Event, Finished
@@ -48,6 +48,10 @@ class Wrapped:
     @property
     def embeds_guidance(self) -> bool:
         return self.inner.embeds_guidance
+
+    @property
+    def num_bytes(self) -> int:
+        return self.inner.num_bytes
 
     def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:
         return self.inner.encode_prompt(prompt, negative=negative)
@@ -113,12 +117,19 @@ def asked(**changes: object) -> CompleteRequest:
     return CompleteRequest.model_validate(usual | changes)
 
 
+SETTING = Setting(device="cpu", dtype="float32", layout="contiguous", num_threads=1, compiled=False, torch="2")
+
+
 class Held:
     """Loaded models that nobody may evict, and how many users each has."""
 
     def __init__(self, pipelines: Mapping[str, StepwisePipeline | WholePipeline]) -> None:
         self.num_users = dict.fromkeys(pipelines, 0)
         self._pipelines = pipelines
+
+    @property
+    def resident(self) -> tuple[str, ...]:
+        return tuple(self._pipelines)
 
     def acquire(self, model_id: str) -> StepwisePipeline | WholePipeline:
         self.num_users[model_id] += 1
@@ -133,7 +144,7 @@ def sizes(*buckets: int) -> Certify:
 
     def certify(key: LaneKey, pipeline: StepwisePipeline) -> Measuring:
         seconds = tuple(0.001 * (1 + size / max(buckets)) for size in buckets)
-        yield Certificate(key.model, key.height, key.width, {}, buckets, seconds)
+        yield Certificate(key.model, key.height, key.width, SETTING, buckets, seconds)
 
     return certify
 
@@ -151,7 +162,7 @@ def run(engine: Engine) -> list[Event]:
 
 
 def pictures(events: Iterable[Event]) -> Mapping[str, Pixels]:
-    return {event.generation_id: event.pixels for event in events if isinstance(event, Finished)}
+    return {event.generation_id: event.picture.pixels for event in events if isinstance(event, Finished)}
 
 
 def alone(pipeline: StepwisePipeline, request: CompleteRequest, *buckets: int) -> Pixels:

@@ -7,10 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.worker.engines import CPU, Held, Wrapped, asked, pictures, run
+from tests.worker.engines import CPU, SETTING, Held, Wrapped, asked, pictures, run
 from worker.certificate import Certificate, Probed, Shape, certify, probe
 from worker.certifier import Certifier
 from worker.engine import Engine
+from worker.events import Finished
 from worker.pace import Pace
 from worker.stepwise_pipeline import Conditioning, StepwisePipeline
 
@@ -38,7 +39,7 @@ def depends_on_slot(latents: Tensor, timesteps: Tensor, conditioning: Conditioni
 
 def certified(forward: object, sizes: Sequence[int] = (1, 2, 3, 4, 6, 8)) -> Certificate:
     probes = [Probed(one.size, one.outputs, 0.001 + 0.001 * one.size) for one in probe_all(forward, sizes)]
-    return certify("tiny", 64, 64, {}, probes)
+    return certify("tiny", 64, 64, SETTING, probes)
 
 
 def probe_all(forward: object, sizes: Sequence[int]) -> list[Probed]:
@@ -74,9 +75,9 @@ def test_a_size_whose_slots_disagree_is_in_no_class() -> None:
 
 
 def test_the_digest_is_of_the_promise_and_not_of_the_clock() -> None:
-    slow = Certificate("tiny", 64, 64, {"num_threads": 2}, (1, 2), (1.0, 2.0))
-    fast = Certificate("tiny", 64, 64, {"num_threads": 2}, (1, 2), (0.1, 0.2))
-    other = Certificate("tiny", 64, 64, {"num_threads": 1}, (1, 2), (0.1, 0.2))
+    slow = Certificate("tiny", 64, 64, SETTING, (1, 2), (1.0, 2.0))
+    fast = Certificate("tiny", 64, 64, SETTING, (1, 2), (0.1, 0.2))
+    other = Certificate("tiny", 64, 64, SETTING._replace(num_threads=9), (1, 2), (0.1, 0.2))
     assert slow.digest == fast.digest != other.digest
 
 
@@ -96,9 +97,11 @@ def test_what_was_measured_once_is_known_at_the_next_start(pipeline: StepwisePip
         engine.add("one", asked(num_inference_steps=2))
         run(engine)
         assert counting.num_forwards == (2 if attempt else 2 + 3 * 2)
-        certificates += engine.certificates
-    assert certificates[0] == certificates[1]
-    assert certificates[0].setting["dtype"] == "float32"
+        certificates += [lane.certificate for lane in engine.lanes]
+    first, second = certificates
+    assert first is not None
+    assert first == second
+    assert first.setting.dtype == "float32"
 
 
 def test_a_damaged_file_is_measured_again(pipeline: StepwisePipeline, tmp_path: Path) -> None:
@@ -111,7 +114,7 @@ def test_a_damaged_file_is_measured_again(pipeline: StepwisePipeline, tmp_path: 
     again = Engine(Held({"tiny": pipeline}), certifier)
     again.add("one", asked(num_inference_steps=1))
     run(again)
-    assert again.certificates == engine.certificates
+    assert [lane.certificate for lane in again.lanes] == [lane.certificate for lane in engine.lanes]
 
 
 def test_certified_sizes_keep_their_promise(pipeline: StepwisePipeline, tmp_path: Path) -> None:
@@ -121,8 +124,9 @@ def test_certified_sizes_keep_their_promise(pipeline: StepwisePipeline, tmp_path
     crowd = engine()
     for seed in range(7):
         crowd.add(str(seed), asked(seed=seed, guidance_scale=1.0 + seed % 2, num_inference_steps=2 + seed % 3))
-    together = pictures(run(crowd))
-    assert {certificate.reproducibility for certificate in crowd.certificates} == {"exact"}
+    events = run(crowd)
+    together = pictures(events)
+    assert {event.picture.certificate.reproducibility for event in events if isinstance(event, Finished)} == {"exact"}
     for seed in range(7):
         lonely = engine()
         lonely.add("one", asked(seed=seed, guidance_scale=1.0 + seed % 2, num_inference_steps=2 + seed % 3))

@@ -20,8 +20,8 @@ def test_every_step_is_told_once_and_the_picture_last(pipeline: StepwisePipeline
     *progress, finished = run(engine)
     assert progress == [Progressed("one", step) for step in range(1, 6)]
     assert isinstance(finished, Finished)
-    assert finished.pixels.shape == (64, 64, 3)
-    assert finished.pixels.dtype == np.uint8
+    assert finished.picture.pixels.shape == (64, 64, 3)
+    assert finished.picture.pixels.dtype == np.uint8
 
 
 def test_counters(pipeline: StepwisePipeline) -> None:

@@ -43,7 +43,7 @@ def test_it_is_the_picture_that_the_pipeline_makes(engine: Engine, whole: WholeP
     *progress, finished = run(engine)
     assert progress == [Progressed("one", step) for step in (1, 2, 3)]
     assert isinstance(finished, Finished)
-    assert np.array_equal(finished.pixels, whole.generate(request, lambda step: True))
+    assert np.array_equal(finished.picture.pixels, whole.generate(request, lambda step: True))
     assert warnings == whole.warnings(request)
     assert models.num_users == {"whole": 0, "tiny": 0}
 

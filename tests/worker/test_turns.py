@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 import torch
 
-from tests.worker.engines import asked, engine_of, run
+from tests.worker.engines import SETTING, asked, engine_of, run
 from worker.batcher import PATIENCE, deadline, select
 from worker.certificate import Certificate, Shape
 from worker.events import Finished
@@ -22,7 +22,7 @@ SHAPE = Shape((4, 8, 8), (16, 32), None)
 
 def lane(name: str, seconds: float) -> Lane:
     key = LaneKey(name, 64, 64, SHAPE)
-    made = Lane(key, iter([Certificate(name, 64, 64, {}, (1,), (seconds,))]), torch.device("cpu"))
+    made = Lane(key, iter([Certificate(name, 64, 64, SETTING, (1,), (seconds,))]), torch.device("cpu"))
     made.measure()
     return made
 

@@ -12,6 +12,7 @@ from worker.latents import draw_noise, latents_shape
 from worker.stepwise_pipeline import Conditioning, PromptEmbeds
 from worker.text import Reader
 from worker.trained_noise import TrainedNoise, read_trained_noise
+from worker.weights import weight_bytes
 
 MAX_SEQUENCE_LENGTH = 512
 """Tokens that T5 reads, as in `FluxPipeline`."""
@@ -73,6 +74,11 @@ class Flux:
     def embeds_guidance(self) -> bool:
         """Whether the network takes the guidance scale as an input: what was distilled from guided pictures does."""
         return bool(self._transformer.config.guidance_embeds)
+
+    @property
+    def num_bytes(self) -> int:
+        """What its weights take on the device."""
+        return weight_bytes(self._clip.text_encoder, self._t5.text_encoder, self._transformer, self._vae)
 
     def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:
         """T5's states, and CLIP's summary as the pooled embedding; what counts as read is what T5 reads."""

@@ -14,6 +14,7 @@ from worker.latents import draw_noise, latents_shape
 from worker.stepwise_pipeline import Conditioning, PromptEmbeds
 from worker.text import tokenize
 from worker.trained_noise import TrainedNoise, read_trained_noise
+from worker.weights import weight_bytes
 
 
 class StableDiffusion:
@@ -76,6 +77,11 @@ class StableDiffusion:
     def embeds_guidance(self) -> bool:
         """Whether the network takes the guidance scale as an input: these do not."""
         return False
+
+    @property
+    def num_bytes(self) -> int:
+        """What its weights take on the device."""
+        return weight_bytes(self._text_encoder, self._unet, self._vae)
 
     def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:
         """The last hidden state of every token, padding included."""

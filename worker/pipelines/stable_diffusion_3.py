@@ -14,6 +14,7 @@ from worker.latents import draw_noise, latents_shape
 from worker.stepwise_pipeline import Conditioning, PromptEmbeds
 from worker.text import Reader, Tokens
 from worker.trained_noise import TrainedNoise, read_trained_noise
+from worker.weights import weight_bytes
 
 MAX_SEQUENCE_LENGTH = 256
 """Tokens that T5 reads, as in `StableDiffusion3Pipeline`."""
@@ -81,6 +82,11 @@ class StableDiffusion3:
         """Whether the network takes the guidance scale as an input: these do not."""
         return False
 
+    @property
+    def num_bytes(self) -> int:
+        """What its weights take on the device."""
+        return weight_bytes(*_encoders(self._readers), self._transformer, self._vae)
+
     def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:
         """The states of CLIP, widened with zeros to those of T5, and T5's behind them; pooled is CLIP's alone.
 
@@ -143,3 +149,7 @@ def _readers(folder: ModelFolder) -> Readers:
         folder.reader("_2", projected),
         folder.reader("_3", ("T5EncoderModel",), MAX_SEQUENCE_LENGTH) if with_t5 else None,
     )
+
+
+def _encoders(readers: Readers) -> list[Any]:
+    return [reader.text_encoder for reader in readers if reader is not None]

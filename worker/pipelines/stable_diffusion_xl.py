@@ -13,6 +13,7 @@ from worker.pipelines.stable_diffusion import refuse_guidance_embedding
 from worker.stepwise_pipeline import Conditioning, PromptEmbeds
 from worker.text import Reader
 from worker.trained_noise import TrainedNoise, read_trained_noise
+from worker.weights import weight_bytes
 
 
 class StableDiffusionXL:
@@ -77,6 +78,11 @@ class StableDiffusionXL:
     def embeds_guidance(self) -> bool:
         """Whether the network takes the guidance scale as an input: these do not."""
         return False
+
+    @property
+    def num_bytes(self) -> int:
+        """What its weights take on the device."""
+        return weight_bytes(*(reader.text_encoder for reader in self._readers), self._unet, self._vae)
 
     def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:
         """The states of both encoders before their last layers, side by side, and the second one's pooled output.

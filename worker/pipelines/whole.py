@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
+import torch
 from PIL import Image
 
 from contract.errors import GenerationFailed, ModelUnavailable
@@ -15,6 +16,7 @@ from worker.components import ModelFolder
 from worker.images import Pixels
 from worker.latents import seeded_generator
 from worker.parts import whole_pipeline
+from worker.weights import weight_bytes
 
 OnStep = Callable[[int], bool]
 """Hears of each step done, counted from 1, and says whether to go on."""
@@ -62,6 +64,12 @@ class WholePipeline:
     def weights_digest(self) -> str:
         """SHA-256, in hex, of the files of all parts."""
         return self._weights_digest
+
+    @property
+    def num_bytes(self) -> int:
+        """What its weights take on the device."""
+        parts = self._pipeline.components.values()
+        return weight_bytes(*(part for part in parts if isinstance(part, torch.nn.Module)))
 
     def warnings(self, request: CompleteRequest) -> tuple[str, ...]:
         """What of a request this pipeline leaves out."""

@@ -1,0 +1,181 @@
+"""What work costs: seconds of a device by model and size, as workers measure them, and what follows for a request."""
+
+import json
+import math
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from statistics import fmean
+from typing import Any
+
+from contract.request import CompleteRequest, Scheduler
+from contract.store_connection import StoreConnection, unavailable_when_unreachable
+
+TWO_EVALUATIONS: frozenset[Scheduler] = frozenset({"heun", "heun_karras", "heun_trailing"})
+"""Schedulers that call the network twice in every step but the last."""
+
+KEPT_SECONDS = 24 * 3600
+"""How long a worker's word is kept after it was last said: a service that starts again knows what things cost."""
+
+AGREEING_SECONDS = 60
+"""What was said within this long of the newest word counts as much as that one."""
+
+CACHED_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one model costs at one size on one worker.
+
+    `seconds_per_row` is one row of one network evaluation where rows share full forwards, `seconds_per_forward_alone`
+    one forward of an image that has the device to itself, `seconds_per_decode` one picture from its latents.
+    """
+
+    model: str
+    height: int
+    width: int
+    seconds_per_row: float
+    seconds_per_forward_alone: float
+    seconds_per_decode: float
+
+    def scaled(self, factor: float) -> "Cost":
+        """The same model where everything takes so many times as long."""
+        return Cost(
+            self.model,
+            self.height,
+            self.width,
+            self.seconds_per_row * factor,
+            self.seconds_per_forward_alone * factor,
+            self.seconds_per_decode * factor,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a job needs: `work_seconds` of a device that is full, and `own_seconds` from start to end on an idle one."""
+
+    work_seconds: float
+    own_seconds: float
+
+
+class CostTable:
+    """Costs by model and size."""
+
+    def __init__(self, costs: Iterable[Cost] = ()) -> None:
+        self.costs: Mapping[tuple[str, int, int], Cost] = {
+            (cost.model, cost.height, cost.width): cost for cost in costs
+        }
+
+    def forecast(self, request: CompleteRequest) -> Forecast | None:
+        """What a request needs; None when its model has never been measured."""
+        cost = self.cost(request.model, request.height, request.width)
+        if cost is None:
+            return None
+        rows = num_rows(request) * request.num_images
+        decodes = request.num_images * cost.seconds_per_decode
+        tick = max(cost.seconds_per_forward_alone, rows * cost.seconds_per_row)
+        evaluations = num_evaluations(request)
+        return Forecast(evaluations * rows * cost.seconds_per_row + decodes, evaluations * tick + decodes)
+
+    def cost(self, model: str, height: int, width: int) -> Cost | None:
+        """The cost of a model at a size, from the measured size that is nearest in pixels.
+
+        With one measured size, seconds are in proportion to pixels; with more, to the power of pixels that fits best.
+        """
+        measured = [cost for cost in self.costs.values() if cost.model == model]
+        if not measured:
+            return None
+        pixels = height * width
+        nearest = min(measured, key=lambda cost: abs(math.log(_pixels(cost) / pixels)))
+        exact = self.costs.get((model, height, width), nearest)
+        return exact.scaled((pixels / _pixels(exact)) ** _exponent(measured))
+
+
+def num_evaluations(request: CompleteRequest) -> int:
+    """Calls of the network for one image of a request."""
+    steps = request.num_inference_steps
+    return 2 * steps - 1 if request.scheduler in TWO_EVALUATIONS else steps
+
+
+def num_rows(request: CompleteRequest) -> int:
+    """Rows of one such call: the prompt's, and the negative prompt's where there is guidance."""
+    return 2 if request.guidance_scale > 1 else 1
+
+
+def _pixels(cost: Cost) -> int:
+    return cost.height * cost.width
+
+
+def _exponent(measured: Sequence[Cost]) -> float:
+    """The slope of log seconds over log pixels, by least squares; between none at all and the square of the pixels."""
+    logs = [(math.log(_pixels(cost)), math.log(max(cost.seconds_per_row, 1e-9))) for cost in measured]
+    mean_x, mean_y = (fmean(values) for values in zip(*logs, strict=True))
+    spread = sum((x - mean_x) ** 2 for x, _ in logs)
+    if spread < 1e-9:
+        return 1.0
+    return min(2.0, max(0.0, sum((x - mean_x) * (y - mean_y) for x, y in logs) / spread))
+
+
+class Costs:
+    """What all workers say that things cost.
+
+    All methods raise StoreUnavailable within two seconds when the server does not answer.
+    """
+
+    def __init__(self, connection: StoreConnection) -> None:
+        self._redis = connection.redis
+        self._table = CostTable()
+        self._read_at = -math.inf
+
+    async def report(self, worker: str, costs: Sequence[Cost]) -> None:
+        """Says what a worker has measured, all of it; what it said before is forgotten."""
+        said = json.dumps({"said_at": time.time(), "costs": [asdict(cost) for cost in costs]})
+        with unavailable_when_unreachable():
+            await self._redis.hset(KEY, worker, said)
+            await self._redis.expire(KEY, KEPT_SECONDS)
+
+    async def read(self) -> CostTable:
+        """The mean of what workers say now, or what the last ones said; as it was up to CACHED_SECONDS ago."""
+        if time.monotonic() - self._read_at > CACHED_SECONDS:
+            with unavailable_when_unreachable():
+                said = await self._redis.hgetall(KEY)
+            await self._forget(worker for worker, words in said.items() if _age(json.loads(words)) > KEPT_SECONDS)
+            self._table = CostTable(_agreed([json.loads(words) for words in said.values()]))
+            self._read_at = time.monotonic()
+        return self._table
+
+    async def _forget(self, workers: Iterable[str]) -> None:
+        with unavailable_when_unreachable():
+            for worker in workers:
+                await self._redis.hdel(KEY, worker)
+
+
+KEY = "safelight:costs"
+
+
+def _age(words: Mapping[str, Any]) -> float:
+    return time.time() - float(words["said_at"])
+
+
+def _agreed(said: Iterable[Mapping[str, Any]]) -> list[Cost]:
+    """One cost for each model and size: the mean of the newest words on it."""
+    by_key: dict[tuple[str, int, int], list[tuple[float, Cost]]] = defaultdict(list)
+    for words in said:
+        for entry in words["costs"]:
+            cost = Cost(**entry)
+            by_key[cost.model, cost.height, cost.width].append((float(words["said_at"]), cost))
+    return [_mean(*key, words) for key, words in by_key.items()]
+
+
+def _mean(model: str, height: int, width: int, words: Sequence[tuple[float, Cost]]) -> Cost:
+    newest = max(said_at for said_at, _ in words)
+    costs = [cost for said_at, cost in words if newest - said_at <= AGREEING_SECONDS]
+    return Cost(
+        model,
+        height,
+        width,
+        fmean(cost.seconds_per_row for cost in costs),
+        fmean(cost.seconds_per_forward_alone for cost in costs),
+        fmean(cost.seconds_per_decode for cost in costs),
+    )

@@ -1,0 +1,16 @@
+-- What is in front of jobs that wait.
+-- ARGV: job ids
+-- Returns {number of live workers, number of running jobs, microseconds that these have still to do, and for each id
+--          {place in the queue or 0, microseconds of the waiting jobs before it, how many jobs before it are of unknown work}}
+local answers = {}
+for at, id in ipairs(ARGV) do
+    local place = redis.call('LPOS', QUEUE, id)
+    local sequence = place and tonumber(redis.call('HGET', job_key(id), 'sequence') or '')
+    if sequence then
+        local unknown = redis.call('ZCOUNT', UNWEIGHED, '-inf', '(' .. sequence)
+        answers[at] = {place + 1, string.format('%.0f', waiting_before(sequence)), unknown}
+    else
+        answers[at] = {0, '0', 0}
+    end
+end
+return {num_workers(), redis.call('ZCARD', status_key('running')), string.format('%.0f', running_work()), answers}

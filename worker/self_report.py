@@ -1,0 +1,62 @@
+"""What the child says of itself after its ticks: its counts always, and what it has measured whenever that is news."""
+
+import time
+from collections.abc import Callable
+
+from contract.certificates import ModelCertificate
+from worker.engine import Engine
+from worker.lane import Lane
+from worker.messages import Certified, Measured, Resident, ToParent, Worked
+
+INTERVAL_SECONDS = 1.0
+"""Costs change a little with every forward; they are told this often."""
+
+
+class SelfReport:
+    """Not for several threads."""
+
+    def __init__(self, engine: Engine, send: Callable[[ToParent], None]) -> None:
+        self._engine = engine
+        self._send = send
+        self._counters = engine.counters
+        self._certificates: tuple[ModelCertificate, ...] = ()
+        self._resident: tuple[str, ...] = ()
+        self._told_at = 0.0
+
+    def tick(self) -> None:
+        """Says what the last tick did, and what has changed."""
+        done = self._engine.counters - self._counters
+        self._counters = self._engine.counters
+        self._send(Worked(num_steps=done.num_steps, num_forwards=done.num_forwards, num_rows=done.num_rows))
+        self.tell_news()
+
+    def tell_news(self) -> None:
+        """Says what is in memory, proven and measured, as far as it is not known yet."""
+        lanes = self._engine.lanes
+        certificates = tuple(certificate for lane in lanes if (certificate := _certificate(lane)) is not None)
+        if certificates != self._certificates:
+            self._certificates = certificates
+            self._send(Certified(certificates))
+        if self._engine.resident != self._resident:
+            self._resident = self._engine.resident
+            self._send(Resident(self._resident))
+        if lanes and time.monotonic() - self._told_at > INTERVAL_SECONDS:
+            self._told_at = time.monotonic()
+            self._send(Measured(tuple(lane.cost for lane in lanes)))
+
+
+def _certificate(lane: Lane) -> ModelCertificate | None:
+    certificate = lane.certificate
+    if certificate is None:
+        return None
+    return ModelCertificate(
+        model=certificate.model,
+        height=certificate.height,
+        width=certificate.width,
+        **certificate.setting._asdict(),
+        buckets=certificate.buckets,
+        row_cap=lane.pace.row_cap,
+        reproducibility=certificate.reproducibility,
+        tolerance=certificate.tolerance,
+        digest=certificate.digest,
+    )
