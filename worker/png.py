@@ -32,7 +32,7 @@ CACHED_BYTES = 48 * 1024
 """What is predicted at once, so that what lies between input and output stays in the processor's cache."""
 
 SHORT_HISTORY_BITS, LONG_HISTORY_BITS = 2, 15
-"""How far back repeats are looked for, as powers of 2: in predicted photographs, farther ones cost more than they save."""
+"""How far back repeats are looked for, as powers of 2. In predicted pictures far ones cost more than they save."""
 
 DRAWING = 8
 """What packs to less than a DRAWING-th is one: its rows may repeat, so a long history is tried too."""
@@ -108,7 +108,8 @@ def _best_kinds(here: Bytes, around: Neighbours, band: int) -> Bytes:
     middles = np.minimum(np.arange(band // 2, len(here) + band // 2, band), len(here) - 1)
     wrong = [(here[middles] - _predict(kind, around, middles)).view(np.int8) for kind in PREDICTORS]
     sums = [np.abs(differences).view(np.uint8).sum(axis=1, dtype=np.uint32) for differences in wrong]
-    return np.array(list(PREDICTORS), np.uint8)[np.argmin(sums, axis=0)]
+    kinds: Bytes = np.array(list(PREDICTORS), np.uint8)[np.argmin(sums, axis=0)]
+    return kinds
 
 
 def _alike(kinds: Bytes, most: int) -> Iterator[tuple[int, Rows]]:
