@@ -1,4 +1,4 @@
-"""What the API and the store do under many waiting jobs, and how long a start takes: `python -m bench.service --help`."""
+"""What the API and the store do under many waiting jobs, and how long a start takes: `bench.service --help`."""
 
 import argparse
 import asyncio

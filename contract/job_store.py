@@ -39,6 +39,10 @@ class JobEvent:
         return self.name in ENDED
 
 
+ADMITTED = JobEvent(id="0-1", name="queued", data="{}")
+"""The first event of every job; the server's own ids are times, and so come after it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Admission:
     """The job that a request became; `replayed` when an earlier call with the same idempotency key made it."""
@@ -72,7 +76,7 @@ class JobStore:
         Raises: IdempotencyConflict, QueueFull.
         """
         fresh_id = new_job_id()
-        answer, job_id = await self._connection.run(
+        answer, job_id, *when_and_where = await self._connection.run(
             "admit",
             fresh_id,
             "" if idempotency_key is None else _digest(idempotency_key),
@@ -87,7 +91,8 @@ class JobStore:
             raise IdempotencyConflict("This Idempotency-Key came with another body before.", field="Idempotency-Key")
         if answer == "full":
             raise QueueFull(f"{max_queued} jobs are waiting; try again later.")
-        return Admission(job=await self.get(job_id), replayed=answer == "existing")
+        job = _admitted(job_id, complete, *when_and_where) if when_and_where else await self.get(job_id)
+        return Admission(job=job, replayed=answer == "existing")
 
     async def get(self, job_id: str) -> Job:
         """The job as it is now. Raises: UnknownJob."""
@@ -134,7 +139,13 @@ class JobStore:
             raise JobNotEnded(f"The job is {found}; cancel it first.")
 
     async def read_events(self, job_id: str, after: str, *, block_seconds: float = BLOCK_SECONDS) -> list[JobEvent]:
-        """The events that follow the id `after`; waits up to `block_seconds` (at most BLOCK_SECONDS) for the first."""
+        """The events that follow the id `after`; waits up to `block_seconds` (at most BLOCK_SECONDS) for the first.
+
+        The admission itself is not kept as an event, because a stream with a single one takes more memory than the
+        job: whoever asks from the beginning is told of it first, by itself.
+        """
+        if after == FIRST:
+            return [ADMITTED]
         block_ms = max(1, int(min(block_seconds, BLOCK_SECONDS) * 1000))
         with unavailable_when_unreachable():
             streams = await self._connection.blocking.xread({f"safelight:events:{job_id}": after}, block=block_ms)
@@ -226,6 +237,18 @@ def _job(job_id: str, fields: dict[str, str]) -> Job:
         admitted_position=int(fields["admitted_position"]),
         cancel_requested=fields.get("cancel_requested") == "1",
         **{name: _time(fields.get(name)) for name in ("created_at", "started_at", "finished_at", "expires_at")},
+    )
+
+
+def _admitted(job_id: str, request: CompleteRequest, created_at: str, position: int) -> Job:
+    """A job that was admitted just now, as `get` would read it."""
+    return Job(
+        id=job_id,
+        status="queued",
+        request=request,
+        progress=Progress(step=0, total_steps=request.total_steps),
+        admitted_position=position,
+        created_at=datetime.fromtimestamp(float(created_at), UTC),
     )
 
 
