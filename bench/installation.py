@@ -32,7 +32,7 @@ class Installation:
     def __init__(self, home: Path, **environment: str) -> None:
         self._home = home
         self._socket = home / "store" / "valkey.sock"
-        self._environment = {"SAFELIGHT_HOME": str(home), "SAFELIGHT_LOG_LEVEL": "warning"} | environment
+        self._environment = {"SAFELIGHT_HOME": str(home)} | environment
         self._store = self._start_store()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.port: int = self._listener.getsockname()[1]

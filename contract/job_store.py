@@ -76,7 +76,7 @@ class JobStore:
         Raises: IdempotencyConflict, QueueFull.
         """
         fresh_id = new_job_id()
-        answer, job_id, *when_and_where = await self._connection.run(
+        answer, job_id, *record = await self._connection.run(
             "admit",
             fresh_id,
             "" if idempotency_key is None else _digest(idempotency_key),
@@ -91,7 +91,7 @@ class JobStore:
             raise IdempotencyConflict("This Idempotency-Key came with another body before.", field="Idempotency-Key")
         if answer == "full":
             raise QueueFull(f"{max_queued} jobs are waiting; try again later.")
-        job = _admitted(job_id, complete, *when_and_where) if when_and_where else await self.get(job_id)
+        job = _job(job_id, _fields(*record)) if record else await self.get(job_id)
         return Admission(job=job, replayed=answer == "existing")
 
     async def get(self, job_id: str) -> Job:
@@ -202,6 +202,8 @@ class JobStore:
 
     async def _pipelined(self, commands: list[tuple[str, ...]]) -> list[Any]:
         with unavailable_when_unreachable():
+            if len(commands) == 1:
+                return [await self._redis.execute_command(*commands[0])]
             async with self._redis.pipeline(transaction=False) as batch:
                 for command in commands:
                     batch.execute_command(*command)
@@ -218,6 +220,10 @@ def _job_key(job_id: str) -> str:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _fields(flat: list[str]) -> dict[str, str]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
 def _job(job_id: str, fields: dict[str, str]) -> Job:
@@ -237,18 +243,6 @@ def _job(job_id: str, fields: dict[str, str]) -> Job:
         admitted_position=int(fields["admitted_position"]),
         cancel_requested=fields.get("cancel_requested") == "1",
         **{name: _time(fields.get(name)) for name in ("created_at", "started_at", "finished_at", "expires_at")},
-    )
-
-
-def _admitted(job_id: str, request: CompleteRequest, created_at: str, position: int) -> Job:
-    """A job that was admitted just now, as `get` would read it."""
-    return Job(
-        id=job_id,
-        status="queued",
-        request=request,
-        progress=Progress(step=0, total_steps=request.total_steps),
-        admitted_position=position,
-        created_at=datetime.fromtimestamp(float(created_at), UTC),
     )
 
 

@@ -1,7 +1,7 @@
 -- Accept a job once, however often this call is repeated.
 -- ARGV: job id, idempotency key ('' = none), fingerprint, idempotency seconds, max queued,
 --       request as JSON, total steps, then the fields and values of RQ's hash
--- Returns {'created' | 'existing' | 'conflict' | 'full', job id or ''}, and for a new job also its time and its position
+-- Returns {'created' | 'existing' | 'conflict' | 'full', job id or '', the fields and values of a new job's record}
 local id, key, fingerprint = ARGV[1], ARGV[2], ARGV[3]
 if redis.call('EXISTS', job_key(id)) == 1 then return {'created', id} end
 if key ~= '' then
@@ -12,11 +12,10 @@ end
 local depth = redis.call('ZCARD', status_key('queued'))
 if depth >= tonumber(ARGV[5]) then return {'full', ''} end
 
-local created_at = seconds(clock())
 local sequence = redis.call('INCR', 'safelight:sequence')
 redis.call('HSET', job_key(id),
     'status', 'queued', 'sequence', sequence, 'request', ARGV[6], 'total_steps', ARGV[7], 'step', 0, 'attempt', 0,
-    'created_at', created_at, 'idempotency_key', key, 'admitted_position', depth + 1)
+    'created_at', seconds(clock()), 'idempotency_key', key, 'admitted_position', depth + 1)
 redis.call('ZADD', status_key('queued'), sequence, id)
 redis.call('ZADD', 'safelight:jobs', sequence, id)
 redis.call('SADD', 'rq:queues', QUEUE)
@@ -26,4 +25,4 @@ if key ~= '' then
     redis.call('HSET', idempotency_key(key), 'fingerprint', fingerprint, 'job_id', id)
     redis.call('EXPIRE', idempotency_key(key), ARGV[4])
 end
-return {'created', id, created_at, depth + 1}
+return {'created', id, redis.call('HGETALL', job_key(id))}
