@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import gc
 import logging
 import socket
 import sys
@@ -43,6 +44,9 @@ async def serve(settings: AppSettings, listener: socket.socket | None) -> None:
         server_header=False,
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
+    # What has been made until now stays: without this the collector looks through all of it, and every client waits.
+    gc.collect()
+    gc.freeze()
     await Server(config, closing).serve(None if listener is None else [listener])
 
 

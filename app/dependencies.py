@@ -1,4 +1,7 @@
-"""What routes ask FastAPI for: the process's resources, the job that a path names, and how to show jobs."""
+"""What routes ask FastAPI for: the process's resources, the job that a path names, and how to show jobs.
+
+All of it is `async`, because FastAPI takes whatever is not to another thread and back.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +18,7 @@ from contract.job import Job
 from contract.job_store import JobStore
 
 
-def resources(request: Request) -> Resources:
+async def resources(request: Request) -> Resources:
     """What the lifespan opened."""
     opened: Resources = request.state.resources
     return opened
@@ -24,7 +27,7 @@ def resources(request: Request) -> Resources:
 ResourcesOf = Annotated[Resources, Depends(resources)]
 
 
-def links(request: Request) -> Links:
+async def links(request: Request) -> Links:
     """Addresses as this client sees them."""
     return Links(str(request.base_url).rstrip("/"))
 
@@ -64,7 +67,7 @@ class Presenter:
         return ImageShown.of(Artifact.model_validate_json(data), self.links)
 
 
-def presenter(resources: ResourcesOf, links: LinksOf) -> Presenter:
+async def presenter(resources: ResourcesOf, links: LinksOf) -> Presenter:
     """Shows jobs to this client."""
     return Presenter(resources.job_store, resources.costs, links)
 

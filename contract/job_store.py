@@ -42,6 +42,10 @@ class JobEvent:
         return self.name in ENDED
 
 
+ADMITTED = JobEvent(id="0-1", name="queued", data="{}")
+"""The first event of every job; the server's own ids are times, and so come after it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Admission:
     """The job that a request became; `replayed` when an earlier call with the same idempotency key made it."""
@@ -78,7 +82,7 @@ class JobStore:
         Raises: IdempotencyConflict, QueueFull.
         """
         fresh_id = new_job_id()
-        answer, job_id = await self._connection.run(
+        answer, job_id, *record = await self._connection.run(
             "admit",
             fresh_id,
             "" if idempotency_key is None else _digest(idempotency_key),
@@ -97,7 +101,8 @@ class JobStore:
             raise IdempotencyConflict("This Idempotency-Key came with another body before.", field="Idempotency-Key")
         if answer == "full":
             raise QueueFull(f"{max_queued} jobs are waiting; try again later.")
-        return Admission(job=await self.get(job_id), replayed=answer == "existing")
+        job = _job(job_id, _fields(*record)) if record else await self.get(job_id)
+        return Admission(job=job, replayed=answer == "existing")
 
     async def get(self, job_id: str) -> Job:
         """The job as it is now. Raises: UnknownJob."""
@@ -168,7 +173,13 @@ class JobStore:
             raise JobNotEnded(f"The job is {found}; cancel it first.")
 
     async def read_events(self, job_id: str, after: str, *, block_seconds: float = BLOCK_SECONDS) -> list[JobEvent]:
-        """The events that follow the id `after`; waits up to `block_seconds` (at most BLOCK_SECONDS) for the first."""
+        """The events that follow the id `after`; waits up to `block_seconds` (at most BLOCK_SECONDS) for the first.
+
+        The admission itself is not kept as an event, because a stream with a single one takes more memory than the
+        job: whoever asks from the beginning is told of it first, by itself.
+        """
+        if after == FIRST:
+            return [ADMITTED]
         block_ms = max(1, int(min(block_seconds, BLOCK_SECONDS) * 1000))
         with unavailable_when_unreachable():
             streams = await self._connection.blocking.xread({f"safelight:events:{job_id}": after}, block=block_ms)
@@ -225,6 +236,8 @@ class JobStore:
 
     async def _pipelined(self, commands: list[tuple[str, ...]]) -> list[Any]:
         with unavailable_when_unreachable():
+            if len(commands) == 1:
+                return [await self._redis.execute_command(*commands[0])]
             async with self._redis.pipeline(transaction=False) as batch:
                 for command in commands:
                     batch.execute_command(*command)
@@ -245,6 +258,10 @@ def _micros(seconds: float) -> int:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _fields(flat: list[str]) -> dict[str, str]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
 def _job(job_id: str, fields: dict[str, str]) -> Job:

@@ -45,9 +45,8 @@ def rq_job_fields(job_id: str, connection: Redis) -> list[str | bytes]:
         serializer=JSONSerializer,
     )
     rq_job.enqueued_at = datetime.now(UTC)
-    return [
-        part for field, value in rq_job.to_dict().items() if value is not None for part in (field, _hash_value(value))
-    ]
+    said = {field: value for field, value in rq_job.to_dict().items() if value is not None and value != ""}
+    return [part for field, value in said.items() for part in (field, _hash_value(value))]
 
 
 def _hash_value(value: object) -> str | bytes:

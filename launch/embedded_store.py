@@ -22,6 +22,9 @@ save ""
 # A full store refuses new jobs; it never forgets old ones.
 maxmemory {max_memory_bytes}
 maxmemory-policy noeviction
+# Records and streams of jobs in their compact forms: a third of the memory, and quick enough at their sizes.
+hash-max-listpack-value 4096
+stream-node-max-bytes 1024
 enable-debug-command no
 enable-module-command no
 """

@@ -135,9 +135,7 @@ def _with_row(rows: _Rows, row: _Rows, slot: int) -> _Rows:
     return rows
 
 
-def certify(
-    model: str, height: int, width: int, setting: Setting, probes: Sequence[Probed]
-) -> Certificate:
+def certify(model: str, height: int, width: int, setting: Setting, probes: Sequence[Probed]) -> Certificate:
     """The largest class of sizes whose bytes agree; of two as large, the one with the cheapest row."""
     classes: dict[bytes, list[Probed]] = {}
     for probed in probes:

@@ -25,8 +25,6 @@ from worker.events import Event, Picture
 from worker.images import Pixels, encode, encode_preview
 from worker.intake import Intake, Prepared, Refused, generation_id
 from worker.loading import PipelineLoader
-from worker.residency import Residency, default_budget_bytes
-from worker.self_report import SelfReport
 from worker.messages import (
     Abort,
     Failed,
@@ -41,7 +39,9 @@ from worker.messages import (
     Warned,
 )
 from worker.outlet import Outlet
+from worker.residency import Residency, default_budget_bytes
 from worker.result_cache import ResultCache
+from worker.self_report import SelfReport, texts_of
 from worker.settings import WorkerSettings
 
 logger = logging.getLogger(__name__)
@@ -89,16 +89,16 @@ def engine_of(catalogue: Catalogue, settings: WorkerSettings) -> Engine:
     placement = choose_placement()
     candidates = CANDIDATES if settings.rows_per_forward is None else (settings.rows_per_forward,)
     certifier = Certifier(placement, settings.home / "certificates", candidates=candidates)
-    return Engine(models_of(catalogue, settings, placement), certifier, results=ResultCache(settings.result_cache_bytes))
+    return Engine(
+        models_of(catalogue, settings, placement), certifier, results=ResultCache(settings.result_cache_bytes)
+    )
 
 
 def models_of(catalogue: Catalogue, settings: WorkerSettings, placement: Placement) -> Residency:
     """The models that a worker with these settings has in memory."""
     loader = PipelineLoader(catalogue, placement)
     budget_bytes = settings.model_bytes or default_budget_bytes(placement)
-    return Residency(
-        loader.load, lambda model: model.num_bytes, budget_bytes, expected_bytes=loader.expected_bytes
-    )
+    return Residency(loader.load, lambda model: model.num_bytes, budget_bytes, expected_bytes=loader.expected_bytes)
 
 
 def warm_up(engine: Engine, spec: ModelSpec) -> None:
@@ -219,7 +219,7 @@ def _preview(execution_id: str, index: int, step: int, pixels: Pixels) -> Previe
 def _image(execution_id: str, index: int, request: CompleteRequest, picture: Picture) -> ImageFinished | Failed:
     height, width = picture.pixels.shape[:2]
     try:
-        return ImageFinished(execution_id, index, width, height, encode(picture, request))
+        return ImageFinished(execution_id, index, width, height, encode(picture.pixels, request, texts_of(picture)))
     except Exception as error:
         logger.error("%s: image %d cannot be encoded", execution_id, index, exc_info=error)
         failure = GenerationFailed(f"The picture could not be encoded as {request.output_format}.")

@@ -2,20 +2,22 @@
 
 import io
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from contract.request import CompleteRequest
+from worker.png import write_png
 
 Pixels = npt.NDArray[np.uint8]
 
 METADATA_KEY = "safelight"
-"""The keyword of the PNG chunk that holds the request."""
+"""The keyword under which a file holds the request that made it."""
 
 EXIF_IFD, USER_COMMENT = 0x8769, 0x9286
 UNDEFINED_CHARSET = bytes(8)
@@ -37,18 +39,19 @@ def pixels_of(decoded: Tensor) -> Pixels:
     return pixels
 
 
-def encode(pixels: Pixels, request: CompleteRequest) -> bytes:
-    """The file, in the format that the request asks for, with the request of this one image inside."""
-    picture = Image.fromarray(pixels)
-    comment = json.dumps(request.model_dump(mode="json"), ensure_ascii=False, separators=(",", ":"))
+def encode(pixels: Pixels, request: CompleteRequest, texts: Mapping[str, str] = MappingProxyType({})) -> bytes:
+    """The file, in the format that the request asks for, with the request of this one image and further texts inside.
+
+    A PNG has a chunk for each text. JPEG and WebP have one comment: its first line is the request, its second one all
+    further texts as a JSON object; lines that do not fit are left out, the second one first.
+    """
+    comment = _compact(request.model_dump(mode="json"))
+    if request.output_format == "png":
+        return write_png(pixels, {METADATA_KEY: comment, **texts})
+    lines = [comment, _compact(dict(texts))] if texts else [comment]
     output = io.BytesIO()
-    match request.output_format:
-        case "png":
-            picture.save(output, "png", pnginfo=_png_info(comment))
-        case "jpeg":
-            picture.save(output, "jpeg", quality=92, subsampling=0, exif=_exif(comment))
-        case "webp":
-            picture.save(output, "webp", quality=92, exif=_exif(comment))
+    extra = {"subsampling": 0} if request.output_format == "jpeg" else {}
+    Image.fromarray(pixels).save(output, request.output_format, quality=92, exif=_exif(lines), **extra)
     return output.getvalue()
 
 
@@ -63,25 +66,31 @@ def encode_preview(pixels: Pixels) -> bytes:
 
 def read_request(encoded: bytes) -> CompleteRequest | None:
     """The request that made a file of `encode`; None where it does not say."""
-    with Image.open(io.BytesIO(encoded)) as picture:
-        comment = picture.info.get(METADATA_KEY) if picture.format == "PNG" else _comment_of(picture.getexif())
+    comment = read_texts(encoded).get(METADATA_KEY)
     return None if comment is None else CompleteRequest.model_validate_json(comment)
 
 
-def _png_info(comment: str) -> PngInfo:
-    info = PngInfo()
-    info.add_itxt(METADATA_KEY, comment)
-    return info
+def read_texts(encoded: bytes) -> dict[str, str]:
+    """All texts in a file of `encode` by keyword, the request as JSON among them."""
+    with Image.open(io.BytesIO(encoded)) as picture:
+        if picture.format == "PNG":
+            return {str(keyword): text for keyword, text in picture.info.items() if isinstance(text, str)}
+        comment = picture.getexif().get_ifd(EXIF_IFD).get(USER_COMMENT)
+    if comment is None:
+        return {}
+    request, _, texts = comment[len(UNDEFINED_CHARSET) :].decode().partition("\n")
+    return {METADATA_KEY: request, **(json.loads(texts) if texts else {})}
 
 
-def _exif(comment: str) -> Image.Exif:
+def _compact(value: object) -> str:
+    """JSON in one line."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _exif(lines: list[str]) -> Image.Exif:
     exif = Image.Exif()
-    encoded = comment.encode()
-    if len(encoded) <= LARGEST_COMMENT:
-        exif.get_ifd(EXIF_IFD)[USER_COMMENT] = UNDEFINED_CHARSET + encoded
+    while lines and len("\n".join(lines).encode()) > LARGEST_COMMENT:
+        lines = lines[:-1]
+    if lines:
+        exif.get_ifd(EXIF_IFD)[USER_COMMENT] = UNDEFINED_CHARSET + "\n".join(lines).encode()
     return exif
-
-
-def _comment_of(exif: Image.Exif) -> str | None:
-    comment = exif.get_ifd(EXIF_IFD).get(USER_COMMENT)
-    return None if comment is None else comment[len(UNDEFINED_CHARSET) :].decode()

@@ -1,12 +1,17 @@
 """What the child says of itself after its ticks: its counts always, and what it has measured whenever that is news."""
 
+import json
 import time
 from collections.abc import Callable
 
 from contract.certificates import ModelCertificate
 from worker.engine import Engine
+from worker.events import Picture
 from worker.lane import Lane
 from worker.messages import Certified, Measured, Resident, ToParent, Worked
+
+CERTIFICATE_KEY = "safelight-certificate"
+"""The keyword under which a file holds its certificate."""
 
 INTERVAL_SECONDS = 1.0
 """Costs change a little with every forward; they are told this often."""
@@ -43,6 +48,24 @@ class SelfReport:
         if lanes and time.monotonic() - self._told_at > INTERVAL_SECONDS:
             self._told_at = time.monotonic()
             self._send(Measured(tuple(lane.cost for lane in lanes)))
+
+
+def texts_of(picture: Picture) -> dict[str, str]:
+    """What a file says of how far it can be made again, by keyword; nothing where nothing was certified.
+
+    Only what stays is said, so that the same picture is the same file.
+    """
+    certificate = picture.certificate
+    if certificate is None:
+        return {}
+    content = {
+        "digest": certificate.digest,
+        "reproducibility": certificate.reproducibility,
+        "tolerance": certificate.tolerance,
+        **certificate.setting._asdict(),
+        "buckets": certificate.buckets,
+    }
+    return {CERTIFICATE_KEY: json.dumps(content)}
 
 
 def _certificate(lane: Lane) -> ModelCertificate | None:

@@ -33,7 +33,7 @@ id: 1795512600950-0
 """
 
 
-def after(
+async def after(
     last_event_id: Annotated[
         str | None,
         Header(

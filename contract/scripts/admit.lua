@@ -3,7 +3,7 @@
 --       request as JSON, total steps, model, no_store ('1' | ''),
 --       microseconds of device time that the job is predicted to need, and of its own run on an idle worker ('' = unknown),
 --       then the fields and values of RQ's hash
--- Returns {'created' | 'existing' | 'conflict' | 'full', job id or ''}
+-- Returns {'created' | 'existing' | 'conflict' | 'full', job id or '', the fields and values of a new job's record}
 local id, key, fingerprint = ARGV[1], ARGV[2], ARGV[3]
 if redis.call('EXISTS', job_key(id)) == 1 then return {'created', id} end
 if key ~= '' then
@@ -38,5 +38,4 @@ if key ~= '' then
     redis.call('HSET', idempotency_key(key), 'fingerprint', fingerprint, 'job_id', id)
     redis.call('EXPIRE', idempotency_key(key), ARGV[4])
 end
-emit(id, 'queued', '{}')
-return {'created', id}
+return {'created', id, redis.call('HGETALL', job_key(id))}

@@ -90,6 +90,25 @@ async def test_following_sees_every_event_once_and_resumes_in_between(job_store:
     assert resumed == events[3:]
 
 
+async def test_following_a_waiting_job_begins_at_once_and_can_be_resumed(job_store: JobStore, leases: Leases) -> None:
+    job = await admit(job_store)
+    events = job_store.follow(job.id)
+    first = await anext(events)
+    assert first is not None
+    assert first.name == "queued"
+    lease = await claim(leases)
+    await leases.settle(lease, "succeeded")
+    resumed = [event async for event in job_store.follow(job.id, after=first.id) if event]
+    assert [event.name for event in resumed] == ["started", "succeeded"]
+    assert [event async for event in events] == resumed
+
+
+async def test_a_waiting_job_takes_little_memory(job_store: JobStore, connection: StoreConnection) -> None:
+    job = await admit(job_store, prompt="word " * 60)
+    keys = [key for key in await connection.redis.keys() if job.id in key]
+    assert sum([await connection.redis.memory_usage(key) for key in keys]) < 1500
+
+
 async def test_following_past_the_last_event_ends(job_store: JobStore) -> None:
     job = await admit(job_store)
     await job_store.cancel(job.id)

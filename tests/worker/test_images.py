@@ -9,7 +9,7 @@ from PIL import Image
 
 from contract.request import MAX_SEED, OutputFormat
 from tests.worker.engines import asked
-from worker.images import Pixels, encode, encode_preview, pixels_of, read_request
+from worker.images import Pixels, encode, encode_preview, pixels_of, read_request, read_texts
 
 FORMATS: tuple[OutputFormat, ...] = ("png", "jpeg", "webp")
 
@@ -36,6 +36,23 @@ def test_png_carries_the_largest_request_and_every_pixel(pixels: Pixels) -> None
         assert np.array_equal(np.asarray(picture), pixels)
 
 
+@pytest.mark.parametrize("output_format", FORMATS)
+def test_further_texts_travel_beside_the_request(pixels: Pixels, output_format: OutputFormat) -> None:
+    request = asked(prompt="два 🍎\nи лист", output_format=output_format)
+    texts = {"safelight-certificate": '{"größe":\n4}', "note": ""}
+    encoded = encode(pixels, request, texts)
+    assert read_request(encoded) == request
+    assert {keyword: read_texts(encoded)[keyword] for keyword in texts} == texts
+
+
+@pytest.mark.parametrize("output_format", ["jpeg", "webp"])
+def test_texts_too_large_for_exif_are_left_out_before_the_request(pixels: Pixels, output_format: OutputFormat) -> None:
+    request = asked(output_format=output_format)
+    encoded = encode(pixels, request, {"note": "x" * 60_000})
+    assert read_request(encoded) == request
+    assert "note" not in read_texts(encoded)
+
+
 @pytest.mark.parametrize("output_format", ["jpeg", "webp"])
 def test_a_request_too_large_for_exif_is_left_out(pixels: Pixels, output_format: OutputFormat) -> None:
     metadata = {f"key {index}": "\x01" * 512 for index in range(16)}
@@ -60,6 +77,7 @@ def test_a_picture_of_somebody_else_has_no_request(pixels: Pixels) -> None:
     output = io.BytesIO()
     Image.fromarray(pixels).save(output, "png")
     assert read_request(output.getvalue()) is None
+    assert read_texts(output.getvalue()) == {}
 
 
 @pytest.mark.parametrize(("shape", "size"), [((96, 160), (128, 77)), ((40, 24), (24, 40)), ((512, 256), (64, 128))])

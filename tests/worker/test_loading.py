@@ -184,7 +184,7 @@ def test_packaged_weights_that_are_not_there(packaged: ModelSpec) -> None:
 
 def test_the_loader_finds_models_by_their_ids(epsilon_folder: Path) -> None:
     loader = PipelineLoader(Catalogue(default_model="tiny", models=(spec_of(epsilon_folder),)), CPU)
-    assert loader.load("tiny").weights_digest == cpu_pipeline(epsilon_folder).weights_digest
+    assert loader.load("tiny").weights_digest == load_pipeline(spec_of(epsilon_folder), CPU).weights_digest
     with pytest.raises(UnknownModel):
         loader.load("unknown")
 
