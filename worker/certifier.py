@@ -24,13 +24,10 @@ class Certifier:
     Whatever changes which kernels run is part of the setting, and so of the file's name.
     """
 
-    def __init__(
-        self, placement: Placement, folder: Path, *, candidates: Sequence[int] = CANDIDATES, compiled: bool = False
-    ) -> None:
+    def __init__(self, placement: Placement, folder: Path, *, candidates: Sequence[int] = CANDIDATES) -> None:
         self._placement = placement
         self._folder = folder
         self._candidates = tuple(candidates)
-        self._compiled = compiled
 
     def __call__(self, key: LaneKey, pipeline: StepwisePipeline) -> Measuring:
         """One size at a time, so that other lanes go on between them; the certificate comes last."""
@@ -38,7 +35,7 @@ class Certifier:
         file = self._file(key, pipeline, setting)
         known = _read(file)
         probes: list[Probed] = []
-        for probed in () if known else probe(self._forward(pipeline), key.shape, self._candidates):
+        for probed in probe(self._forward(pipeline), key.shape, self._sizes(known)):
             probes.append(probed)
             yield None
         certificate = known or certify(key.model, key.height, key.width, setting, probes)
@@ -46,6 +43,12 @@ class Certifier:
             _write(file, certificate)
             logger.info("%s", describe(certificate))
         yield certificate
+
+    def _sizes(self, known: Certificate | None) -> Sequence[int]:
+        """What to run: all candidates, or of what is known only that which must be compiled before it is needed."""
+        if known is None:
+            return self._candidates
+        return known.buckets if self._placement.compiled else ()
 
     def _forward(self, pipeline: StepwisePipeline) -> "_OnDevice":
         return _OnDevice(pipeline, self._placement.device)
@@ -56,7 +59,7 @@ class Certifier:
             dtype=str(pipeline.network_dtype).removeprefix("torch."),
             layout="contiguous",
             num_threads=torch.get_num_threads(),
-            compiled=self._compiled,
+            compiled=self._placement.compiled,
             torch=torch.__version__,
         )
 

@@ -19,7 +19,7 @@ from contract.request import CompleteRequest, GenerationRequest
 from worker import events
 from worker.certificate import CANDIDATES
 from worker.certifier import Certifier
-from worker.devices import Placement, choose_placement
+from worker.devices import Placement, choose_placement, choose_steady_kernels
 from worker.engine import Engine, warnings_of
 from worker.events import Event, Picture
 from worker.images import Pixels, encode, encode_preview
@@ -70,7 +70,9 @@ def serve(connection: Connection, settings: WorkerSettings) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     logging.basicConfig(level=settings.worker_log_level, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(settings.home.resolve() / "compiled"))
     torch.set_num_threads(settings.num_threads or os.cpu_count() or 1)
+    choose_steady_kernels()
     transformers.utils.logging.disable_progress_bar()
     inbox = Inbox()
     _listen(connection, inbox)
@@ -86,12 +88,11 @@ def serve(connection: Connection, settings: WorkerSettings) -> None:
 
 def engine_of(catalogue: Catalogue, settings: WorkerSettings) -> Engine:
     """The engine that a worker with these settings runs."""
-    placement = choose_placement()
+    placement = choose_placement(compiled=settings.compile)
     candidates = CANDIDATES if settings.rows_per_forward is None else (settings.rows_per_forward,)
     certifier = Certifier(placement, settings.home / "certificates", candidates=candidates)
-    return Engine(
-        models_of(catalogue, settings, placement), certifier, results=ResultCache(settings.result_cache_bytes)
-    )
+    results = ResultCache(settings.result_cache_bytes)
+    return Engine(models_of(catalogue, settings, placement), certifier, results=results)
 
 
 def models_of(catalogue: Catalogue, settings: WorkerSettings, placement: Placement) -> Residency:

@@ -29,7 +29,7 @@ from transformers import (
 )
 
 from contract.errors import ModelUnavailable
-from worker.devices import Placement
+from worker.devices import Placement, compile_in_place
 from worker.digests import Digests, digest_of, file_digests
 from worker.text import Reader
 
@@ -183,7 +183,10 @@ class ModelFolder:
     def _denoiser(self, part: str, class_name: str) -> Any:
         model_class = self._allowed(part, {class_name: NETWORKS[class_name]})
         dtype = self.placement.network_dtype(self._stored_dtype(part, "diffusion_pytorch_model"))
-        return self._network(part, model_class, dtype)
+        network = self._network(part, model_class, dtype)
+        if self.placement.compiled:
+            compile_in_place(network, self.placement.device)
+        return network
 
     def _packaged_text_encoder(self, part: str, encoder_class: Any, weights: Mapping[str, Tensor]) -> Any:
         config = encoder_class.config_class.from_dict(self.read_json(f"{part}/config.json"))

@@ -1,7 +1,9 @@
 """Where a model runs, and in which number format."""
 
+import os
 import platform
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -11,10 +13,11 @@ FAST_BF16 = ("avx512_bf16", "amx_bf16")
 
 @dataclass(frozen=True)
 class Placement:
-    """A device; `network_format` is the format of the denoising network there, None the one that its weights have."""
+    """A device, the format of the denoising network there, None for that of its weights, and whether to compile it."""
 
     device: torch.device
     network_format: torch.dtype | None = None
+    compiled: bool = False
 
     def network_dtype(self, stored: torch.dtype) -> torch.dtype:
         """The format of the denoising network, given the one that its weights are stored in."""
@@ -25,12 +28,31 @@ class Placement:
         return stored if self.device.type == "cuda" else torch.float32
 
 
-def choose_placement() -> Placement:
+def choose_placement(*, compiled: bool = False) -> Placement:
     """The GPU where there is one, else the CPU."""
     if torch.cuda.is_available():
-        return Placement(torch.device("cuda"))
+        return Placement(torch.device("cuda"), compiled=compiled)
     network_format = torch.bfloat16 if has_fast_bf16() else torch.float32
-    return Placement(torch.device("cpu"), network_format)
+    return Placement(torch.device("cpu"), network_format, compiled)
+
+
+def choose_steady_kernels() -> None:
+    """Keeps CUDA's libraries from choosing kernels by trial, and from splitting sums by the size of a forward.
+
+    Must come before the first use of CUDA. What it does not steady, the certificate finds.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":16:8")
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
+    torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = False
+
+
+def compile_in_place(network: Any, device: torch.device) -> None:
+    """Compiles a network of diffusers for each size of forwards: all of it on a CPU, the blocks that repeat on a GPU."""
+    if device.type == "cuda":
+        network.compile_repeated_blocks(dynamic=False)
+    else:
+        network.compile(dynamic=False)
 
 
 def device_name(device: torch.device) -> str:

@@ -16,6 +16,10 @@ class WorkerSettings(Settings):
         ge=1,
         description="Rows in every forward of the network, instead of the sizes that are measured to agree and to pay.",
     )
+    compile: bool = Field(
+        default=False,
+        description="Compile networks with torch.compile: minutes once for every size of forwards, kept in `<home>`.",
+    )
     result_cache_bytes: int = Field(
         default=0, ge=0, description="Memory for finished pictures, which equal requests get at once; 0 keeps none."
     )
