@@ -48,7 +48,7 @@ def choose_steady_kernels() -> None:
 
 
 def compile_in_place(network: Any, device: torch.device) -> None:
-    """Compiles a network of diffusers for each size of forwards: all of it on a CPU, the blocks that repeat on a GPU."""
+    """Compiles a network for each size of forwards: all of it on a CPU, the blocks that repeat on a GPU."""
     if device.type == "cuda":
         network.compile_repeated_blocks(dynamic=False)
     else:

@@ -7,7 +7,7 @@ from worker.events import Picture
 
 
 class ResultCache:
-    """Pictures by what they depend on, at most `max_bytes` of pixels; the least recently used go first. 0 keeps none."""
+    """Pictures by what they depend on, at most `max_bytes` of pixels; the least recently used go first."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes

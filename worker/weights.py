@@ -12,7 +12,7 @@ from worker.devices import Placement
 NETWORKS = ("unet", "transformer")
 OTHERS = ("vae", "text_encoder", "text_encoder_2", "text_encoder_3")
 
-VARIANTS = ("*.fp16.*", "*.bf16.*", "*.non_ema.*")
+VARIANTS = ("*.fp16*.*", "*.bf16*.*", "*.non_ema.*")
 """Second copies of the weights, which nothing here reads."""
 
 STORED = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "F64": torch.float64}

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from contract.job_store import JobStore
+from contract.job_store import FIRST, JobStore
 from contract.leases import Leases
 from contract.store_connection import StoreConnection
 from tests.contract.test_job_store import admit
@@ -101,5 +101,6 @@ async def test_a_job_that_is_overtaken_keeps_its_events_and_its_rq_record(
     await taken(patient, "b")
     assert await connection.redis.lrange("rq:queue:generations", 0, -1) == [ids[0]]
     assert await job_store.queue_positions(ids) == {ids[0]: 1}
-    events = await job_store.read_events(ids[1], "0-0")
+    first = await job_store.read_events(ids[1], FIRST)
+    events = [*first, *await job_store.read_events(ids[1], first[-1].id)]
     assert [(event.name, json.loads(event.data)) for event in events] == [("queued", {}), ("started", {"attempt": 1})]

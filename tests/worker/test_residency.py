@@ -186,7 +186,7 @@ def test_a_model_that_cannot_be_loaded_leaves_the_others_alone(loads: Loads, loa
 
 def test_what_a_model_takes_is_foreseen(pipeline: StepwisePipeline, epsilon_folder: Path, tmp_path: Path) -> None:
     assert expected_bytes(epsilon_folder, CPU) == pytest.approx(pipeline.num_bytes, rel=0.001)
-    half = Placement(torch.device("cpu"), rows_per_forward=2, network_format=torch.bfloat16)
+    half = Placement(torch.device("cpu"), torch.bfloat16)
     network = (epsilon_folder / "unet" / "diffusion_pytorch_model.safetensors").stat().st_size
     saved = expected_bytes(epsilon_folder, CPU) - expected_bytes(epsilon_folder, half)
     assert saved == pytest.approx(network / 2, rel=0.05)
@@ -202,7 +202,9 @@ def test_the_budget_is_half_of_the_memory() -> None:
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_memory_of_a_gpu_is_given_back(epsilon_folder: Path) -> None:
-    gpu = Placement(torch.device("cuda"), rows_per_forward=8)
+    gpu = Placement(
+        torch.device("cuda"),
+    )
     specs = tuple(spec_of(epsilon_folder).model_copy(update={"id": name}) for name in "ab")
     loader = PipelineLoader(Catalogue(default_model="a", models=specs), gpu)
     loads = Loads(loader.load)
