@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -107,7 +106,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
     process.wait(START_SECONDS)
 
 
-def until(condition: Callable[[], T]) -> T:
+def until(condition: Callable[[], T | None]) -> T:
     """The first true answer. Raises: TimeoutError."""
     deadline = time.monotonic() + START_SECONDS
     while not (answer := condition()):
