@@ -127,7 +127,7 @@ class Consumer:
             await self._leases.give_back([lease], "drained")
             return
         job = await self._jobs.get(lease.job_id)
-        forecast = self._tally.costs.forecast(job.request)
+        forecast = self._tally.costs.forecast(job.request, self._in_flight)
         execution = Execution(lease, job, self._leases, self._artifacts, forecast)
         self._tally.stopwatch.began()
         logger.info("%s: started, attempt %d", lease.job_id, execution.job.attempt)
