@@ -20,6 +20,7 @@ from typing import Any
 from bench.one_picture import fetch_json
 
 POLL_SECONDS = 0.25
+SIZES = (64, 128, 192)
 ENDED = ("succeeded", "failed", "cancelled")
 
 Sight = tuple[float, float | None]
@@ -45,8 +46,8 @@ def main() -> None:
 def measure(address: str, num_jobs: int, seed: int, mean_pause_seconds: float) -> dict[str, Any]:
     """Warms the service up, submits the mix, and watches it to its end."""
     source = random.Random(seed)
-    for _ in range(2):
-        post(address, mixed(source), "wait=60")
+    for size in SIZES:
+        post(address, {"prompt": "a fox", "height": size, "width": size, "num_images": 2}, "wait=60")
     sights: dict[str, list[Sight]] = {}
     for _ in range(num_jobs):
         job = post(address, mixed(source), "respond-async")
@@ -62,7 +63,7 @@ def measure(address: str, num_jobs: int, seed: int, mean_pause_seconds: float) -
 
 def mixed(source: random.Random) -> dict[str, Any]:
     """One request of the mix."""
-    size = source.choice([64, 128, 128, 192])
+    size = source.choice(SIZES)
     return {
         "prompt": "a red apple",
         "seed": source.randrange(1000),

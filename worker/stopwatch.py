@@ -1,7 +1,9 @@
 """What work costs, as the parent can see it without a word from the child: the time from one `Worked` to the next."""
 
+from collections import defaultdict, deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
+from statistics import median
 
 from contract.costs import Cost
 from contract.request import CompleteRequest
@@ -9,17 +11,38 @@ from worker.messages import Worked
 
 Kind = tuple[str, int, int]
 
-SHARE = 0.2
-"""How much a new measurement counts against what was known."""
+REMEMBERED = 15
+"""So many measurements of a kind are remembered, and their median is believed: a slow first forward does not last."""
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """A cost, with the rows of a forward at which a row was timed, and whether an image was seen alone."""
+def _times() -> deque[float]:
+    return deque(maxlen=REMEMBERED)
 
-    cost: Cost
-    rows_per_forward: float
-    seen_alone: bool
+
+@dataclass
+class Times:
+    """Seconds of one model and size: of rows in the fullest forwards seen, of forwards, alone and not, of decodes."""
+
+    rows_per_forward: float = 0.0
+    rows: deque[float] = field(default_factory=_times)
+    forwards: deque[float] = field(default_factory=_times)
+    forwards_alone: deque[float] = field(default_factory=_times)
+    decodes: deque[float] = field(default_factory=_times)
+
+    def add(self, work: Worked, seconds: float, *, alone: bool) -> None:
+        """Forwards that took so long together."""
+        fullness = work.num_rows / work.num_forwards
+        if fullness > self.rows_per_forward:
+            self.rows_per_forward = fullness
+            self.rows.clear()
+        if fullness == self.rows_per_forward:
+            self.rows.append(seconds / work.num_rows)
+        (self.forwards_alone if alone else self.forwards).append(seconds / work.num_forwards)
+
+    def cost(self, kind: Kind) -> Cost:
+        """What that says of the kind."""
+        forward = median(self.forwards_alone or self.forwards)
+        return Cost(*kind, median(self.rows), forward, median(self.decodes) if self.decodes else 0.0)
 
 
 class Stopwatch:
@@ -32,7 +55,7 @@ class Stopwatch:
     """
 
     def __init__(self) -> None:
-        self._known: dict[Kind, Measured] = {}
+        self._times: defaultdict[Kind, Times] = defaultdict(Times)
         self._kind: Kind | None = None
         self._alone = False
         self._since = 0.0
@@ -42,7 +65,7 @@ class Stopwatch:
     @property
     def costs(self) -> dict[Kind, Cost]:
         """What has been measured."""
-        return {kind: measured.cost for kind, measured in self._known.items()}
+        return {kind: times.cost(kind) for kind, times in self._times.items()}
 
     def began(self) -> None:
         """An image begins, and nobody knows what its start takes."""
@@ -64,34 +87,8 @@ class Stopwatch:
         self._since, self._num_decoded = now, 0
 
     def _measure(self, kind: Kind, work: Worked, seconds: float) -> None:
-        if self._num_decoded:
-            self._time_decoding(kind, work, seconds)
-        elif work.num_forwards and work.num_rows:
-            self._known[kind] = self._with_rows(kind, work, seconds)
-
-    def _time_decoding(self, kind: Kind, work: Worked, seconds: float) -> None:
-        known = self._known.get(kind)
-        if known is None:
-            return
-        rest = max(0.0, seconds - work.num_rows * known.cost.seconds_per_row) / self._num_decoded
-        decode = _blend(known.cost.seconds_per_decode or rest, rest)
-        self._known[kind] = replace(known, cost=replace(known.cost, seconds_per_decode=decode))
-
-    def _with_rows(self, kind: Kind, work: Worked, seconds: float) -> Measured:
-        per_row, per_forward = seconds / work.num_rows, seconds / work.num_forwards
-        fullness = work.num_rows / work.num_forwards
-        known = self._known.get(kind)
-        if known is None:
-            return Measured(Cost(*kind, per_row, per_forward, 0.0), fullness, self._alone)
-        cost, seen_alone = known.cost, known.seen_alone or self._alone
-        if fullness >= known.rows_per_forward:
-            fuller = fullness > known.rows_per_forward
-            cost = replace(cost, seconds_per_row=per_row if fuller else _blend(cost.seconds_per_row, per_row))
-        if self._alone:
-            alone = _blend(cost.seconds_per_forward_alone, per_forward) if known.seen_alone else per_forward
-            cost = replace(cost, seconds_per_forward_alone=alone)
-        return Measured(cost, max(fullness, known.rows_per_forward), seen_alone)
-
-
-def _blend(known: float, seen: float) -> float:
-    return (1 - SHARE) * known + SHARE * seen
+        if not self._num_decoded and work.num_forwards and work.num_rows:
+            self._times[kind].add(work, seconds, alone=self._alone)
+        elif self._num_decoded and kind in self._times:
+            rows = work.num_rows * median(self._times[kind].rows)
+            self._times[kind].decodes.append(max(0.0, seconds - rows) / self._num_decoded)
