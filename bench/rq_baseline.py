@@ -45,7 +45,7 @@ def render(request: str, folder: str, name: str) -> None:
 
 
 @lru_cache
-def _pipeline(model_id: str):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _pipeline(model_id: str):  # type: ignore[no-untyped-def]
     from bench.diffusers_pipeline import BarePipeline
 
     return BarePipeline(read_catalogue(ROOT / "models.toml").find(model_id))

@@ -53,7 +53,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What a job needs: `work_seconds` of a device that is full, and `own_seconds` from start to end on an idle one."""
+    """What a job needs: `work_seconds` of a device that is full, and `own_seconds` from its start to its end."""
 
     work_seconds: float
     own_seconds: float
@@ -67,16 +67,24 @@ class CostTable:
             (cost.model, cost.height, cost.width): cost for cost in costs
         }
 
-    def forecast(self, request: CompleteRequest) -> Forecast | None:
-        """What a request needs; None when its model has never been measured."""
+    def forecast(self, request: CompleteRequest, company: Iterable[CompleteRequest] = ()) -> Forecast | None:
+        """What a request needs; None when its model has never been measured.
+
+        `company` is one request for every image that is on the device too, to its end.
+        """
         cost = self.cost(request.model, request.height, request.width)
         if cost is None:
             return None
         rows = num_rows(request) * request.num_images
         decodes = request.num_images * cost.seconds_per_decode
-        tick = max(cost.seconds_per_forward_alone, rows * cost.seconds_per_row)
+        shared = sum(self._tick_seconds(other) for other in company)
+        tick = max(cost.seconds_per_forward_alone, rows * cost.seconds_per_row + shared)
         evaluations = num_evaluations(request)
         return Forecast(evaluations * rows * cost.seconds_per_row + decodes, evaluations * tick + decodes)
+
+    def _tick_seconds(self, request: CompleteRequest) -> float:
+        cost = self.cost(request.model, request.height, request.width)
+        return 0.0 if cost is None else num_rows(request) * cost.seconds_per_row
 
     def cost(self, model: str, height: int, width: int) -> Cost | None:
         """The cost of a model at a size, from the measured size that is nearest in pixels.

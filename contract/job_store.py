@@ -279,11 +279,21 @@ def _job(job_id: str, fields: dict[str, str]) -> Job:
         error=JobFailure.model_validate_json(fields["error"]) if "error" in fields else None,
         attempt=int(fields["attempt"]),
         admitted_position=int(fields["admitted_position"]),
-        admitted_eta_seconds=float(fields["admitted_eta_seconds"]) if "admitted_eta_seconds" in fields else None,
+        admitted_eta_seconds=_admitted_eta(fields),
         no_store=fields.get("no_store") == "1",
         cancel_requested=fields.get("cancel_requested") == "1",
         **{name: _time(fields.get(name)) for name in ("created_at", "started_at", "finished_at", "expires_at")},
     )
+
+
+def _admitted_eta(fields: dict[str, str]) -> float | None:
+    """What was predicted when the job was admitted, from what the script saw then."""
+    if "admitted_outlook" not in fields:
+        return None
+    num_workers, num_running, *micros = (int(number) for number in fields["admitted_outlook"].split())
+    running, ahead, work, own = (number / 1e6 for number in micros)
+    outlook = Outlook(num_workers, num_running, running)
+    return outlook.seconds_to_end(Place(int(fields["admitted_position"]), ahead), Forecast(work, own))
 
 
 def _images(fields: dict[str, str]) -> tuple[Artifact, ...]:

@@ -32,18 +32,27 @@ class Outlook:
     def eta_seconds(self, job: Job, forecast: Forecast | None) -> float | None:
         """Seconds to the end of a job: what its execution said, else what is predicted; None when nobody can know.
 
-        A waiting job has the work in front of it before it, shared by all workers, and then its own. A job that was
-        taken and has no step yet shares a device with what runs there, and each of those holds it up by no more than
-        its own work.
+        A device works on several jobs at once and shares itself equally. So a job waits for the work in front of it,
+        but for no more of a job that runs beside it to its end than it needs itself; and it is never faster than alone.
         """
         if job.ended or job.progress.eta_seconds is not None:
             return job.progress.eta_seconds
-        if forecast is None or self.num_workers == 0:
-            return None
         if job.status == "running":
-            shared = min(self.running_seconds, self.num_running * forecast.work_seconds) / self.num_workers
-            return round(max(forecast.own_seconds, shared), 3)
+            others = Outlook(self.num_workers, self.num_running - 1, self._without(forecast))
+            return others.seconds_to_end(Place(1, 0.0), forecast)
         place = self.places.get(job.id)
-        if place is None or place.seconds_ahead is None:
+        return None if place is None else self.seconds_to_end(place, forecast)
+
+    def seconds_to_end(self, place: Place, forecast: Forecast | None) -> float | None:
+        """As `eta_seconds`, of a job that waits in this place; the next one is taken at once."""
+        if forecast is None or place.seconds_ahead is None or self.num_workers == 0:
             return None
-        return round((self.running_seconds + place.seconds_ahead) / self.num_workers + forecast.own_seconds, 3)
+        ahead = self.running_seconds + place.seconds_ahead
+        num_beside = self.num_running if place.position == 1 else max(0, self.num_running - 1)
+        beside = self.running_seconds * num_beside / max(1, self.num_running)
+        outlasting = max(0.0, beside - num_beside * forecast.work_seconds)
+        shared = (ahead - outlasting) / self.num_workers + forecast.work_seconds
+        return round(max(forecast.own_seconds, shared), 3)
+
+    def _without(self, forecast: Forecast | None) -> float:
+        return self.running_seconds if forecast is None else max(0.0, self.running_seconds - forecast.work_seconds)

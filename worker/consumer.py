@@ -133,7 +133,7 @@ class Consumer:
             await self._leases.give_back([lease], "drained")
             return
         job = await self._jobs.get(lease.job_id)
-        forecast = self._tally.costs.forecast(job.request)
+        forecast = self._tally.costs.forecast(job.request, self._in_flight)
         execution = Execution(lease, job, self._leases, self._artifacts, forecast)
         logger.info("%s: started, attempt %d", lease.job_id, execution.job.attempt)
         self._executions[lease.execution_id] = execution

@@ -1,6 +1,6 @@
 """When one execution will end: from what was predicted at first, and more and more from its own steps."""
 
-MEMORY_STEPS = 10
+MEMORY_STEPS = 6
 """After this many steps, what was believed before them counts for a third."""
 
 

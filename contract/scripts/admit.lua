@@ -22,10 +22,11 @@ redis.call('HSET', job_key(id),
 if ARGV[10] == '' then
     redis.call('ZADD', UNWEIGHED, sequence, id)
 else
-    local workers = num_workers()
-    if workers > 0 and redis.call('ZCOUNT', UNWEIGHED, '-inf', sequence) == 0 then
-        local wait = (waiting_before(sequence) + running_work()) / workers
-        redis.call('HSET', job_key(id), 'admitted_eta_seconds', seconds((wait + tonumber(ARGV[11])) / 1000000))
+    -- What the client is told now is told again whenever the call is repeated.
+    if redis.call('ZCOUNT', UNWEIGHED, '-inf', sequence) == 0 then
+        redis.call('HSET', job_key(id), 'admitted_outlook', string.format('%d %d %.0f %.0f %s %s',
+            num_workers(), redis.call('ZCARD', status_key('running')), running_work(), waiting_before(sequence),
+            ARGV[10], ARGV[11]))
     end
     add_waiting(sequence, tonumber(ARGV[10]))
 end

@@ -62,7 +62,7 @@ async def test_what_was_said_at_the_admission_is_said_again(client: httpx.AsyncC
 async def test_other_sizes_and_samplers_are_predicted_from_the_measured_one(client: httpx.AsyncClient) -> None:
     assert await eta(client, await submit(client, height=64)) == pytest.approx(WORK / 2)
     heun = {"scheduler": "heun", "num_inference_steps": 10, "guidance_scale": 1.0}
-    assert await eta(client, await submit(client, **heun)) == pytest.approx(WORK / 2 + 19 * 0.05 + 0.5)
+    assert await eta(client, await submit(client, **heun)) == pytest.approx(WORK / 2 + 19 * 0.025 + 0.5)
 
 
 async def test_nobody_knows_without_a_worker_or_a_measurement(

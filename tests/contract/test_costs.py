@@ -36,6 +36,14 @@ def test_alone_a_job_takes_its_forwards_and_with_many_images_its_rows() -> None:
     assert many.own_seconds == pytest.approx(10 * 32 * 0.01 + 16 * 0.2)
 
 
+def test_in_company_a_job_has_the_rows_of_all_in_each_of_its_forwards() -> None:
+    company = [complete_request(guidance_scale=1.0)] * 4 + [complete_request(height=128, width=128)]
+    found = CostTable([SMALL, LARGE]).forecast(complete_request(num_inference_steps=10), company)
+    assert found is not None
+    assert found.own_seconds == pytest.approx(10 * (2 * 0.01 + 4 * 0.01 + 2 * 0.08) + 0.2)
+    assert found.work_seconds == forecast(SMALL, num_inference_steps=10).work_seconds
+
+
 def test_a_model_that_was_never_measured_is_not_guessed_at() -> None:
     assert CostTable([SMALL]).forecast(complete_request(model="other")) is None
     assert CostTable().forecast(complete_request()) is None

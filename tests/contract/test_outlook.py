@@ -14,7 +14,7 @@ from contract.store_connection import StoreConnection
 from tests.conftest import complete_request
 from tests.contract.test_job_store import REQUEST
 
-OWN = Forecast(work_seconds=4.0, own_seconds=0.5)
+OWN = Forecast(work_seconds=1.0, own_seconds=1.5)
 TABLE = CostTable([Cost("tiny", 64, 64, 0.01, 0.02, 0.0)])
 
 
@@ -23,8 +23,8 @@ async def one_worker(liveness: Liveness) -> None:
     await liveness.beat(Pulse("w", 0, 0, 0, 0.0))
 
 
-async def admit(job_store: JobStore, work_seconds: float | None, own_seconds: float = 0.5, **changes: object) -> Job:
-    forecast = None if work_seconds is None else Forecast(work_seconds, own_seconds)
+async def admit(job_store: JobStore, work_seconds: float | None, **changes: object) -> Job:
+    forecast = None if work_seconds is None else Forecast(work_seconds, work_seconds)
     admission = await job_store.admit(REQUEST, complete_request(**changes), max_queued=1000, forecast=forecast)
     return admission.job
 
@@ -49,22 +49,35 @@ async def nothing_is_left(connection: StoreConnection) -> bool:
 
 
 async def test_a_waiting_job_has_the_work_before_it_and_its_own(job_store: JobStore, leases: Leases) -> None:
-    first, second, third = [await admit(job_store, work) for work in (1.0, 2.0, 4.0)]
-    assert [await eta(job_store, job) for job in (first, second, third)] == [0.5, 1.5, 3.5]
+    first, second, third = [await admit(job_store, work) for work in (1.0, 2.0, 1.0)]
+    assert [await eta(job_store, job) for job in (first, second, third)] == [1.5, 2.0, 4.0]
     lease = await claim(leases)
-    assert await eta(job_store, third) == 3.5, "that it runs does not make it shorter"
+    assert await eta(job_store, third) == 4.0, "that it runs does not make it shorter"
     await leases.report(lease, 3, 1.0, [])
-    assert await eta(job_store, third) == pytest.approx(2.75), "a quarter of the first one is left"
+    assert await eta(job_store, third) == pytest.approx(3.25), "a quarter of the first one is left"
     await leases.settle(lease, "succeeded")
-    assert await eta(job_store, third) == 2.5
+    assert await eta(job_store, third) == 3.0
+
+
+async def test_a_short_job_that_is_next_does_not_wait_for_the_end_of_long_ones(
+    job_store: JobStore, leases: Leases
+) -> None:
+    for _ in range(2):
+        await admit(job_store, 100.0)
+    for _ in range(2):
+        await claim(leases)
+    job = await admit(job_store, 1.0)
+    assert (await eta(job_store, job), job.admitted_eta_seconds) == (3.0, 3.0), "a third of the device for one second"
+    behind = await admit(job_store, 1.0)
+    assert await eta(job_store, behind) == 103.0, "one of the long ones ends first"
 
 
 async def test_workers_share_the_work(job_store: JobStore, liveness: Liveness) -> None:
     await admit(job_store, 6.0)
     job = await admit(job_store, 1.0)
-    assert await eta(job_store, job) == 6.5
+    assert await eta(job_store, job) == 7.0
     await liveness.beat(Pulse("w2", 0, 0, 0, 0.0))
-    assert await eta(job_store, job) == 3.5
+    assert await eta(job_store, job) == 4.0
     for name in ("w", "w2"):
         await liveness.depart(name)
     assert await eta(job_store, job) is None, "nobody works"
@@ -72,19 +85,20 @@ async def test_workers_share_the_work(job_store: JobStore, liveness: Liveness) -
 
 async def test_the_answer_to_the_admission_is_kept(job_store: JobStore, leases: Leases) -> None:
     await admit(job_store, 3.0)
-    job = await admit(job_store, 1.0, own_seconds=0.25)
-    assert job.admitted_eta_seconds == 3.25
+    job = await admit(job_store, 1.0)
+    assert job.admitted_eta_seconds == 4.0
     await leases.settle(await claim(leases), "succeeded")
-    assert (await job_store.get(job.id)).as_admitted().progress.eta_seconds == 3.25
+    assert (await job_store.get(job.id)).as_admitted().progress.eta_seconds == 4.0
 
 
 async def test_a_taken_job_without_a_step_shares_the_device(job_store: JobStore, leases: Leases) -> None:
     jobs = [await admit(job_store, 4.0) for _ in range(3)]
     for _ in jobs:
         await claim(leases)
-    assert await eta(job_store, jobs[0]) == 12.0
-    short = Forecast(1.0, 0.5)
-    assert await eta(job_store, jobs[0], short) == 3.0, "the others hold it up by no more than its own work"
+    assert await eta(job_store, jobs[0], Forecast(4.0, 0.5)) == 12.0
+    assert await eta(job_store, jobs[0], Forecast(1.0, 0.5)) == 3.0, (
+        "the others hold it up by no more than its own work"
+    )
     assert await eta(job_store, jobs[0], Forecast(1.0, 7.0)) == 7.0, "alone it would take longer"
 
 
@@ -94,22 +108,22 @@ async def test_what_an_execution_says_goes_before(job_store: JobStore, leases: L
     await leases.report(lease, 1, 2.25, [])
     assert await eta(job_store, job) == 2.25
     await leases.give_back([lease], "lost")
-    assert await eta(job_store, job) == 0.5, "it waits again, with nothing before it"
+    assert await eta(job_store, job) == 1.5, "it waits again, with nothing before it"
     await leases.settle(await claim(leases), "succeeded")
     assert await eta(job_store, job) == 0.0
 
 
 async def test_unknown_work_before_a_job_makes_its_end_unknown(job_store: JobStore) -> None:
     before, unknown, behind = [await admit(job_store, work) for work in (1.0, None, 1.0)]
-    assert await eta(job_store, before) == 0.5
+    assert await eta(job_store, before) == 1.5
     assert await eta(job_store, unknown, None) is None
     assert (await eta(job_store, behind), behind.admitted_eta_seconds) == (None, None)
     await job_store.weigh(CostTable())
     assert await eta(job_store, behind) is None
     await job_store.weigh(TABLE)
-    assert await eta(job_store, behind) == pytest.approx(1.0 + 4 * 2 * 0.01 + 0.5)
+    assert await eta(job_store, behind) == pytest.approx(1.0 + 4 * 2 * 0.01 + 1.0)
     await job_store.weigh(TABLE)
-    assert await eta(job_store, behind) == pytest.approx(1.0 + 4 * 2 * 0.01 + 0.5), "it is weighed once"
+    assert await eta(job_store, behind) == pytest.approx(1.0 + 4 * 2 * 0.01 + 1.0), "it is weighed once"
 
 
 async def test_a_running_job_is_weighed_by_what_is_left_of_it(
@@ -133,7 +147,7 @@ async def test_an_unweighed_job_that_ends_holds_nobody_up(
     assert lease.job_id == run.id
     assert await eta(job_store, behind) is None
     await leases.settle(lease, "succeeded")
-    assert await eta(job_store, behind) == 0.5
+    assert await eta(job_store, behind) == 1.5
     await job_store.cancel(behind.id)
     assert await nothing_is_left(connection)
 

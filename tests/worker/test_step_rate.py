@@ -23,16 +23,16 @@ def test_what_is_seen_counts_more_with_every_step() -> None:
     for step in range(1, 61):
         pace.saw(step, now=step * 0.5)
         etas.append(pace.eta_seconds(100))
-    assert etas[0] == 95.0
-    assert etas[9] == pytest.approx(50 + 50 * 0.9**10, abs=1e-3)
+    assert etas[0] == pytest.approx(50 + 50 * 5 / 6, abs=1e-3)
+    assert etas[5] == pytest.approx(50 + 50 * (5 / 6) ** 6, abs=1e-3)
     assert etas[-1] == pytest.approx(50.0, abs=0.2)
     assert etas == sorted(etas, reverse=True)
 
 
 def test_one_slow_step_of_many_is_no_jump() -> None:
     pace = StepRate(0, 1.0, now=0.0)
-    pace.saw(1, now=6.0)
-    assert pace.eta_seconds(10) == pytest.approx(15.0)
+    pace.saw(1, now=7.0)
+    assert pace.eta_seconds(10) == pytest.approx(20.0)
 
 
 def test_steps_seen_together_are_one_sight() -> None:
