@@ -45,7 +45,7 @@ def equal_requests(waiting: Sequence[Waiting], in_flight: Sequence[CompleteReque
 
 
 def equal_steps(waiting: Sequence[Waiting], in_flight: Sequence[CompleteRequest], row_cap: int) -> Sequence[Waiting]:
-    """B3, step-level batches keyed by size and guidance (vLLM-Omni): first come, first served; the first misfit waits."""
+    """B3, step-level batches keyed by size and guidance (vLLM-Omni): first come, first served; a misfit blocks."""
     rows, joining = sum(map(num_rows, in_flight)), []
     keys = {(request.height, request.width, request.guidance_scale) for request in in_flight}
     for one in waiting:
@@ -85,8 +85,8 @@ def serve(engine: Engine, arrivals: Sequence[Arrival], policy: Policy, row_cap: 
             engine.add(one.name, one.request)
         if not in_flight:
             time.sleep(max(0.0, coming[0][1].at - now))
-        for name in _ended(engine):
-            latencies.append(time.perf_counter() - started_at - in_flight.pop(name).came_at)
+        ended = [in_flight.pop(name) for name in _ended(engine)]
+        latencies += [time.perf_counter() - started_at - one.came_at for one in ended]
     return Run(latencies, time.perf_counter() - started_at)
 
 

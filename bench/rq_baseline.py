@@ -1,4 +1,4 @@
-"""B1: a plain diffusers pipeline behind RQ's SimpleWorker, one request at a time: `python -m bench.rq_baseline SOCKET`."""
+"""B1: a plain diffusers pipeline behind RQ's SimpleWorker, one at a time: `python -m bench.rq_baseline SOCKET`."""
 
 import argparse
 import os
@@ -14,7 +14,7 @@ from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
 
 from bench.installation import ROOT, end, start, until
-from contract.catalogue import ModelSpec, read_catalogue
+from contract.catalogue import read_catalogue
 from contract.request import CompleteRequest
 from launch.embedded_store import server_command
 
@@ -51,9 +51,8 @@ def _pipeline(model_id: str):  # type: ignore[no-untyped-def]
     return BarePipeline(read_catalogue(ROOT / "models.toml").find(model_id))
 
 
-def seconds_for(requests: Sequence[CompleteRequest], spec: ModelSpec) -> float:
+def seconds_for(requests: Sequence[CompleteRequest]) -> float:
     """From the start of the first job to the end of the last, the loading of the model left out."""
-    del spec
     with tempfile.TemporaryDirectory(prefix="sl-") as folder:
         socket = Path(folder) / "store" / "valkey.sock"
         store = start(server_command(socket), {}, Path(folder) / "store.txt")

@@ -13,6 +13,7 @@ from contract.errors import StoreUnavailable
 from contract.job import JobFailure
 from contract.job_store import JobStore
 from contract.leases import Lease, Leases
+from contract.request import CompleteRequest
 from contract.store_connection import StoreConnection
 from worker.child_process import ChildEnded, ChildProcess
 from worker.execution import Execution
@@ -122,11 +123,15 @@ class Consumer:
     @property
     def _is_full(self) -> bool:
         """Whether what is in flight fills the device's forwards and the gap that the next picture leaves."""
-        executions = self._executions.values()
         if self._settings.max_in_flight is not None:
-            return sum(execution.num_images_left for execution in executions) >= self._settings.max_in_flight
-        rows = sum(num_rows(execution.job.request) * execution.num_images_left for execution in executions)
-        return rows >= self._tally.row_cap + CLAIMED_AHEAD_ROWS
+            return len(self._in_flight) >= self._settings.max_in_flight
+        return sum(map(num_rows, self._in_flight)) >= self._tally.row_cap + CLAIMED_AHEAD_ROWS
+
+    @property
+    def _in_flight(self) -> list[CompleteRequest]:
+        """One request for every image that is to be published yet."""
+        executions = self._executions.values()
+        return [execution.job.request for execution in executions for _ in range(execution.num_images_left)]
 
     async def _start(self, lease: Lease) -> None:
         if not self._ready.is_set():  # The child died while we waited for work.
