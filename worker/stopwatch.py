@@ -67,6 +67,11 @@ class Stopwatch:
         """What has been measured."""
         return {kind: times.cost(kind) for kind, times in self._times.items()}
 
+    @property
+    def num_kinds(self) -> int:
+        """Of how many models and sizes."""
+        return len(self._times)
+
     def began(self) -> None:
         """An image begins, and nobody knows what its start takes."""
         self._num_unclear = 2

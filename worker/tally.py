@@ -61,6 +61,6 @@ class Tally:
         self._num_steps += work.num_steps
         self._num_forwards += work.num_forwards
         self._num_rows += work.num_rows
-        num_known = len(self.stopwatch.costs)
+        num_known = self.stopwatch.num_kinds
         self.stopwatch.worked(work, in_flight, time.monotonic())
-        return len(self.stopwatch.costs) > num_known
+        return self.stopwatch.num_kinds > num_known
