@@ -37,11 +37,12 @@ class Outlook:
         """
         if job.ended or job.progress.eta_seconds is not None:
             return job.progress.eta_seconds
-        if job.status == "running":
-            others = Outlook(self.num_workers, self.num_running - 1, self._without(forecast))
-            return others.seconds_to_end(Place(1, 0.0), forecast)
         place = self.places.get(job.id)
-        return None if place is None else self.seconds_to_end(place, forecast)
+        if place is not None:
+            return self.seconds_to_end(place, forecast)
+        # It runs, or was taken since it was read: then it is one of those that run.
+        others = Outlook(self.num_workers, max(0, self.num_running - 1), self._without(forecast))
+        return others.seconds_to_end(Place(1, 0.0), forecast)
 
     def seconds_to_end(self, place: Place, forecast: Forecast | None) -> float | None:
         """As `eta_seconds`, of a job that waits in this place; the next one is taken at once."""

@@ -69,8 +69,8 @@ class Lane:
 
     def forward(self, pipeline: StepwisePipeline, rows: Sequence[Row]) -> Tensor:
         """The network's output for each row, (B, C, H, W), in as many forwards as the cap on rows asks for."""
-        cap = self.pace.row_cap
-        parts = [self._forward(pipeline, rows[start : start + cap]) for start in range(0, len(rows), cap)]
+        largest = max(self.pace.sizes)
+        parts = [self._forward(pipeline, rows[start : start + largest]) for start in range(0, len(rows), largest)]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def decode(self, pipeline: StepwisePipeline, latents: Tensor) -> Pixels:

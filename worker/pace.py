@@ -8,6 +8,12 @@ WORTH = 1.05
 SMOOTHING = 0.1
 """Weight of the newest measurement."""
 
+OUTLIER = 2.0
+"""No single measurement counts for more than so many times what was known: it was somebody else's noise."""
+
+TRIAL_EVERY = 32
+"""After so many forwards the size above the cap is tried again, so that a cap measured in a bad moment does not stay."""
+
 
 def blend(known: float, seen: float) -> float:
     """What is known of a duration, after it was seen once more."""
@@ -20,6 +26,7 @@ class Pace:
     def __init__(self, seconds: Mapping[int, float]) -> None:
         self._seconds = dict(seconds)
         self._row_cap = self._profitable()
+        self._num_forwards = 0
 
     @property
     def row_cap(self) -> int:
@@ -28,7 +35,10 @@ class Pace:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """The sizes up to the cap."""
+        """The sizes up to the cap; when a trial is due, only the next one above it, if there is one."""
+        above = [size for size in self._seconds if size > self._row_cap]
+        if above and self._num_forwards % TRIAL_EVERY == TRIAL_EVERY - 1:
+            return (min(above),)
         return tuple(size for size in self._seconds if size <= self._row_cap)
 
     @property
@@ -42,11 +52,12 @@ class Pace:
 
     def size_for(self, num_rows: int) -> int:
         """The smallest size with room for so many rows, at most the cap."""
-        return min((size for size in self._seconds if num_rows <= size <= self._row_cap), default=self._row_cap)
+        return min((size for size in self.sizes if num_rows <= size), default=self._row_cap)
 
     def note(self, size: int, seconds: float) -> None:
         """Takes a new measurement in; the cap follows."""
-        self._seconds[size] = blend(self._seconds[size], seconds)
+        self._seconds[size] = blend(self._seconds[size], min(seconds, OUTLIER * self._seconds[size]))
+        self._num_forwards += 1
         self._row_cap = self._profitable()
 
     def best_size(self, rows_that_fit: Mapping[int, int]) -> int | None:

@@ -102,6 +102,13 @@ async def test_a_taken_job_without_a_step_shares_the_device(job_store: JobStore,
     assert await eta(job_store, jobs[0], Forecast(1.0, 7.0)) == 7.0, "alone it would take longer"
 
 
+async def test_a_job_that_is_taken_between_two_questions_has_an_end(job_store: JobStore, leases: Leases) -> None:
+    job = await admit(job_store, 1.0)
+    await claim(leases)
+    assert job.status == "queued"
+    assert (await job_store.outlook([job.id])).eta_seconds(job, OWN) == 1.5
+
+
 async def test_what_an_execution_says_goes_before(job_store: JobStore, leases: Leases) -> None:
     job = await admit(job_store, 4.0)
     lease = await claim(leases)

@@ -96,7 +96,7 @@ def test_what_was_measured_once_is_known_at_the_next_start(pipeline: StepwisePip
         engine = Engine(Held({"tiny": counting}), Certifier(CPU, tmp_path, candidates=(2, 3)))
         engine.add("one", asked(num_inference_steps=2))
         run(engine)
-        assert counting.num_forwards == (2 if attempt else 2 + 3 * 2)
+        assert counting.num_forwards == (2 if attempt else 2 + 4 * 2)
         certificates += [lane.certificate for lane in engine.lanes]
     first, second = certificates
     assert first is not None
@@ -144,3 +144,19 @@ def test_the_cap_follows_what_forwards_take() -> None:
         pace.note(4, 0.60)
     assert pace.row_cap == 2
     assert pace.seconds_of(4) == pytest.approx(0.60, rel=0.01)
+
+
+def test_a_cap_measured_in_a_bad_moment_does_not_stay() -> None:
+    pace = Pace({1: 0.10, 2: 0.12, 4: 0.90, 8: 3.0})
+    assert pace.row_cap == 2
+    seconds = {1: 0.10, 2: 0.12, 4: 0.15, 8: 0.45}
+    for _ in range(4000):
+        size = pace.size_for(2)
+        pace.note(size, seconds[size])
+    assert pace.row_cap == 4
+
+
+def test_one_hiccup_moves_little() -> None:
+    pace = Pace({1: 0.10, 2: 0.12})
+    pace.note(2, 100.0)
+    assert pace.seconds_of(2) == pytest.approx(0.132)
