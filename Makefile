@@ -31,7 +31,9 @@ fix: $(VENV)/dev.stamp  ## format, and mend what can be mended by rule
 	$(BIN)/ruff format $(SOURCES)
 
 bench: $(VENV)/dev.stamp  ## measure what the README promises
-	$(BIN)/python -m bench.one_picture
+	$(BIN)/python -m bench.engine --out var/bench
+	$(BIN)/python -m bench.encoding
+	$(BIN)/python -m bench.service
 
 lock: $(VENV)/lock.stamp  ## resolve the dependencies anew into requirements/
 	$(VENV)/lock/bin/pip-compile -q --strip-extras --no-emit-index-url --no-emit-find-links --no-header \
@@ -41,7 +43,8 @@ lock: $(VENV)/lock.stamp  ## resolve the dependencies anew into requirements/
 	$(VENV)/lock/bin/pip-compile -q --strip-extras --no-emit-index-url --no-emit-find-links --no-header --allow-unsafe \
 	  --extra app --extra worker --extra embedded --extra dev \
 	  -c requirements/app.txt -c requirements/worker.txt -o requirements/dev.txt pyproject.toml
-	sed -i -E 's/^(torch==[0-9.]+)\+cpu/\1/' requirements/*.txt
+	sed -i -E -e 's/^(torch==[0-9.]+)\+cpu/\1/' \
+	  -e 's/^(isal==[0-9.]+)$$/\1 ; platform_machine in "x86_64 AMD64 aarch64 arm64"/' requirements/*.txt
 
 clean:  ## remove the environment and the caches; var/ with the jobs and pictures stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

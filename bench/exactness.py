@@ -1,4 +1,4 @@
-"""Pictures made in random company against the same made alone, byte by byte: `python -m bench.exactness --mixes 1000`."""
+"""Pictures made in random company against the same made alone: `python -m bench.exactness --mixes 1000`."""
 
 import argparse
 import random

@@ -29,9 +29,7 @@ def network_flops_per_row(generation: Generation, pipeline: StepwisePipeline) ->
     """Floating point operations of one row of one evaluation, counted as it runs."""
     row = rows_of([generation])[0]
     embeds = row.embeds
-    conditioning = Conditioning(
-        embeds.prompt_embeds, embeds.pooled_prompt_embeds, torch.tensor([row.guidance_scale])
-    )
+    conditioning = Conditioning(embeds.prompt_embeds, embeds.pooled_prompt_embeds, torch.tensor([row.guidance_scale]))
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
         pipeline.denoise(row.model_input, row.timestep.view(1), conditioning)
     return float(counter.get_total_flops())

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from contract.catalogue import ModelSpec
 from contract.request import CompleteRequest, GenerationRequest, Scheduler
@@ -14,8 +14,7 @@ GUIDED_SHARE = 0.7
 SCHEDULERS: Final[tuple[Scheduler, ...]] = ("ddim", "euler", "dpmpp_2m")
 
 
-@dataclass(frozen=True, slots=True)
-class Scale:
+class Scale(NamedTuple):
     """How large the work is: pixels along each side, the step counts that are mixed, and how many jobs a run has."""
 
     size: int
@@ -54,7 +53,13 @@ def mixed(spec: ModelSpec, scale: Scale, source: random.Random) -> CompleteReque
 def uniform(spec: ModelSpec, scale: Scale, count: int) -> list[CompleteRequest]:
     """Requests that differ in prompt and seed alone: what a plain batch of a diffusers pipeline can take."""
     asked = [
-        GenerationRequest(prompt=f"a {THINGS[seed % len(THINGS)]}", height=scale.size, width=scale.size, seed=seed)
+        GenerationRequest(
+            prompt=f"a {THINGS[seed % len(THINGS)]}",
+            height=scale.size,
+            width=scale.size,
+            num_inference_steps=scale.steps[1],
+            seed=seed,
+        )
         for seed in range(count)
     ]
     return [spec.complete(request) for request in asked]

@@ -42,7 +42,7 @@ class Lane:
         """Until the certificate is there, what one size more took to measure."""
         self._seconds_per_decode = 0.0
         self._measuring: Measuring | None = measuring
-        self._device = device
+        self.device = device
         self._buckets: dict[int, Bucket] = {}
 
     def measure(self) -> None:
@@ -90,12 +90,12 @@ class Lane:
         bucket.fill(rows)
         started_at = time.perf_counter()
         output = pipeline.denoise(bucket.latents, bucket.timesteps, bucket.conditioning)
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
         self.pace.note(bucket.size, time.perf_counter() - started_at)
         return output[: len(rows)]
 
     def _bucket(self, size: int) -> Bucket:
         if size not in self._buckets:
-            self._buckets[size] = Bucket(size, self.key.shape, self._device)
+            self._buckets[size] = Bucket(size, self.key.shape, self.device)
         return self._buckets[size]

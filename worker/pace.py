@@ -12,7 +12,7 @@ OUTLIER = 2.0
 """No single measurement counts for more than so many times what was known: it was somebody else's noise."""
 
 TRIAL_EVERY = 32
-"""After so many forwards the size above the cap is tried again, so that a cap measured in a bad moment does not stay."""
+"""After so many forwards the size above the cap is tried again: a cap measured in a bad moment does not stay."""
 
 
 def blend(known: float, seen: float) -> float:
