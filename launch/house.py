@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import logging
+import os
 import socket
 import sys
 from collections.abc import Coroutine, Iterator
@@ -14,7 +15,7 @@ from contract.errors import StoreUnavailable
 from contract.store_connection import StoreConnection
 from launch.embedded_store import server_command
 from launch.service import Service
-from launch.settings import LaunchSettings
+from launch.settings import LaunchSettings, num_cores
 
 logger = logging.getLogger(__name__)
 
@@ -31,11 +32,11 @@ class House:
     def __init__(self, settings: LaunchSettings) -> None:
         self._settings = settings
         self._listener = _listen(settings.host, settings.port)
-        environment = {"SAFELIGHT_HOME": str(settings.home.resolve()), "OMP_WAIT_POLICY": "PASSIVE"}
+        environment = {"SAFELIGHT_HOME": str(settings.home.resolve())}
         listener_fd = self._listener.fileno()
         api_command = [sys.executable, "-m", "app", "--fd", str(listener_fd)]
         self._api = Service("the API", api_command, environment, fds=(listener_fd,))
-        self._worker = Service("the worker", [sys.executable, "-m", "worker"], environment)
+        self._workers = _workers(settings.num_workers, environment)
         self._store = None if settings.redis_url else Service("the store", server_command(settings.store_socket))
 
     @property
@@ -53,7 +54,7 @@ class House:
                 keepers.append(asyncio.create_task(self._store.keep_running()))
             await _first(stopped, self._until_store_answers())
             if not stop.is_set():
-                keepers += [asyncio.create_task(service.keep_running()) for service in (self._api, self._worker)]
+                keepers += [asyncio.create_task(service.keep_running()) for service in (self._api, *self._workers)]
                 await _first(stopped, self._until_ready())
             if not stop.is_set():
                 announce.set()
@@ -64,7 +65,9 @@ class House:
             await self._close()
 
     async def _close(self) -> None:
-        for service in (self._worker, self._api, self._store):
+        stopping = [worker.stop(self._settings.stop_seconds) for worker in self._workers]
+        await asyncio.gather(*stopping)
+        for service in (self._api, self._store):
             if service is not None:
                 await service.stop(self._settings.stop_seconds)
         self._listener.close()
@@ -114,6 +117,18 @@ async def _first(stopped: asyncio.Task[bool], work: Coroutine[None, None, None])
     await asyncio.wait([stopped, task], return_when=asyncio.FIRST_COMPLETED)
     if not task.done():
         task.cancel()
+
+
+def _workers(number: int, environment: dict[str, str]) -> list[Service]:
+    """Workers that share the cores, so that none waits for another's threads."""
+    shared = environment | {"SAFELIGHT_NUM_THREADS": str(max(1, num_cores() // number))} | _chosen_threads()
+    command = [sys.executable, "-m", "worker"]
+    names = ["the worker"] if number == 1 else [f"worker {index}" for index in range(1, number + 1)]
+    return [Service(name, command, shared) for name in names]
+
+
+def _chosen_threads() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name == "SAFELIGHT_NUM_THREADS"}
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -24,6 +24,8 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    # Waiting threads that spin take the core from those that work; this must stand before torch is imported.
+    # Threads that spin while they wait take the core from those that work, and waking them takes longer than most
+    # waits: they spin for some microseconds and then sleep. This must stand before torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     asyncio.run(main())

@@ -40,6 +40,7 @@ from worker.tally import Tally
 logger = logging.getLogger(__name__)
 
 OUTAGE_RETRY_SECONDS = 0.5
+COURTESY_SECONDS = 0.02
 MAX_BACKOFF_SECONDS = 30.0
 CLAIMED_AHEAD_ROWS = 2
 """One image more than fits into a forward: it is prepared, and its model loaded, while the others are denoised."""
@@ -116,9 +117,15 @@ class Consumer:
             self._changed.clear()
             await self._changed.wait()
         elif await self._leases.wait_for_work() and self._ready.is_set():
+            await self._let_idle_workers_go_first()
             lease = await self._leases.claim(self._name, self._tally.resident)
             if lease is not None:
                 await self._start(lease)
+
+    async def _let_idle_workers_go_first(self) -> None:
+        """Images are sooner done on a device of their own than beside others."""
+        if self._executions:
+            await asyncio.sleep(COURTESY_SECONDS)
 
     @property
     def _is_full(self) -> bool:

@@ -9,7 +9,9 @@ class WorkerSettings(Settings):
     """Settings of one worker; each is an environment variable `SAFELIGHT_<NAME>`."""
 
     num_threads: int | None = Field(
-        default=None, ge=1, description="CPU threads of one forward; by default as many as there are cores."
+        default=None,
+        ge=1,
+        description="CPU threads of one forward; by default as many as there are cores for each worker.",
     )
     rows_per_forward: int | None = Field(
         default=None,

@@ -18,10 +18,12 @@ from tests.waiting import wait_until
 class Launched:
     """A running launcher, and HTTP to it."""
 
-    def __init__(self, installation: Installation) -> None:
+    def __init__(self, installation: Installation, workers: int = 1) -> None:
         self.installation = installation
         self._seen = installation.log.stat().st_size if installation.log.exists() else 0
-        self.process = installation.start(sys.executable, "-m", "launch", SAFELIGHT_PORT="0")
+        self.process = installation.start(
+            sys.executable, "-m", "launch", SAFELIGHT_PORT="0", SAFELIGHT_WORKERS=str(workers)
+        )
         self.address = wait_until(self._announced, 60, self.log)
 
     def log(self) -> str:
@@ -54,9 +56,9 @@ def _runs(process: psutil.Process, module: str) -> bool:
         return False
 
 
-def launch(catalogue: Path) -> Iterator[Launched]:
+def launch(catalogue: Path, workers: int = 1) -> Iterator[Launched]:
     """The whole service in a fresh data directory."""
     with tempfile.TemporaryDirectory(prefix="sl-") as folder:
         installation = Installation(Path(folder), catalogue)
-        yield Launched(installation)
+        yield Launched(installation, workers)
         installation.end()

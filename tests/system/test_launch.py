@@ -5,13 +5,15 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+from launch.settings import NVIDIA_DEVICE, LaunchSettings, num_cores
 from tests.system.installation import ROOT, kill, kill_tree
-from tests.system.launched import Launched
+from tests.system.launched import Launched, launch
 from tests.waiting import wait_until
 
 
@@ -90,3 +92,19 @@ def test_the_http_side_imports_no_torch() -> None:
 def test_the_parent_of_a_worker_imports_no_torch() -> None:
     code = "import worker.consumer, worker.__main__, sys; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_two_workers_share_the_work(tiny_catalogue: Path) -> None:
+    for launched in launch(tiny_catalogue, workers=2):
+        wait_until(lambda: launched.call("/readyz")["num_workers"] == 2, 60, launched.log)
+        ids = [launched.call("/v1/generations", {"prompt": "a fox", "num_inference_steps": 300})["id"] for _ in "ab"]
+        for job_id in ids:
+            wait_until(lambda: launched.call(f"/v1/jobs/{job_id}")["status"] == "succeeded", 60, launched.log)  # noqa: B023
+
+
+def test_cores_are_shared_out_unless_somebody_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SAFELIGHT_WORKERS", raising=False)
+    expected = 1 if NVIDIA_DEVICE.exists() else min(2, num_cores())
+    assert LaunchSettings().num_workers == expected
+    monkeypatch.setenv("SAFELIGHT_WORKERS", "3")
+    assert LaunchSettings().num_workers == 3
