@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from PIL import Image
 
 from bench import rq_baseline
@@ -24,6 +25,7 @@ from bench.table import Measure, as_json, missed, report
 from bench.workload import FULL, SHORT, Scale, at_once, mixed, poisson, uniform
 from contract.catalogue import read_catalogue
 from contract.request import CompleteRequest
+from launch.settings import LaunchSettings, num_cores
 from worker.child import engine_of
 from worker.lane import Lane
 from worker.pace import Pace
@@ -32,7 +34,7 @@ from worker.settings import WorkerSettings
 
 POLICIES: dict[str, Policy] = {"any mix": any_mix, "equal requests": equal_requests, "equal steps": equal_steps}
 LOADS = (0.8, 1.1)
-BATCHES = (1, 2, 4, 8)
+BATCHES = (1, 2, 4, 8, 16)
 
 
 class Bounds(NamedTuple):
@@ -168,13 +170,16 @@ class Bench:
         return best
 
     def _unloaded_ms(self, address: str) -> float:
-        """One picture at a time, from POST to bytes, and by the bare pipeline, in turns."""
+        """One picture at a time, from POST to bytes, and by the bare pipeline on as many threads, in turns."""
         service, bare = [], []
+        all_threads = torch.get_num_threads()
+        torch.set_num_threads(max(1, num_cores() // LaunchSettings().num_workers))
         for request in uniform(self.spec, self.scale, 8):
             service.append(seconds_for(address, [request]))
             started_at = time.perf_counter()
             self.bare.draw([request])
             bare.append(time.perf_counter() - started_at)
+        torch.set_num_threads(all_threads)
         return 1000 * (statistics.median(service[1:]) - statistics.median(bare[1:]))
 
     def _mix(self, count: int) -> list[CompleteRequest]:

@@ -11,7 +11,7 @@ class WorkerSettings(Settings):
     num_threads: int | None = Field(
         default=None,
         ge=1,
-        description="CPU threads of one forward; by default as many as there are cores for each worker.",
+        description="CPU threads of one forward; by default all cores, shared out over the workers.",
     )
     rows_per_forward: int | None = Field(
         default=None,

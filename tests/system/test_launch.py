@@ -1,10 +1,12 @@
 """`python -m launch`: everything starts, serves, and stops; what dies is started again; what was queued goes on."""
 
+import re
 import signal
 import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -94,12 +96,19 @@ def test_the_parent_of_a_worker_imports_no_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
-def test_two_workers_share_the_work(tiny_catalogue: Path) -> None:
-    for launched in launch(tiny_catalogue, workers=2):
-        wait_until(lambda: launched.call("/readyz")["num_workers"] == 2, 60, launched.log)
-        ids = [launched.call("/v1/generations", {"prompt": "a fox", "num_inference_steps": 300})["id"] for _ in "ab"]
-        for job_id in ids:
-            wait_until(lambda: launched.call(f"/v1/jobs/{job_id}")["status"] == "succeeded", 60, launched.log)  # noqa: B023
+@pytest.fixture
+def pair(tiny_catalogue: Path) -> Iterator[Launched]:
+    """The whole service with two workers."""
+    yield from launch(tiny_catalogue, workers=2)
+
+
+def test_two_workers_share_the_work(pair: Launched) -> None:
+    wait_until(lambda: pair.call("/readyz")["num_workers"] == 2, 60, pair.log)
+    asked = {"prompt": "a fox", "num_inference_steps": 1000}
+    ids = [pair.call("/v1/generations", asked)["id"] for _ in "ab"]
+    for job_id in ids:
+        wait_until(lambda job_id=job_id: pair.call(f"/v1/jobs/{job_id}")["status"] == "succeeded", 60, pair.log)
+    assert len(re.findall(r"consumer INFO job_\w+: started", pair.log())) == 2
 
 
 def test_cores_are_shared_out_unless_somebody_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
