@@ -17,7 +17,7 @@ from torch import Tensor
 
 from worker.stepwise_pipeline import Conditioning
 
-CANDIDATES = (1, 2, 3, 4, 6, 8, 12, 16)
+CANDIDATES = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16)
 PAYS = 1.1
 """Larger sizes are not tried once a row costs more than so many times what it cost in the best size, twice."""
 

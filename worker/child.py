@@ -56,6 +56,7 @@ class Execution:
 
     request: CompleteRequest
     waiting: set[int]
+    wants_previews: bool = False
     steps: dict[int, int] = field(default_factory=dict)
 
     @property
@@ -161,17 +162,25 @@ class Child:
             case Abort(execution_id):
                 self._stop(execution_id)
             case SetPreviews(execution_id, wanted):
-                for index in self._waiting(execution_id):
-                    self._engine.set_previews(generation_id(execution_id, index), wanted)
+                self._set_previews(execution_id, wanted)
 
     def _admit(self, prepared: Prepared) -> None:
         execution_id = prepared.order.execution_id
-        if execution_id not in self._executions:
+        execution = self._executions.get(execution_id)
+        if execution is None:
             self._engine.discard(prepared.image)
             return
         for warning in warnings_of(prepared.image):
             self._outlet.send(Warned(execution_id, warning))
         self._engine.admit(prepared.image, use_cache=prepared.order.use_cache)
+        self._engine.set_previews(generation_id(execution_id, prepared.index), execution.wants_previews)
+
+    def _set_previews(self, execution_id: str, wanted: bool) -> None:
+        execution = self._executions.get(execution_id)
+        if execution is not None:
+            execution.wants_previews = wanted
+        for index in self._waiting(execution_id):
+            self._engine.set_previews(generation_id(execution_id, index), wanted)
 
     def _stop(self, execution_id: str) -> None:
         for index in self._waiting(execution_id):

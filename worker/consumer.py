@@ -16,7 +16,7 @@ from contract.leases import Lease, Leases
 from contract.request import CompleteRequest
 from contract.store_connection import StoreConnection
 from worker.child_process import ChildEnded, ChildProcess
-from worker.execution import Execution
+from worker.execution import Execution, until_available
 from worker.keeper import Keeper
 from worker.messages import (
     Abort,
@@ -116,23 +116,28 @@ class Consumer:
         if self._is_full:
             self._changed.clear()
             await self._changed.wait()
-        elif await self._leases.wait_for_work() and self._ready.is_set():
-            await self._let_idle_workers_go_first()
+        elif await self._work_waits() and self._ready.is_set():
             lease = await self._leases.claim(self._name, self._tally.resident)
             if lease is not None:
                 await self._start(lease)
 
-    async def _let_idle_workers_go_first(self) -> None:
-        """Images are sooner done on a device of their own than beside others."""
-        if self._executions:
+    async def _work_waits(self) -> bool:
+        """Whether there is a job to claim. One that has just come is left to idle workers first: it is sooner done
+        on a device of its own than beside others."""
+        asked_at = time.monotonic()
+        found = await self._leases.wait_for_work()
+        if found and self._executions and time.monotonic() - asked_at > COURTESY_SECONDS:
             await asyncio.sleep(COURTESY_SECONDS)
+        return found
 
     @property
     def _is_full(self) -> bool:
         """Whether what is in flight fills the device's forwards and the gap that the next picture leaves."""
         if self._settings.max_in_flight is not None:
             return len(self._in_flight) >= self._settings.max_in_flight
-        return sum(map(num_rows, self._in_flight)) >= self._tally.row_cap + CLAIMED_AHEAD_ROWS
+        executions = self._executions.values()
+        rows = sum(num_rows(execution.job.request) * execution.num_images_to_denoise for execution in executions)
+        return rows >= self._tally.row_cap + CLAIMED_AHEAD_ROWS
 
     @property
     def _in_flight(self) -> list[CompleteRequest]:
@@ -183,13 +188,7 @@ class Consumer:
             self._child = None
         leases = [execution.lease for execution in self._executions.values()]
         self._executions.clear()
-        while leases:
-            try:
-                await self._leases.give_back(leases, "lost")
-                return
-            except StoreUnavailable as error:
-                logger.warning("jobs are not given back yet: %s", error.message)
-                await asyncio.sleep(OUTAGE_RETRY_SECONDS)
+        await until_available(lambda: self._leases.give_back(leases, "lost"))
 
     async def _obey(self, message: ToParent) -> None:
         match message:
@@ -213,6 +212,7 @@ class Consumer:
             match message:
                 case Progressed(step=step):
                     await execution.progress(step)
+                    self._changed.set()
                 case Previewed():
                     await execution.preview(message)
                 case ImageFinished():

@@ -19,7 +19,7 @@ from worker.lane import Lane, LaneKey, Measuring
 from worker.pipelines.whole import WholePipeline
 from worker.prompt_cache import PromptCache
 from worker.result_cache import ResultCache
-from worker.stepwise_pipeline import PromptEmbeds, StepwisePipeline
+from worker.stepwise_pipeline import StepwisePipeline
 from worker.turns import Turns
 
 Prepared = Generation | WholeRun
@@ -103,7 +103,10 @@ class Engine:
 
         Raises: SafelightError, of whatever kind kept the image from starting.
         """
-        pipeline = self._models.acquire(request.model)
+        try:
+            pipeline = self._models.acquire(request.model)
+        except Exception as error:
+            raise failure_of([generation_id], error) from error
         if isinstance(pipeline, WholePipeline):
             return WholeRun(generation_id, request, pipeline)
         try:
@@ -284,19 +287,7 @@ class Engine:
 
 def warnings_of(prepared: Prepared) -> tuple[str, ...]:
     """What a client should know of an image before it is made."""
-    if isinstance(prepared, WholeRun):
-        return prepared.pipeline.warnings(prepared.request)
-    *negative, positive = prepared.embeds
-    return (
-        *_truncation("prompt", positive),
-        *(line for embeds in negative for line in _truncation("negative_prompt", embeds)),
-    )
-
-
-def _truncation(field: str, embeds: PromptEmbeds) -> tuple[str, ...]:
-    if embeds.num_tokens <= embeds.num_tokens_used:
-        return ()
-    return (f"{field} was cut: the model read {embeds.num_tokens_used} of its {embeds.num_tokens} tokens.",)
+    return prepared.pipeline.warnings(prepared.request) if isinstance(prepared, WholeRun) else prepared.warnings
 
 
 def _not_finite(generation: Generation) -> NonFiniteLatents:

@@ -24,7 +24,10 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-REPORT_INTERVAL_SECONDS = 0.1
+LAST_STEPS = 2
+"""What follows an image is claimed so many steps before its end, to be ready when its rows are free."""
+
+REPORT_INTERVAL_SECONDS = 0.2
 RETRY_SECONDS = 0.5
 PATIENCE_SECONDS = 60.0
 """How long an artifact store may refuse bytes (a full disk, say) before the job fails for it."""
@@ -59,8 +62,14 @@ class Execution:
         """Images that are still to be published."""
         return self.job.request.num_images - len(self._published)
 
+    @property
+    def num_images_to_denoise(self) -> int:
+        """Images that will need rows of forwards for some time yet: those in their last steps count no more."""
+        steps_left = self.job.request.total_steps - self._step - LAST_STEPS
+        return max(0, min(self.num_images_left, math.ceil(steps_left / self.job.request.num_inference_steps)))
+
     async def progress(self, step: int) -> None:
-        """Notes a step; tells the store at most ten times a second, and not at all while it is out of reach."""
+        """Notes a step; tells the store at most five times a second, and not at all while it is out of reach."""
         self._step = step
         now = time.monotonic()
         if now - self._reported < REPORT_INTERVAL_SECONDS:
@@ -79,7 +88,7 @@ class Execution:
 
     async def warn(self, warning: str) -> None:
         """Adds a warning to the job."""
-        await _until_available(lambda: self._leases.warn(self.lease, warning))
+        await until_available(lambda: self._leases.warn(self.lease, warning))
 
     async def publish(self, message: ImageFinished) -> None:
         """Stores an image under a name of this execution, and then makes it visible.
@@ -87,14 +96,14 @@ class Execution:
         Raises: StoreUnavailable, when the artifact store has refused the bytes for PATIENCE_SECONDS.
         """
         artifact = self._artifact(message)
-        await _until_available(lambda: self._artifacts.put(artifact.storage_key, message.encoded), PATIENCE_SECONDS)
-        if not await _until_available(lambda: self._leases.publish_image(self.lease, artifact)):
+        await until_available(lambda: self._artifacts.put(artifact.storage_key, message.encoded), PATIENCE_SECONDS)
+        if not await until_available(lambda: self._leases.publish_image(self.lease, artifact)):
             await self._artifacts.delete(artifact.storage_key)
         self._published.add(message.index)
 
     async def settle(self, outcome: Outcome, failure: JobFailure | None = None) -> bool:
         """Ends the job. When the lease is lost, nothing changes: the job is another execution's by now."""
-        settled = await _until_available(lambda: self._leases.settle(self.lease, outcome, failure))
+        settled = await until_available(lambda: self._leases.settle(self.lease, outcome, failure))
         if not settled:
             logger.warning("%s: the lease was lost; the %s outcome is discarded", self.job.id, outcome)
         return settled
@@ -127,7 +136,8 @@ class Execution:
             logger.info("%s: progress is not told: %s", self.job.id, error.message)
 
 
-async def _until_available(call: Callable[[], Awaitable[T]], patience_seconds: float = math.inf) -> T:
+async def until_available(call: Callable[[], Awaitable[T]], patience_seconds: float = math.inf) -> T:
+    """The answer of a call to a store, once it answers. Raises: StoreUnavailable, after `patience_seconds`."""
     deadline = time.monotonic() + patience_seconds
     while True:
         try:

@@ -57,6 +57,17 @@ class Generation:
         return bool(self.watchers) and self.denoised is not None and self.previewed_step < self.step
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """What of the request the model cannot use."""
+        *negative, positive = self.embeds
+        unused = self.request.negative_prompt if self.pipeline.embeds_guidance else ""
+        return (
+            *_truncation("prompt", positive),
+            *(line for embeds in negative for line in _truncation("negative_prompt", embeds)),
+            *(["negative_prompt was not used: the model takes the guidance scale as an input."] if unused else []),
+        )
+
+    @property
     def lane_key(self) -> LaneKey:
         """What must be equal for rows to share a forward."""
         pooled = self.embeds[0].pooled_prompt_embeds
@@ -94,6 +105,12 @@ def start(generation_id: str, request: CompleteRequest, pipeline: StepwisePipeli
         generator=generator,
         latents=noise * schedule.init_noise_sigma,
     )
+
+
+def _truncation(field: str, embeds: PromptEmbeds) -> tuple[str, ...]:
+    if embeds.num_tokens <= embeds.num_tokens_used:
+        return ()
+    return (f"{field} was cut: the model read {embeds.num_tokens_used} of its {embeds.num_tokens} tokens.",)
 
 
 def _embeds(request: CompleteRequest, pipeline: StepwisePipeline, prompts: PromptCache) -> tuple[PromptEmbeds, ...]:

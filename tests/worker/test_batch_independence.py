@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from contract.request import CompleteRequest
+from contract.request import CompleteRequest, Scheduler
 from tests.worker.engines import Held, alone, asked, pictures, sizes
 from tests.worker.oracles import DIFFUSION
 from worker.engine import Engine
@@ -62,3 +62,17 @@ def test_any_mix_equals_each_request_alone(
 def test_the_seed_and_nothing_else_makes_the_noise(pipeline: StepwisePipeline) -> None:
     ancestral = [alone(pipeline, asked(scheduler="euler_ancestral", seed=seed)) for seed in (1, 1, 2)]
     assert [np.array_equal(*pair) for pair in pairwise(ancestral)] == [True, False]
+
+
+@pytest.mark.parametrize("scheduler", DIFFUSION)
+def test_every_scheduler_in_any_order_of_joining(pipeline: StepwisePipeline, scheduler: Scheduler) -> None:
+    draw = random.Random(scheduler)
+    requests = [
+        asked(scheduler=scheduler, guidance_scale=scale, num_inference_steps=draw.randint(2, 5), seed=seed)
+        for seed, scale in enumerate([1.0, 4.0, 1.0, 7.0])
+    ]
+    requests.append(asked(scheduler="euler", num_inference_steps=4, seed=9))
+    engine = Engine(Held({"tiny": pipeline}), sizes(4))
+    together = pictures(run_joining(engine, requests, draw))
+    for index, request in enumerate(requests):
+        assert np.array_equal(together[str(index)], alone(pipeline, request, 4)), request
