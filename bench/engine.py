@@ -52,7 +52,7 @@ class Bounds(NamedTuple):
 
 
 FULL_BOUNDS = Bounds(0.95, 1.6, (0.5, 0.25), (0.7, 0.5), 20.0, 0.03, 0.5, 0.02, 0.1)
-SHORT_BOUNDS = Bounds(0.5, 1.0, (2.0, 2.0), (2.0, 2.0), 250.0, 0.3, 0.1, 0.5, 0.3)
+SHORT_BOUNDS = Bounds(0.2, 0.5, (3.0, 3.0), (3.0, 3.0), 1000.0, 0.5, 0.05, 1.0, 0.5)
 """Wide, as the short form runs beside other work: it guards against what breaks, not against what is slow."""
 
 

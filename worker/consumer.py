@@ -211,7 +211,7 @@ class Consumer:
         try:
             match message:
                 case Progressed(step=step):
-                    await execution.progress(step)
+                    await execution.progress(step, len(self._executions))
                     self._changed.set()
                 case Previewed():
                     await execution.preview(message)

@@ -27,7 +27,9 @@ T = TypeVar("T")
 LAST_STEPS = 2
 """What follows an image is claimed so many steps before its end, to be ready when its rows are free."""
 
-REPORT_INTERVAL_SECONDS = 0.2
+REPORTS_PER_SECOND = 10
+"""So often a worker tells the store of progress, over all of its executions."""
+
 RETRY_SECONDS = 0.5
 PATIENCE_SECONDS = 60.0
 """How long an artifact store may refuse bytes (a full disk, say) before the job fails for it."""
@@ -68,11 +70,11 @@ class Execution:
         steps_left = self.job.request.total_steps - self._step - LAST_STEPS
         return max(0, min(self.num_images_left, math.ceil(steps_left / self.job.request.num_inference_steps)))
 
-    async def progress(self, step: int) -> None:
-        """Notes a step; tells the store at most five times a second, and not at all while it is out of reach."""
+    async def progress(self, step: int, num_executions: int = 1) -> None:
+        """Notes a step; tells the store of it now and then, and not at all while it is out of reach."""
         self._step = step
         now = time.monotonic()
-        if now - self._reported < REPORT_INTERVAL_SECONDS:
+        if now - self._reported < num_executions / REPORTS_PER_SECOND:
             return
         self._reported = now
         self._rate.saw(step, now)
