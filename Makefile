@@ -31,9 +31,11 @@ fix: $(VENV)/dev.stamp  ## format, and mend what can be mended by rule
 	$(BIN)/ruff format $(SOURCES)
 
 bench: $(VENV)/dev.stamp  ## measure what the README promises
-	$(BIN)/python -m bench.engine --out var/bench
-	$(BIN)/python -m bench.encoding
-	$(BIN)/python -m bench.service
+	@status=0; \
+	for what in "engine --out var/bench" encoding service waiting; do \
+	  $(BIN)/python -W ignore -m bench.$$what || status=1; \
+	done; \
+	exit $$status
 
 lock: $(VENV)/lock.stamp  ## resolve the dependencies anew into requirements/
 	$(VENV)/lock/bin/pip-compile -q --strip-extras --no-emit-index-url --no-emit-find-links --no-header \
