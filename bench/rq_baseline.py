@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from redis import Redis
 from rq import Queue, SimpleWorker
@@ -45,7 +46,7 @@ def render(request: str, folder: str, name: str) -> None:
 
 
 @lru_cache
-def _pipeline(model_id: str):  # type: ignore[no-untyped-def]
+def _pipeline(model_id: str) -> Any:
     from bench.diffusers_pipeline import BarePipeline
 
     return BarePipeline(read_catalogue(ROOT / "models.toml").find(model_id))
