@@ -9,6 +9,7 @@ from worker import autoencoders
 from worker.components import ModelFolder
 from worker.digests import Digests
 from worker.latents import draw_noise, latents_shape
+from worker.lexicon import PLAIN, Lexicon
 from worker.steering import steered
 from worker.stepwise_pipeline import Conditioning, PromptEmbeds
 from worker.text import Reader
@@ -81,9 +82,10 @@ class Flux:
         """What its weights take on the device."""
         return weight_bytes(self._clip.text_encoder, self._t5.text_encoder, self._transformer, self._vae)
 
-    def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:
+    def encode_prompt(self, prompt: str, *, negative: bool, lexicon: Lexicon = PLAIN) -> PromptEmbeds:
         """T5's states, and CLIP's summary as the pooled embedding; what counts as read is what T5 reads."""
         del negative
+        lexicon.require_plain("Flux")
         _, summary = self._clip.read(prompt)
         tokens, states = self._t5.read(prompt)
         return PromptEmbeds(states[0], summary.pooler_output, tokens.num_tokens, tokens.num_tokens_used)

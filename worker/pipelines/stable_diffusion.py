@@ -10,10 +10,13 @@ from contract.errors import ModelUnavailable
 from worker import autoencoders
 from worker.components import ModelFolder
 from worker.digests import Digests
+from worker.emphasis import read
 from worker.latents import draw_noise, latents_shape
+from worker.lexicon import PLAIN, Lexicon
 from worker.steering import steered
 from worker.stepwise_pipeline import Conditioning, PromptEmbeds
-from worker.text import tokenize
+from worker.text import Reader
+from worker.textual_inversion import require_fit
 from worker.trained_noise import TrainedNoise, read_trained_noise
 from worker.weights import weight_bytes
 
@@ -24,15 +27,13 @@ class StableDiffusion:
     def __init__(
         self,
         *,
-        tokenizer: Any,
-        text_encoder: Any,
+        reader: Reader,
         unet: Any,
         vae: Any,
         trained_noise: TrainedNoise,
         digests: Digests,
     ) -> None:
-        self._tokenizer = tokenizer
-        self._text_encoder = text_encoder
+        self._reader = reader
         self._unet = unet
         self._vae = vae
         self._trained_noise = trained_noise
@@ -45,8 +46,7 @@ class StableDiffusion:
         unet = folder.unet()
         refuse_guidance_embedding(folder, unet)
         return cls(
-            tokenizer=folder.tokenizer(),
-            text_encoder=folder.text_encoder(),
+            reader=folder.reader(""),
             unet=unet,
             vae=folder.vae(),
             trained_noise=read_trained_noise(_corrected(folder.read_json("scheduler/scheduler_config.json"))),
@@ -82,17 +82,15 @@ class StableDiffusion:
     @property
     def num_bytes(self) -> int:
         """What its weights take on the device."""
-        return weight_bytes(self._text_encoder, self._unet, self._vae)
+        return weight_bytes(self._reader.text_encoder, self._unet, self._vae)
 
-    def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:
+    def encode_prompt(self, prompt: str, *, negative: bool, lexicon: Lexicon = PLAIN) -> PromptEmbeds:
         """The last hidden state of every token, padding included."""
         del negative
-        tokens = tokenize(self._tokenizer, prompt, self._tokenizer.model_max_length)
-        device = self._text_encoder.device
-        masked = getattr(self._text_encoder.config, "use_attention_mask", False)
-        mask = tokens.attention_mask.to(device) if masked else None
-        states = self._text_encoder(tokens.input_ids.to(device), attention_mask=mask)[0]
-        return PromptEmbeds(states, None, tokens.num_tokens, tokens.num_tokens_used)
+        require_fit(lexicon.inversions, [self._reader.text_encoder])
+        masked = getattr(self._reader.text_encoder.config, "use_attention_mask", False)
+        reading = read(self._reader, prompt, lexicon, lambda output: output[0], masked=masked)
+        return PromptEmbeds(reading.states, None, reading.num_tokens, reading.num_tokens_used)
 
     def prepare_latents(self, height: int, width: int, generator: torch.Generator) -> Tensor:
         """The generator's first noise in the shape of an image of this size, (1, C, H, W)."""

@@ -11,6 +11,7 @@ from worker import autoencoders
 from worker.components import ModelFolder
 from worker.digests import Digests
 from worker.latents import draw_noise, latents_shape
+from worker.lexicon import PLAIN, Lexicon
 from worker.steering import steered
 from worker.stepwise_pipeline import Conditioning, PromptEmbeds
 from worker.text import Reader, Tokens
@@ -88,12 +89,13 @@ class StableDiffusion3:
         """What its weights take on the device."""
         return weight_bytes(*_encoders(self._readers), self._transformer, self._vae)
 
-    def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:
+    def encode_prompt(self, prompt: str, *, negative: bool, lexicon: Lexicon = PLAIN) -> PromptEmbeds:
         """The states of CLIP, widened with zeros to those of T5, and T5's behind them; pooled is CLIP's alone.
 
         What counts as read is what the encoder with the longest reach reads.
         """
         del negative
+        lexicon.require_plain("Stable Diffusion 3")
         tokens, first = self._readers.first.read(prompt)
         _, second = self._readers.second.read(prompt)
         clip = torch.cat([first.hidden_states[-2], second.hidden_states[-2]], dim=-1)

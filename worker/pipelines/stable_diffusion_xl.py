@@ -8,11 +8,14 @@ from torch import Tensor
 from worker import autoencoders
 from worker.components import ModelFolder
 from worker.digests import Digests
+from worker.emphasis import read
 from worker.latents import draw_noise, latents_shape
+from worker.lexicon import PLAIN, Lexicon
 from worker.pipelines.stable_diffusion import refuse_guidance_embedding
 from worker.steering import steered
 from worker.stepwise_pipeline import Conditioning, PromptEmbeds
 from worker.text import Reader
+from worker.textual_inversion import require_fit
 from worker.trained_noise import TrainedNoise, read_trained_noise
 from worker.weights import weight_bytes
 
@@ -85,17 +88,21 @@ class StableDiffusionXL:
         """What its weights take on the device."""
         return weight_bytes(*(reader.text_encoder for reader in self._readers), self._unet, self._vae)
 
-    def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:
+    def encode_prompt(self, prompt: str, *, negative: bool, lexicon: Lexicon = PLAIN) -> PromptEmbeds:
         """The states of both encoders before their last layers, side by side, and the second one's pooled output.
 
         An empty negative prompt is none at all, which the network was trained to know as zeros.
         """
-        (tokens, first), (_, second) = (reader.read(prompt) for reader in self._readers)
-        states = torch.cat([first.hidden_states[-2], second.hidden_states[-2]], dim=-1)
-        pooled = second[0]
+        require_fit(lexicon.inversions, [reader.text_encoder for reader in self._readers])
+        first, second = (
+            read(reader, prompt, lexicon, _states_before_last, encoder=number)
+            for number, reader in enumerate(self._readers)
+        )
+        states = torch.cat([first.states, second.states], dim=-1)
+        pooled = second.first[0]
         if negative and not prompt and self._force_zeros_for_empty_prompt:
             states, pooled = torch.zeros_like(states), torch.zeros_like(pooled)
-        return PromptEmbeds(states, pooled, tokens.num_tokens, tokens.num_tokens_used)
+        return PromptEmbeds(states, pooled, first.num_tokens, first.num_tokens_used)
 
     def prepare_latents(self, height: int, width: int, generator: torch.Generator) -> Tensor:
         """The generator's first noise in the shape of an image of this size, (1, C, H, W)."""
@@ -131,3 +138,8 @@ class StableDiffusionXL:
         scale = autoencoders.vae_scale_factor(self._vae)
         height, width = latents.shape[2] * scale, latents.shape[3] * scale
         return torch.tensor([[height, width, 0, 0, height, width]]).repeat(len(latents), 1)
+
+
+def _states_before_last(output: Any) -> Tensor:
+    states: Tensor = output.hidden_states[-2]
+    return states
