@@ -7,7 +7,9 @@ from torch import Tensor
 
 from worker import autoencoders
 from worker.components import ModelFolder
-from worker.pipelines.latent_diffusion import LatentDiffusion
+from worker.digests import Digests
+from worker.latents import draw_noise, latents_shape
+from worker.steering import steered
 from worker.stepwise_pipeline import Conditioning, PromptEmbeds
 from worker.trained_noise import read_trained_noise
 
@@ -66,16 +68,17 @@ class Flux(LatentDiffusion):
         pooled = conditioning.pooled_prompt_embeds
         assert pooled is not None, "encode_prompt always gives some"
         prompt_embeds = conditioning.prompt_embeds.to(dtype)
-        output: Tensor = self.network(
-            hidden_states=packed(latents.to(dtype)),
-            timestep=timesteps.to(device, dtype) / 1000,
-            guidance=conditioning.guidance_scales.to(device) if self.embeds_guidance else None,
-            pooled_projections=pooled.to(dtype),
-            encoder_hidden_states=prompt_embeds,
-            txt_ids=torch.zeros(prompt_embeds.shape[1], 3, device=device),
-            img_ids=positions(latents.shape[2], latents.shape[3]).to(device),
-            return_dict=False,
-        )[0]
+        with steered(self._transformer, conditioning.steering):
+            output: Tensor = self._transformer(
+                hidden_states=packed(latents.to(dtype)),
+                timestep=timesteps.to(device, dtype) / 1000,
+                guidance=conditioning.guidance_scales.to(device) if self.embeds_guidance else None,
+                pooled_projections=pooled.to(dtype),
+                encoder_hidden_states=prompt_embeds,
+                txt_ids=torch.zeros(prompt_embeds.shape[1], 3, device=device),
+                img_ids=positions(latents.shape[2], latents.shape[3]).to(device),
+                return_dict=False,
+            )[0]
         return unpacked(output.float(), latents.shape[2], latents.shape[3])
 
     def decode_latents(self, latents: Tensor) -> Tensor:

@@ -9,7 +9,9 @@ from torch import Tensor
 from contract.errors import LimitExceeded
 from worker import autoencoders
 from worker.components import ModelFolder
-from worker.pipelines.latent_diffusion import LatentDiffusion
+from worker.digests import Digests
+from worker.latents import draw_noise, latents_shape
+from worker.steering import steered
 from worker.stepwise_pipeline import Conditioning, PromptEmbeds
 from worker.text import Reader, Tokens
 from worker.trained_noise import read_trained_noise
@@ -73,13 +75,14 @@ class StableDiffusion3(LatentDiffusion):
         dtype = self.network.dtype
         pooled = conditioning.pooled_prompt_embeds
         assert pooled is not None, "encode_prompt always gives some"
-        output: Tensor = self.network(
-            hidden_states=latents.to(dtype),
-            timestep=timesteps.to(self.network.device),
-            encoder_hidden_states=conditioning.prompt_embeds.to(dtype),
-            pooled_projections=pooled.to(dtype),
-            return_dict=False,
-        )[0]
+        with steered(self._transformer, conditioning.steering):
+            output: Tensor = self._transformer(
+                hidden_states=latents.to(dtype),
+                timestep=timesteps.to(self._transformer.device),
+                encoder_hidden_states=conditioning.prompt_embeds.to(dtype),
+                pooled_projections=pooled.to(dtype),
+                return_dict=False,
+            )[0]
         return output.float()
 
     def decode_latents(self, latents: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from worker import autoencoders
 from worker.components import ModelFolder
 from worker.pipelines.latent_diffusion import LatentDiffusion
 from worker.pipelines.stable_diffusion import refuse_guidance_embedding
+from worker.steering import steered
 from worker.stepwise_pipeline import Conditioning, PromptEmbeds
 from worker.trained_noise import read_trained_noise
 
@@ -54,16 +55,17 @@ class StableDiffusionXL(LatentDiffusion):
         dtype, device = self.network.dtype, self.network.device
         pooled = conditioning.pooled_prompt_embeds
         assert pooled is not None, "encode_prompt always gives some"
-        output: Tensor = self.network(
-            latents.to(dtype),
-            timesteps.to(device),
-            encoder_hidden_states=conditioning.prompt_embeds.to(dtype),
-            added_cond_kwargs={
-                "text_embeds": pooled.to(dtype),
-                "time_ids": self._time_ids(latents).to(device, dtype),
-            },
-            return_dict=False,
-        )[0]
+        with steered(self._unet, conditioning.steering):
+            output: Tensor = self._unet(
+                latents.to(dtype),
+                timesteps.to(device),
+                encoder_hidden_states=conditioning.prompt_embeds.to(dtype),
+                added_cond_kwargs={
+                    "text_embeds": pooled.to(dtype),
+                    "time_ids": self._time_ids(latents).to(device, dtype),
+                },
+                return_dict=False,
+            )[0]
         return output.float()
 
     def decode_latents(self, latents: Tensor) -> Tensor:
