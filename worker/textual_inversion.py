@@ -92,8 +92,10 @@ def embedded(encoder: Any, vectors: Mapping[int, Tensor]) -> Iterator[None]:
 
 
 def _words(entries: Mapping[str, Tensor], name: str) -> dict[str, tuple[Tensor, ...]]:
-    words = {name if entry in NAMELESS else entry: (vectors,) for entry, vectors in entries.items()}
-    if len(words) < len(entries) or not all(word.strip() for word in words):
+    words: dict[str, tuple[Tensor, ...]] = {
+        name if entry in NAMELESS else entry: (vectors,) for entry, vectors in entries.items()
+    }
+    if not entries or len(words) < len(entries) or not all(word.strip() for word in words):
         raise UnsuitableAdapter("The file does not say which word it teaches.", field="adapters")
     return words
 
