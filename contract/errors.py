@@ -54,10 +54,10 @@ class UnsupportedPromptSyntax(SafelightError):
     code = "unsupported_prompt_syntax"
 
 
-class UnsuitableAdapter(SafelightError):
-    """An adapter's file is damaged, or is for another model."""
+class AdapterMismatch(SafelightError):
+    """The adapter is for another model, has other shapes, or is of a kind that does not belong here."""
 
-    code = "unsuitable_adapter"
+    code = "adapter_mismatch"
 
 
 class UnknownJob(SafelightError):

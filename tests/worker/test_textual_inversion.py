@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from contract.errors import UnsuitableAdapter
+from contract.errors import AdapterMismatch
 from tests.tiny_models import build_embedded_layout
 from tests.tiny_parts import TOKENS
 from tests.worker.engines import cpu_pipeline
@@ -163,7 +163,7 @@ def test_every_layout_is_read(entries: dict[str, Tensor], tokens: list[str]) -> 
     ],
 )
 def test_files_that_teach_no_word_are_refused(file: bytes) -> None:
-    with pytest.raises(UnsuitableAdapter) as caught:
+    with pytest.raises(AdapterMismatch) as caught:
         read_inversions(file, "name")
     assert caught.value.field == "adapters"
 
@@ -178,11 +178,11 @@ def test_files_that_teach_no_word_are_refused(file: bytes) -> None:
     ids=["another width", "two encoders", "twice"],
 )
 def test_words_for_other_encoders_are_refused(pipeline: StepwisePipeline, inversions: tuple[Inversion, ...]) -> None:
-    with pytest.raises(UnsuitableAdapter) as caught:
+    with pytest.raises(AdapterMismatch) as caught:
         encoded(pipeline, "a fox", *inversions)
     assert caught.value.field == "adapters"
 
 
 def test_families_without_them_say_so(flux_folder: Path) -> None:
-    with pytest.raises(UnsuitableAdapter):
+    with pytest.raises(AdapterMismatch):
         encoded(cpu_pipeline(flux_folder, "flux"), f"a {WORD}", *BOTH)
