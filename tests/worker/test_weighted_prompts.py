@@ -17,6 +17,7 @@ from tests.tiny_models import build_embedded_layout
 from tests.tiny_parts import TOKENS
 from tests.worker.engines import RecordsLatents, alone, asked, cpu_pipeline, engine_of, pictures, run
 from tests.worker.oracles import oracle, replaced_scheduler
+from worker.emphasis import weighted as moved_from_nothing
 from worker.lexicon import PLAIN, Lexicon
 from worker.prompt_cache import PromptCache, Wanted
 from worker.stepwise_pipeline import PromptEmbeds, StepwisePipeline
@@ -81,6 +82,16 @@ def test_only_the_weighted_word_moves_and_on_the_line_from_nothing(reader: Stepw
         assert changed.nonzero().flatten().tolist() == [2]  # behind the start and "a"
         assert torch.allclose(moved.prompt_embeds[0, 2], torch.lerp(empty, usual, weight)[0, 2], atol=1e-5)
         assert_same(PromptEmbeds(usual, moved.pooled_prompt_embeds, 0, 0), plain(reader, "a b c"))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_in_any_number_format_words_of_weight_1_keep_their_bits(dtype: torch.dtype) -> None:
+    states, empty = torch.randn(2, 1, 4, 8, generator=torch.Generator().manual_seed(0)).to(dtype)
+    moved = moved_from_nothing(states, empty, torch.tensor([1.0, 0.0, 1.5, 1.0]))
+    assert moved.dtype == dtype
+    assert torch.equal(moved[:, [0, 3]], states[:, [0, 3]])
+    assert torch.equal(moved[:, 1], empty[:, 1])
+    assert torch.allclose(moved[:, 2].float(), torch.lerp(empty[:, 2].float(), states[:, 2].float(), 1.5), rtol=0.01)
 
 
 def test_brackets_in_plain_prompts_are_read(reader: StepwisePipeline) -> None:
