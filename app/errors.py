@@ -73,6 +73,8 @@ ANSWERS: dict[type[SafelightError], Answer] = {
     errors.InvalidRequest: Answer(422),
     errors.UnknownModel: Answer(404),
     errors.UnsupportedScheduler: Answer(422),
+    errors.UnsupportedGuidance: Answer(422),
+    errors.GuidanceConflict: Answer(422),
     errors.LimitExceeded: Answer(422),
     errors.UnknownJob: Answer(404),
     errors.UnknownArtifact: Answer(404),

@@ -8,6 +8,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from contract.errors import CatalogueInvalid, LimitExceeded, UnknownModel, UnsupportedScheduler
+from contract.guidance import price, short_form
+from contract.guidance_limits import check_guidance
 from contract.request import MAX_SEED, SCHEDULERS, CompleteRequest, GenerationRequest, Scheduler
 
 Family = Literal["stable_diffusion", "stable_diffusion_xl", "stable_diffusion_3", "flux", "diffusers"]
@@ -88,13 +90,16 @@ class ModelSpec(Row):
     def complete(self, request: GenerationRequest) -> CompleteRequest:
         """The request with every default and the seed filled in, and held against the limits.
 
-        Raises: UnsupportedScheduler, LimitExceeded.
+        Raises: UnsupportedScheduler, UnsupportedGuidance, GuidanceConflict, LimitExceeded, InvalidRequest.
         """
         asked = request.model_dump()
         filled = {name: value for name, value in self.defaults.model_dump().items() if asked[name] is None}
-        seed = secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed
-        complete = CompleteRequest.model_validate(asked | filled | {"model": self.id, "seed": seed})
+        filled |= {"model": self.id, "seed": secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed}
+        if (guidance := request.guidance_listed) is not None:
+            filled |= {"guidance": guidance, "guidance_scale": short_form(guidance)}
+        complete = CompleteRequest.model_validate(asked | filled)
         self._check(complete)
+        check_guidance(request, complete, self.family, self.limits.max_guidance_scale)
         return complete
 
     def _check(self, request: CompleteRequest) -> None:
@@ -109,11 +114,13 @@ class ModelSpec(Row):
                     field=field,
                 )
         _at_most("num_inference_steps", request.num_inference_steps, limits.max_num_inference_steps)
-        _at_most("guidance_scale", request.guidance_scale, limits.max_guidance_scale)
-        cost = request.height * request.width * request.total_steps
+        recurrence = price(request.guidance).recurrence
+        cost = request.height * request.width * request.total_steps * recurrence
         if cost > limits.max_cost:
+            repeated = " × recurrence" if recurrence > 1 else ""
             raise LimitExceeded(
-                f"height × width × num_inference_steps × num_images is {cost}, and {self.id} allows {limits.max_cost}.",
+                f"height × width × num_inference_steps × num_images{repeated} is {cost}, and {self.id} allows "
+                f"{limits.max_cost}.",
                 field="num_images",
             )
 
@@ -143,7 +150,7 @@ class Catalogue(Row):
     def resolve(self, request: GenerationRequest) -> CompleteRequest:
         """The complete request that will be stored, replayable because its seed is in it.
 
-        Raises: UnknownModel, UnsupportedScheduler, LimitExceeded.
+        Raises: UnknownModel, and as `ModelSpec.complete`.
         """
         return self.find(self.default_model if request.model is None else request.model).complete(request)
 
