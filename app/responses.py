@@ -124,6 +124,7 @@ class JobShown(BaseModel):
                 "width": 128,
                 "num_inference_steps": 20,
                 "guidance_scale": 2.5,
+                "guidance": [{"kind": "classifier_free", "scale": 2.5, "rescale": 0.0, "interval": [0.0, 1.0]}],
                 "scheduler": "ddim",
                 "seed": 7,
             }
