@@ -16,7 +16,7 @@ from contract.errors import (
     UnsupportedClassifier,
     UnsupportedScheduler,
 )
-from contract.guidance import price, short_form
+from contract.guidance import ByClassifier, Universal, price, short_form
 from contract.guidance_limits import check_guidance
 from contract.request import MAX_SEED, SCHEDULERS, CompleteRequest, GenerationRequest, Scheduler
 
@@ -213,9 +213,23 @@ class Catalogue(Row):
     def resolve(self, request: GenerationRequest) -> CompleteRequest:
         """The complete request that will be stored, replayable because its seed is in it.
 
-        Raises: UnknownModel, and as `ModelSpec.complete`.
+        Raises: UnknownModel, UnknownClassifier, and as `ModelSpec.complete` and `ClassifierSpec.check`.
         """
-        return self.find(self.default_model if request.model is None else request.model).complete(request)
+        complete = self.find(self.default_model if request.model is None else request.model).complete(request)
+        for index, one in enumerate(complete.guidance):
+            if isinstance(one, ByClassifier | Universal):
+                self._check_classifier(one, complete.model, request.within_guidance(index))
+        return complete
+
+    def _check_classifier(self, one: ByClassifier | Universal, model_id: str, within: str) -> None:
+        spec = self.classifier(one.classifier, within)
+        fitting = "classifier" if spec.kind == "latents" else "universal"
+        if one.kind != fitting:
+            raise UnsupportedClassifier(
+                f"{spec.id} reads {spec.kind}; it is followed by guidance of the kind {fitting}.",
+                field=f"{within}classifier",
+            )
+        spec.check(one.label, model_id, within)
 
 
 def read_catalogue(path: Path) -> Catalogue:

@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -9,12 +10,13 @@ from torch import Tensor
 from contract.costs import ROWS_PER_GRADIENT
 from contract.request import CompleteRequest
 from worker.certificate import Shape
-from worker.guiders import Role, Stage, guided, parts_of, stages_of
+from worker.guiders import Loaded, guided, parts_of
 from worker.lane import LaneKey
 from worker.latents import image_seq_len, seeded_generator
 from worker.prompt_cache import PromptCache
 from worker.samplers import SAMPLERS
 from worker.schedules import Evaluation, Schedule
+from worker.stages import Role, Stage, stages_of
 from worker.stepwise_pipeline import PromptEmbeds, StepwisePipeline
 
 
@@ -107,11 +109,20 @@ def identity(request: CompleteRequest) -> Hashable:
     return request.model_dump_json(exclude={"metadata", "num_images", "output_format"})
 
 
-def start(generation_id: str, request: CompleteRequest, pipeline: StepwisePipeline, prompts: PromptCache) -> Generation:
-    """An image before its first step. Raises: UnsupportedScheduler, UnsupportedGuidance, LimitExceeded."""
+def start(
+    generation_id: str,
+    request: CompleteRequest,
+    pipeline: StepwisePipeline,
+    prompts: PromptCache,
+    classifiers: Loaded = MappingProxyType({}),
+) -> Generation:
+    """An image before its first step; `classifiers` are those that the request names.
+
+    Raises: UnsupportedScheduler, UnsupportedGuidance, UnsupportedClassifier, LimitExceeded.
+    """
     generator = seeded_generator(request.seed)
     noise = pipeline.prepare_latents(request.height, request.width, generator)
-    parts = parts_of(request, pipeline)
+    parts = parts_of(request, pipeline, classifiers)
     schedule = SAMPLERS[request.scheduler].schedule_for(
         pipeline.trained_noise, request.num_inference_steps, image_seq_len(noise)
     )
