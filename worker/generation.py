@@ -11,6 +11,7 @@ from contract.costs import ROWS_PER_GRADIENT
 from contract.request import CompleteRequest
 from worker.certificate import Shape
 from worker.guiders import Loaded, guided, parts_of
+from worker.inputs import NO_INPUTS, Inputs
 from worker.lane import LaneKey
 from worker.latents import image_seq_len, seeded_generator
 from worker.lexicon import Lexicon
@@ -115,6 +116,7 @@ def start(
     request: CompleteRequest,
     pipeline: StepwisePipeline,
     prompts: PromptCache,
+    inputs: Inputs = NO_INPUTS,
     classifiers: Loaded = MappingProxyType({}),
 ) -> Generation:
     """An image before its first step; `classifiers` are those that the request names.
