@@ -116,6 +116,7 @@ def start(
     request: CompleteRequest,
     pipeline: StepwisePipeline,
     prompts: PromptCache,
+    *,
     inputs: Inputs = NO_INPUTS,
     classifiers: Loaded = MappingProxyType({}),
 ) -> Generation:
