@@ -7,6 +7,7 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from contract import prompt_syntax
 from contract.errors import (
     CatalogueInvalid,
     LimitExceeded,
@@ -14,12 +15,19 @@ from contract.errors import (
     UnknownLabel,
     UnknownModel,
     UnsupportedClassifier,
+    UnsupportedPromptSyntax,
     UnsupportedScheduler,
 )
+from contract.guidance import ByClassifier, Universal, price, short_form
+from contract.guidance_limits import check_guidance
 from contract.request import MAX_SEED, SCHEDULERS, CompleteRequest, GenerationRequest, Scheduler
 
 Family = Literal["stable_diffusion", "stable_diffusion_xl", "stable_diffusion_3", "flux", "diffusers"]
 """How a model's files are laid out; `diffusers` is any layout that has no name here, run whole by its own pipeline."""
+
+
+WEIGHS_WORDS: tuple[Family, ...] = ("stable_diffusion", "stable_diffusion_xl")
+"""Families whose network reads nothing of a prompt but states of CLIP and its like, each of one word."""
 
 
 class Row(BaseModel):
@@ -96,19 +104,24 @@ class ModelSpec(Row):
     def complete(self, request: GenerationRequest) -> CompleteRequest:
         """The request with every default and the seed filled in, and held against the limits.
 
-        Raises: UnsupportedScheduler, LimitExceeded.
+        Raises: UnsupportedScheduler, UnsupportedGuidance, GuidanceConflict, LimitExceeded, InvalidRequest,
+                UnsupportedPromptSyntax, MalformedPrompt.
         """
         asked = request.model_dump()
         filled = {name: value for name, value in self.defaults.model_dump().items() if asked[name] is None}
-        seed = secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed
-        complete = CompleteRequest.model_validate(asked | filled | {"model": self.id, "seed": seed})
+        filled |= {"model": self.id, "seed": secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed}
+        if (guidance := request.guidance_listed) is not None:
+            filled |= {"guidance": guidance, "guidance_scale": short_form(guidance)}
+        complete = CompleteRequest.model_validate(asked | filled)
         self._check(complete)
+        check_guidance(request, complete, self.family, self.limits.max_guidance_scale)
         return complete
 
     def _check(self, request: CompleteRequest) -> None:
         limits = self.limits
         if request.scheduler not in self.schedulers:
             raise UnsupportedScheduler(f"{self.id} offers {', '.join(self.schedulers)}.", field="scheduler")
+        self._check_prompts(request)
         for field, size in (("height", request.height), ("width", request.width)):
             if size % limits.size_multiple or not limits.min_size <= size <= limits.max_size:
                 raise LimitExceeded(
@@ -117,13 +130,23 @@ class ModelSpec(Row):
                     field=field,
                 )
         _at_most("num_inference_steps", request.num_inference_steps, limits.max_num_inference_steps)
-        _at_most("guidance_scale", request.guidance_scale, limits.max_guidance_scale)
-        cost = request.height * request.width * request.total_steps
+        recurrence = price(request.guidance).recurrence
+        cost = request.height * request.width * request.total_steps * recurrence
         if cost > limits.max_cost:
+            repeated = " × recurrence" if recurrence > 1 else ""
             raise LimitExceeded(
-                f"height × width × num_inference_steps × num_images is {cost}, and {self.id} allows {limits.max_cost}.",
+                f"height × width × num_inference_steps × num_images{repeated} is {cost}, and {self.id} allows "
+                f"{limits.max_cost}.",
                 field="num_images",
             )
+
+    def _check_prompts(self, request: CompleteRequest) -> None:
+        if request.prompt_syntax == "plain":
+            return
+        if self.family not in WEIGHS_WORDS:
+            raise UnsupportedPromptSyntax(f"{self.id} reads plain prompts only.", field="prompt_syntax")
+        prompt_syntax.parse(request.prompt, field="prompt")
+        prompt_syntax.parse(request.negative_prompt, field="negative_prompt")
 
 
 class ClassifierSpec(Row):
@@ -206,9 +229,23 @@ class Catalogue(Row):
     def resolve(self, request: GenerationRequest) -> CompleteRequest:
         """The complete request that will be stored, replayable because its seed is in it.
 
-        Raises: UnknownModel, UnsupportedScheduler, LimitExceeded.
+        Raises: UnknownModel, UnknownClassifier, and as `ModelSpec.complete` and `ClassifierSpec.check`.
         """
-        return self.find(self.default_model if request.model is None else request.model).complete(request)
+        complete = self.find(self.default_model if request.model is None else request.model).complete(request)
+        for index, one in enumerate(complete.guidance):
+            if isinstance(one, ByClassifier | Universal):
+                self._check_classifier(one, complete.model, request.within_guidance(index))
+        return complete
+
+    def _check_classifier(self, one: ByClassifier | Universal, model_id: str, within: str) -> None:
+        spec = self.classifier(one.classifier, within)
+        fitting = "classifier" if spec.kind == "latents" else "universal"
+        if one.kind != fitting:
+            raise UnsupportedClassifier(
+                f"{spec.id} reads {spec.kind}; it is followed by guidance of the kind {fitting}.",
+                field=f"{within}classifier",
+            )
+        spec.check(one.label, model_id, within)
 
 
 def read_catalogue(path: Path) -> Catalogue:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from worker.certificate import Shape
+from worker.steering import Steering
 from worker.stepwise_pipeline import Conditioning, PromptEmbeds
 
 
@@ -18,6 +19,7 @@ class Row:
     timestep: Tensor
     embeds: PromptEmbeds
     guidance_scale: float
+    steering: tuple[Steering, ...] = ()
 
 
 class Bucket:
@@ -39,6 +41,7 @@ class Bucket:
         torch.cat([row.model_input for row in rows], out=self.latents[:count])
         self.timesteps[:count] = torch.stack([row.timestep for row in rows])
         self.conditioning.guidance_scales[:count] = torch.tensor([row.guidance_scale for row in rows])
+        self.conditioning.steering[:] = [row.steering for row in rows]
         for slot, row in enumerate(rows):
             if self._embeds[slot] is not row.embeds:
                 self._write_embeds(slot, row.embeds)

@@ -1,11 +1,13 @@
 """What the engine asks of a model family: four verbs, each of them for one image or for one batch of rows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from worker.lexicon import PLAIN, Lexicon
+from worker.steering import Steering
 from worker.trained_noise import TrainedNoise
 
 
@@ -26,12 +28,14 @@ class PromptEmbeds:
 class Conditioning:
     """What each of B rows is to become.
 
-    Shapes: prompt_embeds (B, L, D), pooled_prompt_embeds (B, D) where the family has them, guidance_scales (B,).
+    Shapes: prompt_embeds (B, L, D), pooled_prompt_embeds (B, D) where the family has them, guidance_scales (B,);
+    steering has an entry for each of the first rows, those behind ask for nothing.
     """
 
     prompt_embeds: Tensor
     pooled_prompt_embeds: Tensor | None
     guidance_scales: Tensor
+    steering: list[tuple[Steering, ...]] = field(default_factory=list)
 
 
 class StepwisePipeline(Protocol):
@@ -67,8 +71,11 @@ class StepwisePipeline(Protocol):
         """What its weights take on the device."""
         ...
 
-    def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:
-        """The conditioning of one row; `negative` says that it is what the picture must not show."""
+    def encode_prompt(self, prompt: str, *, negative: bool, lexicon: Lexicon = PLAIN) -> PromptEmbeds:
+        """The conditioning of one row; `negative` says that it is what the picture must not show.
+
+        Raises: MalformedPrompt, UnsupportedPromptSyntax, AdapterMismatch.
+        """
         ...
 
     def prepare_latents(self, height: int, width: int, generator: torch.Generator) -> Tensor:

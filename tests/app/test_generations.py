@@ -24,15 +24,17 @@ async def test_a_prompt_becomes_a_job_with_the_models_defaults_and_a_seed(client
     assert (response.status_code, response.headers["location"]) == (202, f"/v1/jobs/{job['id']}")
     request = job["request"]
     assert isinstance(request.pop("seed"), int)
-    assert request == {
+    assert {field: value for field, value in request.items() if value is not None} == {
         "prompt": "a red apple",
         "negative_prompt": "",
+        "prompt_syntax": "plain",
         "model": "safelight-emoji",
         "num_images": 1,
         "height": 128,
         "width": 128,
         "num_inference_steps": 20,
         "guidance_scale": 2.5,
+        "guidance": [{"kind": "classifier_free", "scale": 2.5, "rescale": 0.0, "interval": [0.0, 1.0]}],
         "scheduler": "ddim",
         "output_format": "png",
         "metadata": {},
