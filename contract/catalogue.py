@@ -7,11 +7,22 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from contract.errors import CatalogueInvalid, LimitExceeded, UnknownModel, UnsupportedScheduler
+from contract import prompt_syntax
+from contract.errors import (
+    CatalogueInvalid,
+    LimitExceeded,
+    UnknownModel,
+    UnsupportedPromptSyntax,
+    UnsupportedScheduler,
+)
 from contract.request import MAX_SEED, SCHEDULERS, CompleteRequest, GenerationRequest, Scheduler
 
 Family = Literal["stable_diffusion", "stable_diffusion_xl", "stable_diffusion_3", "flux", "diffusers"]
 """How a model's files are laid out; `diffusers` is any layout that has no name here, run whole by its own pipeline."""
+
+
+WEIGHS_WORDS: tuple[Family, ...] = ("stable_diffusion", "stable_diffusion_xl")
+"""Families whose network reads nothing of a prompt but states of CLIP and its like, each of one word."""
 
 
 class Row(BaseModel):
@@ -88,7 +99,7 @@ class ModelSpec(Row):
     def complete(self, request: GenerationRequest) -> CompleteRequest:
         """The request with every default and the seed filled in, and held against the limits.
 
-        Raises: UnsupportedScheduler, LimitExceeded.
+        Raises: UnsupportedScheduler, LimitExceeded, UnsupportedPromptSyntax, MalformedPrompt.
         """
         asked = request.model_dump()
         filled = {name: value for name, value in self.defaults.model_dump().items() if asked[name] is None}
@@ -101,6 +112,7 @@ class ModelSpec(Row):
         limits = self.limits
         if request.scheduler not in self.schedulers:
             raise UnsupportedScheduler(f"{self.id} offers {', '.join(self.schedulers)}.", field="scheduler")
+        self._check_prompts(request)
         for field, size in (("height", request.height), ("width", request.width)):
             if size % limits.size_multiple or not limits.min_size <= size <= limits.max_size:
                 raise LimitExceeded(
@@ -116,6 +128,14 @@ class ModelSpec(Row):
                 f"height × width × num_inference_steps × num_images is {cost}, and {self.id} allows {limits.max_cost}.",
                 field="num_images",
             )
+
+    def _check_prompts(self, request: CompleteRequest) -> None:
+        if request.prompt_syntax == "plain":
+            return
+        if self.family not in WEIGHS_WORDS:
+            raise UnsupportedPromptSyntax(f"{self.id} reads plain prompts only.", field="prompt_syntax")
+        prompt_syntax.parse(request.prompt, field="prompt")
+        prompt_syntax.parse(request.negative_prompt, field="negative_prompt")
 
 
 class Catalogue(Row):
@@ -143,7 +163,7 @@ class Catalogue(Row):
     def resolve(self, request: GenerationRequest) -> CompleteRequest:
         """The complete request that will be stored, replayable because its seed is in it.
 
-        Raises: UnknownModel, UnsupportedScheduler, LimitExceeded.
+        Raises: UnknownModel, and as `ModelSpec.complete`.
         """
         return self.find(self.default_model if request.model is None else request.model).complete(request)
 

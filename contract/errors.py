@@ -42,6 +42,24 @@ class LimitExceeded(SafelightError):
     code = "limit_exceeded"
 
 
+class MalformedPrompt(SafelightError):
+    """A prompt of `prompt_syntax` weighted has a weight or a mark that cannot be followed."""
+
+    code = "malformed_prompt"
+
+
+class UnsupportedPromptSyntax(SafelightError):
+    """The model cannot read prompts of this syntax."""
+
+    code = "unsupported_prompt_syntax"
+
+
+class UnsuitableAdapter(SafelightError):
+    """An adapter's file is damaged, or is for another model."""
+
+    code = "unsuitable_adapter"
+
+
 class UnknownJob(SafelightError):
     """No job has this id, or it has been deleted or has expired."""
 

@@ -4,6 +4,8 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from contract.prompt_syntax import PromptSyntax
+
 MAX_SEED = 2**53 - 1
 """The largest integer that JavaScript keeps exactly."""
 
@@ -50,6 +52,14 @@ class GenerationRequest(BaseModel):
     prompt: str = Field(min_length=1, max_length=2000, description="What the picture shows.", examples=["a red apple"])
     negative_prompt: str = Field(
         default="", max_length=2000, description="What the picture must not show.", examples=["a leaf"]
+    )
+    prompt_syntax: PromptSyntax = Field(
+        default="plain",
+        description="How both prompts are read. `plain`: as they stand, and cut where the text encoder's limit is. "
+        "`weighted`: `(word)` counts 1.1 times as much, `[word]` 1.1 times less, `(word:1.3)` 1.3 times; brackets nest, "
+        "a backslash before one makes it text, and what is longer than the text encoder reads, or stands behind "
+        "`BREAK`, is read in chunks.",
+        examples=["plain"],
     )
     model: str | None = Field(
         default=None, description="An id from `GET /v1/models`; null takes the default model.", examples=[None]

@@ -11,7 +11,8 @@ from worker.certificate import Shape
 from worker.guidance import needs_guidance
 from worker.lane import LaneKey
 from worker.latents import image_seq_len, seeded_generator
-from worker.prompt_cache import PromptCache
+from worker.lexicon import Lexicon
+from worker.prompt_cache import PromptCache, Wanted
 from worker.samplers import SAMPLERS
 from worker.schedules import Evaluation, Schedule
 from worker.stepwise_pipeline import PromptEmbeds, StepwisePipeline
@@ -114,7 +115,8 @@ def _truncation(field: str, embeds: PromptEmbeds) -> tuple[str, ...]:
 
 
 def _embeds(request: CompleteRequest, pipeline: StepwisePipeline, prompts: PromptCache) -> tuple[PromptEmbeds, ...]:
-    positive = prompts.encode_prompt(pipeline, request.prompt, negative=False)
+    positive = Wanted(request.prompt, negative=False)
+    lexicon = Lexicon(request.prompt_syntax)
     if pipeline.embeds_guidance or not needs_guidance(request.guidance_scale):
-        return (positive,)
-    return prompts.encode_prompt(pipeline, request.negative_prompt, negative=True), positive
+        return prompts.encode_prompts(pipeline, [positive], lexicon)
+    return prompts.encode_prompts(pipeline, [Wanted(request.negative_prompt, negative=True), positive], lexicon)
