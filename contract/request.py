@@ -4,6 +4,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from contract.inputs import ImageReference, Reference, find_references
 from contract.prompt_syntax import PromptSyntax
 
 MAX_SEED = 2**53 - 1
@@ -93,12 +94,27 @@ class GenerationRequest(BaseModel):
     output_format: OutputFormat = Field(
         default="png", description="How the pictures are encoded; png keeps every pixel.", examples=["png"]
     )
+    image: ImageReference | None = Field(
+        default=None,
+        description="The picture to begin with: the id of a file or of an artifact, or a `data:` URI; the job then "
+        "names the file that it was stored as.",
+        examples=[None, "file_3f2b8c1d9e7a4f60b5c2d1e0a9f8b7c6"],
+    )
+    mask: ImageReference | None = Field(
+        default=None,
+        description="Where `image` is repainted: white is repainted, black is kept, as is what is transparent.",
+        examples=[None, "file_9d1e0a7b6c5f4e3d2c1b0a9f8e7d6c5b"],
+    )
     metadata: dict[MetadataKey, MetadataValue] = Field(
         default_factory=dict,
         max_length=16,
         description="Strings of your own, which come back with the job.",
         examples=[{"order": "42"}],
     )
+
+    def references(self) -> dict[str, Reference]:
+        """The files that the request names, by the dotted path of the field."""
+        return dict(find_references(self))
 
 
 class CompleteRequest(GenerationRequest):

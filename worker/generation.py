@@ -9,6 +9,7 @@ from torch import Tensor
 from contract.request import CompleteRequest
 from worker.certificate import Shape
 from worker.guidance import needs_guidance
+from worker.inputs import NO_INPUTS, Inputs
 from worker.lane import LaneKey
 from worker.latents import image_seq_len, seeded_generator
 from worker.lexicon import Lexicon
@@ -90,7 +91,13 @@ def identity(request: CompleteRequest) -> Hashable:
     return tuple(sorted(content.items()))
 
 
-def start(generation_id: str, request: CompleteRequest, pipeline: StepwisePipeline, prompts: PromptCache) -> Generation:
+def start(
+    generation_id: str,
+    request: CompleteRequest,
+    pipeline: StepwisePipeline,
+    prompts: PromptCache,
+    inputs: Inputs = NO_INPUTS,
+) -> Generation:
     """An image before its first step. Raises: UnsupportedScheduler, LimitExceeded."""
     generator = seeded_generator(request.seed)
     noise = pipeline.prepare_latents(request.height, request.width, generator)

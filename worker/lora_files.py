@@ -7,7 +7,6 @@ from typing import Any
 
 import safetensors
 import safetensors.torch
-import torch
 from diffusers.loaders.lora_conversion_utils import (
     _convert_non_diffusers_lora_to_diffusers,
     _maybe_map_sgm_blocks_to_diffusers,
