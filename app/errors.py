@@ -82,7 +82,7 @@ ANSWERS: dict[type[SafelightError], Answer] = {
     errors.LimitExceeded: Answer(422),
     errors.MalformedPrompt: Answer(422),
     errors.UnsupportedPromptSyntax: Answer(422),
-    errors.UnsuitableAdapter: Answer(422),
+    errors.AdapterMismatch: Answer(422),
     errors.UnknownJob: Answer(404),
     errors.UnknownArtifact: Answer(404),
     errors.UnknownFile: Answer(404),

@@ -54,10 +54,10 @@ class UnsupportedPromptSyntax(SafelightError):
     code = "unsupported_prompt_syntax"
 
 
-class UnsuitableAdapter(SafelightError):
+class AdapterMismatch(SafelightError):
     """An adapter's file is damaged, or is for another model."""
 
-    code = "unsuitable_adapter"
+    code = "adapter_mismatch"
 
 
 class UnknownJob(SafelightError):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from contract.errors import UnsuitableAdapter, UnsupportedPromptSyntax
+from contract.errors import AdapterMismatch, UnsupportedPromptSyntax
 from contract.prompt_syntax import PromptSyntax, Run, Segment, parse
 from worker.textual_inversion import Inversion
 
@@ -19,11 +19,11 @@ class Lexicon:
         return parse(prompt) if self.syntax == "weighted" else ((Run(prompt, 1.0),),)
 
     def require_plain(self, family: str) -> None:
-        """For families that read a prompt as it stands. Raises: UnsupportedPromptSyntax, UnsuitableAdapter."""
+        """For families that read a prompt as it stands. Raises: UnsupportedPromptSyntax, AdapterMismatch."""
         if self.syntax != "plain":
             raise UnsupportedPromptSyntax(f"{family} reads plain prompts only.", field="prompt_syntax")
         if self.inversions:
-            raise UnsuitableAdapter(f"{family} takes no words from textual inversion.", field="adapters")
+            raise AdapterMismatch(f"{family} takes no words from textual inversion.", field="adapters")
 
 
 PLAIN = Lexicon()

@@ -74,7 +74,7 @@ class StepwisePipeline(Protocol):
     def encode_prompt(self, prompt: str, *, negative: bool, lexicon: Lexicon = PLAIN) -> PromptEmbeds:
         """The conditioning of one row; `negative` says that it is what the picture must not show.
 
-        Raises: MalformedPrompt, UnsupportedPromptSyntax, UnsuitableAdapter.
+        Raises: MalformedPrompt, UnsupportedPromptSyntax, AdapterMismatch.
         """
         ...
 

@@ -11,7 +11,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from contract.errors import UnsuitableAdapter
+from contract.errors import AdapterMismatch
 
 NAMELESS = ("emb_params", "string_to_param", "string_to_param.*")
 """Entries of AUTOMATIC1111's files, which are called as their word is."""
@@ -40,14 +40,14 @@ class Inversion:
 def read_inversions(content: bytes, name: str, *, weight: float = 1.0) -> tuple[Inversion, ...]:
     """The words in a safetensors file; `name` is the word where the file says none.
 
-    Raises: UnsuitableAdapter.
+    Raises: AdapterMismatch.
     Source: Gal et al. 2022, arXiv:2208.01618; the layouts are those of diffusers' `load_textual_inversion`
             (`{word: (n, D) or (D,)}`), of AUTOMATIC1111 and of SDXL's trainers.
     """
     try:
         entries = {entry: _rows(vectors) for entry, vectors in safetensors.torch.load(content).items()}
     except SafetensorError as error:
-        raise UnsuitableAdapter(f"The file is not in safetensors format: {error}", field="adapters") from error
+        raise AdapterMismatch(f"The file is not in safetensors format: {error}", field="adapters") from error
     digest = hashlib.sha256(content).hexdigest()
     words = {name: tuple(entries[part] for part in OF_EACH_ENCODER)} if _is_of_two(entries) else _words(entries, name)
     for vectors in words.values():
@@ -56,19 +56,19 @@ def read_inversions(content: bytes, name: str, *, weight: float = 1.0) -> tuple[
 
 
 def require_fit(inversions: Sequence[Inversion], encoders: Sequence[Any]) -> None:
-    """Refuses words for other text encoders, and two that are called alike. Raises: UnsuitableAdapter."""
+    """Refuses words for other text encoders, and two that are called alike. Raises: AdapterMismatch."""
     widths = [encoder.get_input_embeddings().weight.shape[1] for encoder in encoders]
     for inversion in inversions:
         found = [vectors.shape[1] for vectors in inversion.vectors]
         if found != widths:
-            raise UnsuitableAdapter(
+            raise AdapterMismatch(
                 f"{inversion.token!r} has vectors of width {_listed(found)}, and the model's text encoders need "
                 f"{_listed(widths)}.",
                 field="adapters",
             )
     tokens = [inversion.token for inversion in inversions]
     if len(set(tokens)) < len(tokens):
-        raise UnsuitableAdapter("Two adapters bring the same word.", field="adapters")
+        raise AdapterMismatch("Two adapters bring the same word.", field="adapters")
 
 
 @contextmanager
@@ -94,7 +94,7 @@ def embedded(encoder: Any, vectors: Mapping[int, Tensor]) -> Iterator[None]:
 def _words(entries: Mapping[str, Tensor], name: str) -> dict[str, tuple[Tensor, ...]]:
     words = {name if entry in NAMELESS else entry: (vectors,) for entry, vectors in entries.items()}
     if len(words) < len(entries) or not all(word.strip() for word in words):
-        raise UnsuitableAdapter("The file does not say which word it teaches.", field="adapters")
+        raise AdapterMismatch("The file does not say which word it teaches.", field="adapters")
     return words
 
 
@@ -110,7 +110,7 @@ def _check_rows(vectors: Sequence[Tensor]) -> None:
     fit = all(one.dim() == 2 and one.is_floating_point() and torch.isfinite(one).all() for one in vectors)
     numbers = {len(one) for one in vectors} if fit else set()
     if len(numbers) != 1 or not 1 <= min(numbers) <= MAX_VECTORS:
-        raise UnsuitableAdapter(
+        raise AdapterMismatch(
             f"The file needs 1 to {MAX_VECTORS} vectors of finite numbers for a word.", field="adapters"
         )
 
