@@ -3,14 +3,18 @@
 import secrets
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from contract import prompt_syntax
+from contract.adapters import WEIGHTS, AdapterKind, Named, named
 from contract.errors import (
+    AdapterMismatch,
     CatalogueInvalid,
+    InvalidRequest,
     LimitExceeded,
+    UnknownAdapter,
     UnknownModel,
     UnsupportedPromptSyntax,
     UnsupportedScheduler,
@@ -20,6 +24,9 @@ from contract.request import MAX_SEED, SCHEDULERS, CompleteRequest, GenerationRe
 Family = Literal["stable_diffusion", "stable_diffusion_xl", "stable_diffusion_3", "flux", "diffusers"]
 """How a model's files are laid out; `diffusers` is any layout that has no name here, run whole by its own pipeline."""
 
+
+ADAPTABLE: tuple[Family, ...] = ("stable_diffusion", "stable_diffusion_xl")
+"""Families whose layers adapters are made for."""
 
 WEIGHS_WORDS: tuple[Family, ...] = ("stable_diffusion", "stable_diffusion_xl")
 """Families whose network reads nothing of a prompt but states of CLIP and its like, each of one word."""
@@ -138,11 +145,46 @@ class ModelSpec(Row):
         prompt_syntax.parse(request.negative_prompt, field="negative_prompt")
 
 
+class AdapterSpec(Row):
+    """One adapter, and the models that it fits.
+
+    `file` is the safetensors file in the source's folder, but for a controlnet, which is a whole diffusers folder;
+    `image_encoder` is the folder of what looks at the picture for an ip_adapter, in the same source.
+    """
+
+    id: str = Field(pattern="^[A-Za-z0-9][A-Za-z0-9./-]*$")
+    kind: AdapterKind
+    models: tuple[str, ...] = Field(min_length=1)
+    source: LocalSource | HubSource
+    file: str | None = None
+    image_encoder: str | None = None
+    owned_by: str
+    licence: str
+    created: int
+
+    @model_validator(mode="after")
+    def _names_its_files(self) -> "AdapterSpec":
+        if (self.file is None) != (self.kind == "controlnet") or (self.image_encoder is None) == (
+            self.kind == "ip_adapter"
+        ):
+            raise ValueError("file is what all kinds have but controlnet, and image_encoder what ip_adapter has")
+        return self
+
+    def check(self, model_id: str, name: Named) -> None:
+        """Refuses a model that it does not fit, and a field that it does not belong into. Raises: AdapterMismatch."""
+        if self.kind not in name.kinds:
+            message = f"{self.id} is of kind {self.kind}, and this field is for {' or '.join(name.kinds)}."
+            raise AdapterMismatch(message, field=name.field)
+        if model_id not in self.models:
+            raise AdapterMismatch(f"{self.id} fits {', '.join(self.models)}, and not {model_id}.", field=name.field)
+
+
 class Catalogue(Row):
-    """All models on offer, in the order of the file."""
+    """All models and adapters on offer, in the order of the file."""
 
     default_model: str
     models: tuple[ModelSpec, ...] = Field(min_length=1)
+    adapters: tuple[AdapterSpec, ...] = ()
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> "Catalogue":
@@ -151,6 +193,16 @@ class Catalogue(Row):
             raise ValueError("two models have the same id")
         if self.default_model not in ids:
             raise ValueError("default_model is not the id of a model")
+        return self
+
+    @model_validator(mode="after")
+    def _adapters_fit(self) -> "Catalogue":
+        if len({spec.id for spec in self.adapters}) < len(self.adapters):
+            raise ValueError("two adapters have the same id")
+        adaptable = {spec.id for spec in self.models if spec.family in ADAPTABLE}
+        unfit = {name for spec in self.adapters for name in spec.models} - adaptable
+        if unfit:
+            raise ValueError(f"adapters name models that are not there or take none: {', '.join(sorted(unfit))}")
         return self
 
     def find(self, model_id: str) -> ModelSpec:
@@ -163,9 +215,30 @@ class Catalogue(Row):
     def resolve(self, request: GenerationRequest) -> CompleteRequest:
         """The complete request that will be stored, replayable because its seed is in it.
 
-        Raises: UnknownModel, and as `ModelSpec.complete`.
+        Raises: UnknownModel, UnknownAdapter, AdapterMismatch, and as `ModelSpec.complete`.
         """
-        return self.find(self.default_model if request.model is None else request.model).complete(request)
+        spec = self.find(self.default_model if request.model is None else request.model)
+        complete = spec.complete(request)
+        self._check_adapters(complete, spec)
+        return complete
+
+    def adapter(self, adapter_id: str, field: str | None = None) -> AdapterSpec:
+        """The adapter with this id; `field` is where the request names it. Raises: UnknownAdapter."""
+        for spec in self.adapters:
+            if spec.id == adapter_id:
+                return spec
+        raise UnknownAdapter(f"There is no adapter {adapter_id!r}; GET /v1/adapters lists them.", field=field)
+
+    def _check_adapters(self, request: CompleteRequest, spec: ModelSpec) -> None:
+        seen: set[tuple[str, tuple[str, ...]]] = set()
+        for name in named(request.adapters, request.control, request.image_prompt):
+            if name.kinds == WEIGHTS and (name.id, name.kinds) in seen:
+                raise InvalidRequest(f"{name.id} is there already.", field=name.field)
+            seen.add((name.id, name.kinds))
+            if spec.family not in ADAPTABLE:
+                raise AdapterMismatch(f"{spec.id} is of a family that takes no adapters.", field=name.field)
+            if not name.is_file:
+                self.adapter(name.id, name.field).check(spec.id, name)
 
 
 def read_catalogue(path: Path) -> Catalogue:
@@ -175,10 +248,18 @@ def read_catalogue(path: Path) -> Catalogue:
     except (OSError, tomllib.TOMLDecodeError, ValidationError) as error:
         raise CatalogueInvalid(f"{path}: {error}") from error
     folder = path.resolve().parent
-    return catalogue.model_copy(update={"models": tuple(_anchored(spec, folder) for spec in catalogue.models)})
+    return catalogue.model_copy(
+        update={
+            "models": tuple(_anchored(spec, folder) for spec in catalogue.models),
+            "adapters": tuple(_anchored(spec, folder) for spec in catalogue.adapters),
+        }
+    )
 
 
-def _anchored(spec: ModelSpec, folder: Path) -> ModelSpec:
+Sourced = TypeVar("Sourced", ModelSpec, AdapterSpec)
+
+
+def _anchored(spec: Sourced, folder: Path) -> Sourced:
     if isinstance(spec.source, HubSource):
         return spec
     return spec.model_copy(update={"source": LocalSource(path=folder / spec.source.path)})

@@ -54,8 +54,14 @@ class UnsupportedPromptSyntax(SafelightError):
     code = "unsupported_prompt_syntax"
 
 
+class UnknownAdapter(SafelightError):
+    """The catalogue has no such adapter."""
+
+    code = "unknown_adapter"
+
+
 class AdapterMismatch(SafelightError):
-    """An adapter's file is damaged, or is for another model."""
+    """The adapter is for another model, has other shapes, or is of a kind that does not belong here."""
 
     code = "adapter_mismatch"
 

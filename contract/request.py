@@ -4,6 +4,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from contract.adapters import MAX_ADAPTERS, MAX_CONTROLS, AdapterUse, ControlUse, ImagePrompt
 from contract.inputs import ImageReference, Reference, find_references
 from contract.prompt_syntax import PromptSyntax
 
@@ -104,6 +105,23 @@ class GenerationRequest(BaseModel):
         default=None,
         description="Where `image` is repainted: white is repainted, black is kept, as is what is transparent.",
         examples=[None, "file_9d1e0a7b6c5f4e3d2c1b0a9f8e7d6c5b"],
+    )
+    adapters: tuple[AdapterUse, ...] = Field(
+        default=(),
+        max_length=MAX_ADAPTERS,
+        description="What is added to the model for this request alone; several add up.",
+        examples=[[{"id": "gilded", "scale": 0.8}]],
+    )
+    control: tuple[ControlUse, ...] = Field(
+        default=(),
+        max_length=MAX_CONTROLS,
+        description="Pictures to keep to; several add up.",
+        examples=[[{"id": "edges", "image": "file_3f2b8c1d9e7a4f60b5c2d1e0a9f8b7c6"}]],
+    )
+    image_prompt: ImagePrompt | None = Field(
+        default=None,
+        description="A picture to be prompted with beside the words.",
+        examples=[{"id": "by-example", "image": "file_3f2b8c1d9e7a4f60b5c2d1e0a9f8b7c6"}],
     )
     metadata: dict[MetadataKey, MetadataValue] = Field(
         default_factory=dict,

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from app.routes import artifacts, documentation, events, files, generations, health, jobs, metrics, models
+from app.routes import adapters, artifacts, documentation, events, files, generations, health, jobs, metrics, models
 
 ROUTERS: tuple[APIRouter, ...] = (
     generations.router,
@@ -11,6 +11,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     artifacts.router,
     files.router,
     models.router,
+    adapters.router,
     health.router,
     metrics.router,
     documentation.router,
