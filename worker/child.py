@@ -17,6 +17,7 @@ from contract.errors import GenerationFailed, SafelightError
 from contract.job import JobFailure
 from contract.request import CompleteRequest, GenerationRequest
 from worker import events
+from worker.adapters import Adapters
 from worker.certificate import CANDIDATES
 from worker.certifier import Certifier
 from worker.devices import Placement, choose_placement, choose_steady_kernels
@@ -93,7 +94,8 @@ def engine_of(catalogue: Catalogue, settings: WorkerSettings) -> Engine:
     candidates = CANDIDATES if settings.rows_per_forward is None else (settings.rows_per_forward,)
     certifier = Certifier(placement, settings.home / "certificates", candidates=candidates)
     results = ResultCache(settings.result_cache_bytes)
-    return Engine(models_of(catalogue, settings, placement), certifier, results=results)
+    models = models_of(catalogue, settings, placement)
+    return Engine(models, certifier, results=results, adapters=Adapters(catalogue.adapters, models))
 
 
 def models_of(catalogue: Catalogue, settings: WorkerSettings, placement: Placement) -> Residency:

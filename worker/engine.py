@@ -10,6 +10,7 @@ from torch import Tensor
 from contract.errors import NonFiniteLatents
 from contract.request import CompleteRequest
 from worker import batcher, stepping
+from worker.adapters import Adapters
 from worker.counters import Counters
 from worker.events import Event, Failed, Finished, Picture, Previewed, Progressed, failure_of
 from worker.exclusive import Exclusive, WholeRun
@@ -19,6 +20,7 @@ from worker.inputs import NO_INPUTS, Inputs
 from worker.lane import Lane, LaneKey, Measuring
 from worker.pipelines.whole import WholePipeline
 from worker.prompt_cache import PromptCache
+from worker.residency import P
 from worker.result_cache import ResultCache
 from worker.stepwise_pipeline import StepwisePipeline
 from worker.turns import Turns
@@ -36,6 +38,10 @@ class Models(Protocol):
 
     def release(self, model_id: str) -> None:
         """One user less."""
+        ...
+
+    def acquire_part(self, part_id: str, load: Callable[[], P], expected_bytes: int, *, beside: Sequence[str]) -> P:
+        """What is loaded beside a model, as `Residency.acquire_part`; released like a model."""
         ...
 
     @property
@@ -62,12 +68,14 @@ class Engine:
         *,
         prompts: PromptCache | None = None,
         results: ResultCache | None = None,
+        adapters: Adapters | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._models = models
         self._certify = certify
         self._prompts = prompts or PromptCache()
         self._results = results or ResultCache(0)
+        self._adapters = adapters or Adapters((), models)
         self._clock = clock
         self._generations: dict[Hashable, Generation] = {}
         self._lanes: dict[LaneKey, Lane] = {}
@@ -113,7 +121,9 @@ class Engine:
             return WholeRun(generation_id, request, pipeline)
         try:
             with torch.inference_mode():
-                return start(generation_id, request, pipeline, self._prompts, inputs)
+                adaptation = self._adapters.adapt(request, pipeline, inputs)
+                with adaptation.kept():
+                    return start(generation_id, request, pipeline, self._prompts, inputs, adaptation=adaptation)
         except Exception as error:
             self._models.release(request.model)
             raise failure_of([generation_id], error) from error
@@ -140,6 +150,8 @@ class Engine:
 
     def discard(self, prepared: Prepared) -> None:
         """Lets a prepared image go that nobody wants any more."""
+        if isinstance(prepared, Generation):
+            prepared.adaptation.held.close()
         self._models.release(prepared.request.model)
 
     def abort(self, generation_id: str) -> None:

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 
 from contract.request import CompleteRequest
+from worker.adapters import UNADAPTED, Adaptation
 from worker.certificate import Shape
+from worker.control import Control
 from worker.guidance import needs_guidance
 from worker.inputs import NO_INPUTS, Inputs
 from worker.lane import LaneKey
@@ -34,6 +36,7 @@ class Generation:
     embeds: tuple[PromptEmbeds, ...]
     generator: torch.Generator
     latents: Tensor
+    adaptation: Adaptation = UNADAPTED
     accepted_at: float = 0.0
     num_evaluations: int = 0
     step: int = 0
@@ -52,6 +55,11 @@ class Generation:
     def is_denoised(self) -> bool:
         """Whether nothing is left to do but to decode."""
         return self.num_evaluations == len(self.schedule.evaluations)
+
+    @property
+    def controls(self) -> tuple[Control, ...]:
+        """What the rows of the next call are held to."""
+        return self.adaptation.controls_in(self.step, self.schedule.evaluations[-1].step)
 
     @property
     def has_news(self) -> bool:
@@ -82,13 +90,13 @@ class Generation:
                 tuple(self.embeds[0].prompt_embeds.shape[1:]),
                 None if pooled is None else tuple(pooled.shape[1:]),
             ),
+            eager=self.pipeline.is_compiled and self.adaptation.is_steered,
         )
 
 
 def identity(request: CompleteRequest) -> Hashable:
     """What the pixels of a request's one image depend on."""
-    content = request.model_dump(exclude={"metadata", "num_images", "output_format"})
-    return tuple(sorted(content.items()))
+    return request.model_dump_json(exclude={"metadata", "num_images", "output_format"})
 
 
 def start(
@@ -97,6 +105,8 @@ def start(
     pipeline: StepwisePipeline,
     prompts: PromptCache,
     inputs: Inputs = NO_INPUTS,
+    *,
+    adaptation: Adaptation = UNADAPTED,
 ) -> Generation:
     """An image before its first step. Raises: UnsupportedScheduler, LimitExceeded."""
     generator = seeded_generator(request.seed)
@@ -109,9 +119,10 @@ def start(
         request=request,
         pipeline=pipeline,
         schedule=schedule,
-        embeds=_embeds(request, pipeline, prompts),
+        embeds=_embeds(request, pipeline, prompts, adaptation),
         generator=generator,
         latents=noise * schedule.init_noise_sigma,
+        adaptation=adaptation,
     )
 
 
@@ -121,9 +132,11 @@ def _truncation(field: str, embeds: PromptEmbeds) -> tuple[str, ...]:
     return (f"{field} was cut: the model read {embeds.num_tokens_used} of its {embeds.num_tokens} tokens.",)
 
 
-def _embeds(request: CompleteRequest, pipeline: StepwisePipeline, prompts: PromptCache) -> tuple[PromptEmbeds, ...]:
+def _embeds(
+    request: CompleteRequest, pipeline: StepwisePipeline, prompts: PromptCache, adaptation: Adaptation
+) -> tuple[PromptEmbeds, ...]:
     positive = Wanted(request.prompt, negative=False)
-    lexicon = Lexicon(request.prompt_syntax)
+    lexicon = Lexicon(request.prompt_syntax, adaptation.inversions, adaptation.accents)
     if pipeline.embeds_guidance or not needs_guidance(request.guidance_scale):
         return prompts.encode_prompts(pipeline, [positive], lexicon)
     return prompts.encode_prompts(pipeline, [Wanted(request.negative_prompt, negative=True), positive], lexicon)

@@ -33,9 +33,10 @@ NOT_LOW_RANK = ("dora_scale", "lora_magnitude_vector", "lora_mid", "hada_", "lok
 """Parts of the names of what is more than a product of two factors: DoRA, LoCon's Tucker form, LoHa, LoKr, biases."""
 
 
-def is_lora(names: Iterator[str]) -> bool:
-    """Whether a file has low-rank products, going by the names of its tensors."""
-    return any("lora" in name for name in names)
+def is_lora(content: bytes) -> bool:
+    """Whether a safetensors file has low-rank products or their kin. Raises: AdapterMismatch."""
+    marks = ("lora", *NOT_LOW_RANK)
+    return any(mark in name for name in _head(content) if name != "__metadata__" for mark in marks)
 
 
 def read_lora(content: bytes, networks: Mapping[str, nn.Module]) -> Lora:
@@ -126,15 +127,25 @@ def _fitted(down: Tensor, up: Tensor, layer: nn.Module, name: str) -> Product:
 
 
 def _metadata(content: bytes) -> dict[str, Any]:
-    """peft's configuration in the head of the file: lora_alpha, alpha_pattern, use_rslora, perhaps behind a part's name."""
-    length = int.from_bytes(content[:8], "little")
-    said = json.loads(content[8 : 8 + length]).get("__metadata__", {})
+    """peft's configuration: lora_alpha, alpha_pattern and use_rslora, perhaps each behind the name of a part."""
+    said = _head(content).get("__metadata__", {})
     configuration = json.loads(said.get("lora_adapter_metadata", "{}"))
     return configuration if isinstance(configuration, dict) else {}
 
 
+def _head(content: bytes) -> dict[str, Any]:
+    try:
+        head = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    except ValueError as error:
+        raise AdapterMismatch("The file is not in safetensors format.") from error
+    return head if isinstance(head, dict) else {}
+
+
 def _said_scale(said: Mapping[str, Any], part: str, layer: str, rank: int) -> float:
-    """Alpha over rank, or over its root; 1 where nothing is said. Source: Kalajdzievski 2023, arXiv:2312.03732, eq. 8."""
+    """Alpha over rank, or over its root; 1 where nothing is said.
+
+    Source: Hu et al. 2021, arXiv:2106.09685, section 4.1; Kalajdzievski 2023, arXiv:2312.03732, for the root.
+    """
     within = f"{part}." if f"{part}.lora_alpha" in said else ""
     if f"{within}lora_alpha" not in said:
         return 1.0

@@ -22,7 +22,14 @@ def rows_of(generations: Sequence[Generation]) -> list[Row]:
     """The rows of each image's next call, in order: without the prompt, where there is guidance, then with it."""
     inputs = scale_model_input(_stacked_latents(generations), _levels(generations)).split(1)
     return [
-        Row(model_input, generation.evaluation.timestep, embeds, generation.request.guidance_scale)
+        Row(
+            model_input,
+            generation.evaluation.timestep,
+            embeds,
+            generation.request.guidance_scale,
+            generation.adaptation.steering_of(prompt=embeds is generation.embeds[-1]),
+            generation.controls,
+        )
         for model_input, generation in zip(inputs, generations, strict=True)
         for embeds in generation.embeds
     ]
