@@ -151,8 +151,9 @@ class Held:
         return self._pipelines[model_id]
 
     def acquire_part(self, part_id: str, load: Callable[[], P], expected_bytes: int, *, beside: Sequence[str]) -> P:
+        part = load()
         self.num_users[part_id] = self.num_users.get(part_id, 0) + 1
-        return load()
+        return part
 
     def release(self, model_id: str) -> None:
         self.num_users[model_id] -= 1
