@@ -18,6 +18,7 @@ from contract.inputs import WeightsReference
 from tests.tiny_adapters import OF_ENCODER, OF_UNET, State, content, factors, in_diffusers_layout, in_kohya_layout
 from tests.worker.engines import RecordsLatents, alone, asked, cpu_pipeline, engine_of, pictures, run
 from tests.worker.oracles import diffusers_scheduler, oracle, replaced_scheduler
+from worker.engine import Engine
 from worker.stepwise_pipeline import StepwisePipeline
 
 pytestmark = [
@@ -91,7 +92,7 @@ def our_latents(ours: StepwisePipeline, *files: tuple[bytes, float]) -> Tensor:
 def assert_near(ours: Tensor, theirs: Tensor, base: Tensor) -> None:
     """Equal but for rounding, and far from what the model makes by itself."""
     size = theirs.abs().max().item()
-    assert (ours - theirs).abs().max().item() <= 1e-6 * size
+    assert (ours - theirs).abs().max().item() <= 2e-6 * size
     assert (ours - base).abs().max().item() >= 1e-2 * size
 
 
@@ -202,3 +203,38 @@ def test_what_does_not_fit_is_refused_and_nothing_is_harmed(sd: Pair, xl: Pair) 
     engine.add("after", asked())
     assert np.array_equal(pictures(run(engine))["after"], before)
     assert set(engine._models.num_users.values()) == {0}
+
+
+class Counts:
+    """A backend of torch.compile that compiles nothing, and counts what it was given."""
+
+    def __init__(self) -> None:
+        self.num_graphs = 0
+
+    def __call__(self, graph: Any, inputs: Any) -> Any:
+        self.num_graphs += 1
+        return graph.forward
+
+
+@pytest.mark.filterwarnings("ignore")  # of torch.compile's own
+def test_rows_of_compiled_networks_are_steered_in_lanes_of_their_own(sd: Pair, epsilon_folder: Path) -> None:
+    """Compiled code was made before there were hooks; these forwards neither use it nor have it made again."""
+    compiled, backend = cpu_pipeline(epsilon_folder), Counts()
+    compiled.parts["unet"].compile(dynamic=False, backend=backend)
+    steered = asked(seed=2, num_inference_steps=1, adapters=(AdapterUse(id=FILES[0]),))
+    inputs = {str(FILES[0]): content(in_diffusers_layout(sd.parts(4, 1)))}
+
+    def made(engine: Engine) -> list[Any]:
+        found = []
+        for request in (asked(seed=1, num_inference_steps=1), steered):
+            engine.add("one", request, inputs)
+            found += [pictures(run(engine))["one"], backend.num_graphs]
+        return found
+
+    engine = engine_of(compiled)
+    plain, graphs, changed, graphs_after = made(engine)
+    assert [lane.key.eager for lane in engine.lanes] == [False, True]
+    assert 0 < graphs == graphs_after
+    expected, _, expected_changed, _ = made(engine_of(sd.ours))
+    assert np.array_equal(plain, expected)
+    assert np.array_equal(changed, expected_changed)
