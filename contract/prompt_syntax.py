@@ -84,16 +84,18 @@ class _Pieces:
         return self._open[-1][0] if self._open else ""
 
     def add(self, text: str | None) -> None:
+        """The next text, or a `BREAK`."""
         self._texts.append(text)
         self._weights.append(1.0)
 
     def open(self, bracket: str) -> None:
-        """Raises: ValueError."""
+        """Remembers where a bracket was opened. Raises: ValueError."""
         if len(self._open) == MAX_DEPTH:
             raise ValueError(f"brackets nest at most {MAX_DEPTH} deep.")
         self._open.append((bracket, len(self._texts)))
 
     def is_open(self, bracket: str) -> bool:
+        """Whether there is something to close."""
         return any(kind == bracket for kind, _ in self._open)
 
     def close(self, bracket: str, factor: float) -> None:

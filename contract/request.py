@@ -58,8 +58,8 @@ class GenerationRequest(BaseModel):
     prompt_syntax: PromptSyntax = Field(
         default="plain",
         description="How both prompts are read. `plain`: as they stand, and cut where the text encoder's limit is. "
-        "`weighted`: `(word)` counts 1.1 times as much, `[word]` 1.1 times less, `(word:1.3)` 1.3 times; brackets nest, "
-        "a backslash before one makes it text, and what is longer than the text encoder reads, or stands behind "
+        "`weighted`: `(word)` counts 1.1 times as much, `[word]` 1.1 times less, `(word:1.3)` 1.3 times; brackets "
+        "nest, a backslash before one makes it text, and what is longer than the text encoder reads, or stands behind "
         "`BREAK`, is read in chunks.",
         examples=["plain"],
     )

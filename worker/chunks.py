@@ -81,7 +81,7 @@ def frame_of(tokenizer: Any, max_length: int) -> Frame:
 def chunked(tokenizer: Any, frame: Frame, prompt: str, lexicon: Lexicon, encoder: int) -> Chunked:
     """A prompt for the text encoder of this number: plain ones are cut, of others the first chunks are read.
 
-    Source: chunks are filled as AUTOMATIC1111/stable-diffusion-webui does, `tokenize_line` in modules/sd_hijack_clip.py.
+    Source: chunks are filled as by `tokenize_line` of AUTOMATIC1111/stable-diffusion-webui, modules/sd_hijack_clip.py.
     """
     segments = [
         [word for run in segment for word in _words(tokenizer, run, lexicon.inversions, encoder)]

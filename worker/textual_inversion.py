@@ -46,8 +46,8 @@ def read_inversions(content: bytes, name: str, *, weight: float = 1.0) -> tuple[
     """
     try:
         entries = {entry: _rows(vectors) for entry, vectors in safetensors.torch.load(content).items()}
-    except SafetensorError as error:
-        raise AdapterMismatch(f"The file is not in safetensors format: {error}", field="adapters") from error
+    except (SafetensorError, KeyError) as error:
+        raise AdapterMismatch(f"The file cannot be read as safetensors: {error}", field="adapters") from error
     digest = hashlib.sha256(content).hexdigest()
     words = {name: tuple(entries[part] for part in OF_EACH_ENCODER)} if _is_of_two(entries) else _words(entries, name)
     for vectors in words.values():
@@ -92,8 +92,10 @@ def embedded(encoder: Any, vectors: Mapping[int, Tensor]) -> Iterator[None]:
 
 
 def _words(entries: Mapping[str, Tensor], name: str) -> dict[str, tuple[Tensor, ...]]:
-    words = {name if entry in NAMELESS else entry: (vectors,) for entry, vectors in entries.items()}
-    if len(words) < len(entries) or not all(word.strip() for word in words):
+    words: dict[str, tuple[Tensor, ...]] = {
+        name if entry in NAMELESS else entry: (vectors,) for entry, vectors in entries.items()
+    }
+    if not entries or len(words) < len(entries) or not all(word.strip() for word in words):
         raise AdapterMismatch("The file does not say which word it teaches.", field="adapters")
     return words
 
@@ -103,7 +105,8 @@ def _is_of_two(entries: Mapping[str, Tensor]) -> bool:
 
 
 def _rows(vectors: Tensor) -> Tensor:
-    return vectors[None] if vectors.dim() == 1 else vectors
+    rows = vectors[None] if vectors.dim() == 1 else vectors
+    return rows.float() if rows.is_floating_point() else rows
 
 
 def _check_rows(vectors: Sequence[Tensor]) -> None:
