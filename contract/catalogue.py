@@ -1,25 +1,27 @@
-"""The models that this service offers: reads `models.toml` and completes requests from it."""
+"""The models and classifiers that this service offers: reads `models.toml` and completes requests from it."""
 
 import secrets
 import tomllib
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from contract import prompt_syntax
-from contract.adapters import WEIGHTS, AdapterKind, Named, named
+from contract.adapter_specs import AdapterSpec, check_adapters, find_adapter
+from contract.adapters import named
 from contract.errors import (
-    AdapterMismatch,
     CatalogueInvalid,
-    InvalidRequest,
     LimitExceeded,
-    UnknownAdapter,
+    UnknownClassifier,
+    UnknownLabel,
     UnknownModel,
+    UnsupportedClassifier,
     UnsupportedPromptSyntax,
     UnsupportedScheduler,
 )
 from contract.request import MAX_SEED, SCHEDULERS, CompleteRequest, GenerationRequest, Scheduler
+from contract.rows import HubSource, LocalSource, Row
 
 Family = Literal["stable_diffusion", "stable_diffusion_xl", "stable_diffusion_3", "flux", "diffusers"]
 """How a model's files are laid out; `diffusers` is any layout that has no name here, run whole by its own pipeline."""
@@ -30,25 +32,6 @@ ADAPTABLE: tuple[Family, ...] = ("stable_diffusion", "stable_diffusion_xl")
 
 WEIGHS_WORDS: tuple[Family, ...] = ("stable_diffusion", "stable_diffusion_xl")
 """Families whose network reads nothing of a prompt but states of CLIP and its like, each of one word."""
-
-
-class Row(BaseModel):
-    """A table of `models.toml`: unknown entries are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class LocalSource(Row):
-    """A diffusers folder on this machine; a relative path starts at the catalogue's own folder."""
-
-    path: Path
-
-
-class HubSource(Row):
-    """A repository of the model hub, pinned to one commit."""
-
-    hub: str
-    revision: str = Field(min_length=7)
 
 
 class PackagedWeights(Row):
@@ -145,45 +128,48 @@ class ModelSpec(Row):
         prompt_syntax.parse(request.negative_prompt, field="negative_prompt")
 
 
-class AdapterSpec(Row):
-    """One adapter, and the models that it fits.
+class ClassifierSpec(Row):
+    """One classifier that guidance may follow: of noisy latents of some models, or of finished pictures of any.
 
-    `file` is the safetensors file in the source's folder, but for a controlnet, which is a whole diffusers folder;
-    `image_encoder` is the folder of what looks at the picture for an ip_adapter, in the same source.
+    `sha256` is the hex digest of its `model.safetensors`. `labels` are those on offer, out of its `config.json`.
     """
 
-    id: str = Field(pattern="^[A-Za-z0-9][A-Za-z0-9./-]*$")
-    kind: AdapterKind
-    models: tuple[str, ...] = Field(min_length=1)
+    id: str
+    kind: Literal["latents", "pixels"]
+    models: tuple[str, ...] = ()
     source: LocalSource | HubSource
-    file: str | None = None
-    image_encoder: str | None = None
+    sha256: str
     owned_by: str
     licence: str
     created: int
+    labels: tuple[str, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _names_its_files(self) -> "AdapterSpec":
-        if (self.file is None) != (self.kind == "controlnet") or (self.image_encoder is None) == (
-            self.kind == "ip_adapter"
-        ):
-            raise ValueError("file is what all kinds have but controlnet, and image_encoder what ip_adapter has")
+    def _names_models_if_it_must(self) -> "ClassifierSpec":
+        if (self.kind == "latents") != bool(self.models):
+            raise ValueError("models must be named by classifiers of latents, and by no others")
         return self
 
-    def check(self, model_id: str, name: Named) -> None:
-        """Refuses a model that it does not fit, and a field that it does not belong into. Raises: AdapterMismatch."""
-        if self.kind not in name.kinds:
-            message = f"{self.id} is of kind {self.kind}, and this field is for {' or '.join(name.kinds)}."
-            raise AdapterMismatch(message, field=name.field)
-        if model_id not in self.models:
-            raise AdapterMismatch(f"{self.id} fits {', '.join(self.models)}, and not {model_id}.", field=name.field)
+    def check(self, label: str, model_id: str, within: str = "") -> None:
+        """Refuses what this classifier cannot steer; `within` is what stands before its fields' names in the request.
+
+        Raises: UnsupportedClassifier, UnknownLabel.
+        """
+        if self.models and model_id not in self.models:
+            raise UnsupportedClassifier(
+                f"{self.id} reads latents of {', '.join(self.models)}, and not of {model_id}.",
+                field=f"{within}classifier",
+            )
+        if label not in self.labels:
+            raise UnknownLabel(f"{self.id} knows {', '.join(self.labels)}.", field=f"{within}label")
 
 
 class Catalogue(Row):
-    """All models and adapters on offer, in the order of the file."""
+    """All models, classifiers and adapters on offer, in the order of the file."""
 
     default_model: str
     models: tuple[ModelSpec, ...] = Field(min_length=1)
+    classifiers: tuple[ClassifierSpec, ...] = ()
     adapters: tuple[AdapterSpec, ...] = ()
 
     @model_validator(mode="after")
@@ -193,6 +179,15 @@ class Catalogue(Row):
             raise ValueError("two models have the same id")
         if self.default_model not in ids:
             raise ValueError("default_model is not the id of a model")
+        return self
+
+    @model_validator(mode="after")
+    def _classifiers_fit(self) -> "Catalogue":
+        if len({spec.id for spec in self.classifiers}) < len(self.classifiers):
+            raise ValueError("two classifiers have the same id")
+        unknown = {name for spec in self.classifiers for name in spec.models} - {spec.id for spec in self.models}
+        if unknown:
+            raise ValueError(f"classifiers name models that are not there: {', '.join(sorted(unknown))}")
         return self
 
     @model_validator(mode="after")
@@ -212,33 +207,29 @@ class Catalogue(Row):
                 return spec
         raise UnknownModel(f"There is no model {model_id!r}; GET /v1/models lists them.", field="model")
 
+    def classifier(self, classifier_id: str, within: str = "") -> ClassifierSpec:
+        """The classifier with this id; `within` as in its `check`. Raises: UnknownClassifier."""
+        for spec in self.classifiers:
+            if spec.id == classifier_id:
+                return spec
+        raise UnknownClassifier(
+            f"There is no classifier {classifier_id!r}; GET /v1/classifiers lists them.", field=f"{within}classifier"
+        )
+
     def resolve(self, request: GenerationRequest) -> CompleteRequest:
         """The complete request that will be stored, replayable because its seed is in it.
 
-        Raises: UnknownModel, UnknownAdapter, AdapterMismatch, and as `ModelSpec.complete`.
+        Raises: UnknownModel, UnknownAdapter, AdapterMismatch, InvalidRequest, and as `ModelSpec.complete`.
         """
         spec = self.find(self.default_model if request.model is None else request.model)
         complete = spec.complete(request)
-        self._check_adapters(complete, spec)
+        names = list(named(complete.adapters, complete.control, complete.image_prompt))
+        check_adapters(self.adapters, names, spec.id, takes_adapters=spec.family in ADAPTABLE)
         return complete
 
     def adapter(self, adapter_id: str, field: str | None = None) -> AdapterSpec:
-        """The adapter with this id; `field` is where the request names it. Raises: UnknownAdapter."""
-        for spec in self.adapters:
-            if spec.id == adapter_id:
-                return spec
-        raise UnknownAdapter(f"There is no adapter {adapter_id!r}; GET /v1/adapters lists them.", field=field)
-
-    def _check_adapters(self, request: CompleteRequest, spec: ModelSpec) -> None:
-        seen: set[tuple[str, tuple[str, ...]]] = set()
-        for name in named(request.adapters, request.control, request.image_prompt):
-            if name.kinds == WEIGHTS and (name.id, name.kinds) in seen:
-                raise InvalidRequest(f"{name.id} is there already.", field=name.field)
-            seen.add((name.id, name.kinds))
-            if spec.family not in ADAPTABLE:
-                raise AdapterMismatch(f"{spec.id} is of a family that takes no adapters.", field=name.field)
-            if not name.is_file:
-                self.adapter(name.id, name.field).check(spec.id, name)
+        """The adapter with this id. Raises: UnknownAdapter."""
+        return find_adapter(self.adapters, adapter_id, field)
 
 
 def read_catalogue(path: Path) -> Catalogue:
@@ -251,12 +242,13 @@ def read_catalogue(path: Path) -> Catalogue:
     return catalogue.model_copy(
         update={
             "models": tuple(_anchored(spec, folder) for spec in catalogue.models),
+            "classifiers": tuple(_anchored(spec, folder) for spec in catalogue.classifiers),
             "adapters": tuple(_anchored(spec, folder) for spec in catalogue.adapters),
         }
     )
 
 
-Sourced = TypeVar("Sourced", ModelSpec, AdapterSpec)
+Sourced = TypeVar("Sourced", ModelSpec, ClassifierSpec, AdapterSpec)
 
 
 def _anchored(spec: Sourced, folder: Path) -> Sourced:

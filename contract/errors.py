@@ -36,6 +36,24 @@ class UnsupportedScheduler(SafelightError):
     code = "unsupported_scheduler"
 
 
+class UnknownClassifier(SafelightError):
+    """The catalogue has no such classifier."""
+
+    code = "unknown_classifier"
+
+
+class UnknownLabel(SafelightError):
+    """The classifier offers no such label."""
+
+    code = "unknown_label"
+
+
+class UnsupportedClassifier(SafelightError):
+    """The classifier cannot steer what it is asked to: it reads another model's latents, or no latents at all."""
+
+    code = "unsupported_classifier"
+
+
 class LimitExceeded(SafelightError):
     """A value is well formed and outside of what the model's row in the catalogue allows."""
 

@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from contract.adapter_specs import AdapterSpec
 from contract.adapters import AdapterUse
-from contract.catalogue import AdapterSpec
 from contract.errors import ModelUnavailable, SafelightError, UnknownAdapter
 from contract.inputs import WeightsReference
 from contract.request import CompleteRequest

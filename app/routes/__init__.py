@@ -2,7 +2,19 @@
 
 from fastapi import APIRouter
 
-from app.routes import adapters, artifacts, documentation, events, files, generations, health, jobs, metrics, models
+from app.routes import (
+    adapters,
+    artifacts,
+    classifiers,
+    documentation,
+    events,
+    files,
+    generations,
+    health,
+    jobs,
+    metrics,
+    models,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
     generations.router,
@@ -12,6 +24,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     files.router,
     models.router,
     adapters.router,
+    classifiers.router,
     health.router,
     metrics.router,
     documentation.router,

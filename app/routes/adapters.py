@@ -8,8 +8,8 @@ from pydantic import BaseModel, Field
 
 from app.dependencies import ResourcesOf
 from app.error_responses import documented
+from contract.adapter_specs import AdapterSpec
 from contract.adapters import AdapterKind
-from contract.catalogue import AdapterSpec
 from contract.errors import UnknownAdapter
 
 router = APIRouter(prefix="/v1/adapters", tags=["models"])

@@ -86,6 +86,7 @@ def test_what_every_operation_may_answer(document: Document) -> None:
         ("/v1/files/{file_id}/content", "get"): {"200", "206", "304", "404", "416", "500", "503"},
         ("/v1/files/{file_id}/content", "head"): {"200", "304", "404", "500", "503"},
         ("/v1/models/{model_id}", "get"): {"200", "404", "500", "503"},
+        ("/v1/classifiers/{classifier_id}", "get"): {"200", "404", "500"},
         ("/readyz", "get"): {"200", "500", "503"},
     }
     found = {(path, method): set(operation["responses"]) for path, method, operation in operations(document)}
@@ -122,6 +123,8 @@ async def test_answers_are_as_documented(client: httpx.AsyncClient, document: Do
     check(await client.get(f"/v1/files/{sent.json()['id']}"), "/v1/files/{file_id}")
     check(await client.get("/v1/files/file_1"), "/v1/files/{file_id}")
     check(await client.get("/v1/models/safelight-emoji"), "/v1/models/{model_id}")
+    check(await client.get("/v1/classifiers"), "/v1/classifiers")
+    check(await client.get("/v1/classifiers/emoji-groups"), "/v1/classifiers/{classifier_id}")
     check(await client.get("/readyz"), "/readyz")
     check(await client.get("/healthz"), "/healthz")
     check(await client.get("/"), "/")

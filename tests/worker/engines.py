@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from contract.catalogue import Defaults, Family, Limits, LocalSource, ModelSpec
+from contract.catalogue import Defaults, Family, Limits, ModelSpec
 from contract.request import CompleteRequest
+from contract.rows import LocalSource
 from worker.certificate import Certificate, Setting
 from worker.devices import Placement
 from worker.engine import Certify, Engine

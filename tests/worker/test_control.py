@@ -19,11 +19,13 @@ from diffusers import (
 from PIL import Image
 from torch import Tensor
 
-from contract.adapters import ControlUse, ImagePrompt
-from contract.catalogue import AdapterKind, AdapterSpec, Family, LocalSource
+from contract.adapter_specs import AdapterSpec
+from contract.adapters import AdapterKind, ControlUse, ImagePrompt
+from contract.catalogue import Family
 from contract.errors import AdapterMismatch, ModelUnavailable, SafelightError, UnknownAdapter
 from contract.inputs import ImageReference
 from contract.request import CompleteRequest
+from contract.rows import LocalSource
 from tests.tiny_adapters import build_controlnet, build_ip_adapter
 from tests.worker.engines import Held, RecordsLatents, asked, cpu_pipeline, pictures, run, sizes
 from tests.worker.oracles import diffusers_scheduler, oracle, replaced_scheduler
