@@ -79,6 +79,8 @@ ANSWERS: dict[type[SafelightError], Answer] = {
     errors.InvalidRequest: Answer(422),
     errors.UnknownModel: Answer(404),
     errors.UnsupportedScheduler: Answer(422),
+    errors.UnsupportedGuidance: Answer(422),
+    errors.GuidanceConflict: Answer(422),
     errors.UnknownClassifier: Answer(404),
     errors.UnknownLabel: Answer(422),
     errors.UnsupportedClassifier: Answer(422),

@@ -20,6 +20,8 @@ from contract.errors import (
     UnsupportedPromptSyntax,
     UnsupportedScheduler,
 )
+from contract.guidance import ByClassifier, Universal, price, short_form
+from contract.guidance_limits import check_guidance
 from contract.request import MAX_SEED, SCHEDULERS, CompleteRequest, GenerationRequest, Scheduler
 from contract.rows import HubSource, LocalSource, Row
 
@@ -89,13 +91,17 @@ class ModelSpec(Row):
     def complete(self, request: GenerationRequest) -> CompleteRequest:
         """The request with every default and the seed filled in, and held against the limits.
 
-        Raises: UnsupportedScheduler, LimitExceeded, UnsupportedPromptSyntax, MalformedPrompt.
+        Raises: UnsupportedScheduler, UnsupportedGuidance, GuidanceConflict, LimitExceeded, InvalidRequest,
+                UnsupportedPromptSyntax, MalformedPrompt.
         """
         asked = request.model_dump()
         filled = {name: value for name, value in self.defaults.model_dump().items() if asked[name] is None}
-        seed = secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed
-        complete = CompleteRequest.model_validate(asked | filled | {"model": self.id, "seed": seed})
+        filled |= {"model": self.id, "seed": secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed}
+        if (guidance := request.guidance_listed) is not None:
+            filled |= {"guidance": guidance, "guidance_scale": short_form(guidance)}
+        complete = CompleteRequest.model_validate(asked | filled)
         self._check(complete)
+        check_guidance(request, complete, self.family, self.limits.max_guidance_scale)
         return complete
 
     def _check(self, request: CompleteRequest) -> None:
@@ -111,11 +117,13 @@ class ModelSpec(Row):
                     field=field,
                 )
         _at_most("num_inference_steps", request.num_inference_steps, limits.max_num_inference_steps)
-        _at_most("guidance_scale", request.guidance_scale, limits.max_guidance_scale)
-        cost = request.height * request.width * request.total_steps
+        recurrence = price(request.guidance).recurrence
+        cost = request.height * request.width * request.total_steps * recurrence
         if cost > limits.max_cost:
+            repeated = " × recurrence" if recurrence > 1 else ""
             raise LimitExceeded(
-                f"height × width × num_inference_steps × num_images is {cost}, and {self.id} allows {limits.max_cost}.",
+                f"height × width × num_inference_steps × num_images{repeated} is {cost}, and {self.id} allows "
+                f"{limits.max_cost}.",
                 field="num_images",
             )
 
@@ -219,17 +227,31 @@ class Catalogue(Row):
     def resolve(self, request: GenerationRequest) -> CompleteRequest:
         """The complete request that will be stored, replayable because its seed is in it.
 
-        Raises: UnknownModel, UnknownAdapter, AdapterMismatch, InvalidRequest, and as `ModelSpec.complete`.
+        Raises: UnknownModel, UnknownAdapter, AdapterMismatch, InvalidRequest, UnknownClassifier, and as
+                `ModelSpec.complete` and `ClassifierSpec.check`.
         """
         spec = self.find(self.default_model if request.model is None else request.model)
         complete = spec.complete(request)
         names = list(named(complete.adapters, complete.control, complete.image_prompt))
         check_adapters(self.adapters, names, spec.id, takes_adapters=spec.family in ADAPTABLE)
+        for index, one in enumerate(complete.guidance):
+            if isinstance(one, ByClassifier | Universal):
+                self._check_classifier(one, complete.model, request.within_guidance(index))
         return complete
 
     def adapter(self, adapter_id: str, field: str | None = None) -> AdapterSpec:
         """The adapter with this id. Raises: UnknownAdapter."""
         return find_adapter(self.adapters, adapter_id, field)
+
+    def _check_classifier(self, one: ByClassifier | Universal, model_id: str, within: str) -> None:
+        spec = self.classifier(one.classifier, within)
+        fitting = "classifier" if spec.kind == "latents" else "universal"
+        if one.kind != fitting:
+            raise UnsupportedClassifier(
+                f"{spec.id} reads {spec.kind}; it is followed by guidance of the kind {fitting}.",
+                field=f"{within}classifier",
+            )
+        spec.check(one.label, model_id, within)
 
 
 def read_catalogue(path: Path) -> Catalogue:

@@ -36,6 +36,18 @@ class UnsupportedScheduler(SafelightError):
     code = "unsupported_scheduler"
 
 
+class UnsupportedGuidance(SafelightError):
+    """The model cannot be guided in this way."""
+
+    code = "unsupported_guidance"
+
+
+class GuidanceConflict(SafelightError):
+    """Each kind of guidance is well formed, and they cannot be combined."""
+
+    code = "guidance_conflict"
+
+
 class UnknownClassifier(SafelightError):
     """The catalogue has no such classifier."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -50,8 +50,8 @@ class AdapterConfig:
 def gilded(sprite: Sprite) -> Sprite:
     """The sprite in gold: only how light its pixels are is left of their colours."""
     lightness = np.asarray(sprite.image.convert("L"), dtype=np.float32)
-    places, colours = zip(*GOLD, strict=True)
-    channels = [np.interp(lightness, places, [colour[channel] for colour in colours]) for channel in range(3)]
+    places = [place for place, _ in GOLD]
+    channels = [np.interp(lightness, places, [colour[channel] for _, colour in GOLD]) for channel in range(3)]
     image = Image.fromarray(np.stack(channels, axis=-1).astype(np.uint8))
     image.putalpha(sprite.image.getchannel("A"))
     return replace(sprite, image=image)
@@ -87,7 +87,7 @@ class Products(nn.Module):
             named[f"unet.{name}.lora_B.weight"] = up.detach().half().contiguous()
         return named
 
-    def _hook(self, name: str):  # type: ignore[no-untyped-def]
+    def _hook(self, name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]:
         def add(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
             down, up = self.factors[name]
             if isinstance(layer, nn.Conv2d):

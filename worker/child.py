@@ -20,6 +20,7 @@ from worker import events
 from worker.adapters import Adapters
 from worker.certificate import CANDIDATES
 from worker.certifier import Certifier
+from worker.classifiers import Classifiers
 from worker.devices import Placement, choose_placement, choose_steady_kernels
 from worker.engine import Engine, warnings_of
 from worker.events import Event, Picture
@@ -95,7 +96,13 @@ def engine_of(catalogue: Catalogue, settings: WorkerSettings) -> Engine:
     certifier = Certifier(placement, settings.home / "certificates", candidates=candidates)
     results = ResultCache(settings.result_cache_bytes)
     models = models_of(catalogue, settings, placement)
-    return Engine(models, certifier, results=results, adapters=Adapters(catalogue.adapters, models))
+    return Engine(
+        models,
+        certifier,
+        results=results,
+        classifiers=Classifiers(catalogue, placement),
+        adapters=Adapters(catalogue.adapters, models),
+    )
 
 
 def models_of(catalogue: Catalogue, settings: WorkerSettings, placement: Placement) -> Residency:

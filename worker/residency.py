@@ -1,4 +1,4 @@
-"""Which models and adapters are in memory: what fits into a number of bytes; what is in use stays, the rest takes turns."""
+"""Which models and adapters are in memory: what fits into a number of bytes; those in use stay, others take turns."""
 
 import gc
 import os

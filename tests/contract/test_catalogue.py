@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from contract.catalogue import Catalogue, read_catalogue
 from contract.errors import (
     CatalogueInvalid,
+    InvalidRequest,
     LimitExceeded,
     SafelightError,
     UnknownClassifier,
@@ -127,6 +128,7 @@ def test_seeds_of_images_are_consecutive_and_stay_in_range() -> None:
         ({"width": 264}, LimitExceeded, "width"),
         ({"num_inference_steps": 51}, LimitExceeded, "num_inference_steps"),
         ({"guidance_scale": 9.1}, LimitExceeded, "guidance_scale"),
+        ({"prompt": ""}, InvalidRequest, "prompt"),
         ({"height": 256, "width": 256, "num_images": 16}, LimitExceeded, "num_images"),
     ],
 )
@@ -141,7 +143,6 @@ def test_what_a_model_cannot_do_is_refused_by_field(
 @pytest.mark.parametrize(
     "changes",
     [
-        {"prompt": ""},
         {"prompt": "x" * 2001},
         {"num_images": 0},
         {"num_images": 17},

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -60,7 +61,7 @@ class LatentDiffusion:
         """The networks that adapters may change, under diffusers' names: most families take no adapters."""
         return {}
 
-    @property
+    @cached_property
     def is_compiled(self) -> bool:
         """Whether the denoising network was compiled, all of it or its blocks."""
         return any(module._compiled_call_impl is not None for module in self.network.modules())
