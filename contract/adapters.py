@@ -67,6 +67,7 @@ class ControlUse(_Part):
     scale: float = Field(default=1.0, ge=0, le=MAX_SCALE, description=f"{SCALE}.", examples=[1.0])
     interval: Annotated[tuple[float, float], AfterValidator(_rising)] = Field(
         default=(0.0, 1.0),
+        strict=False,
         description="The part of the steps in which it counts: from the first number to the second, 0 to 1.",
         examples=[[0.0, 0.6]],
     )

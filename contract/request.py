@@ -119,12 +119,14 @@ class GenerationRequest(BaseModel):
     )
     adapters: tuple[AdapterUse, ...] = Field(
         default=(),
+        strict=False,
         max_length=MAX_ADAPTERS,
         description="What is added to the model for this request alone; several add up.",
         examples=[[{"id": "gilded", "scale": 0.8}]],
     )
     control: tuple[ControlUse, ...] = Field(
         default=(),
+        strict=False,
         max_length=MAX_CONTROLS,
         description="Pictures to keep to; several add up.",
         examples=[[{"id": "edges", "image": "file_3f2b8c1d9e7a4f60b5c2d1e0a9f8b7c6"}]],

@@ -11,6 +11,8 @@ from diffusers.models.embeddings import ImageProjection
 from torch import Tensor, nn
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
+from worker.stepwise_pipeline import StepwisePipeline
+
 State = dict[str, Tensor]
 Factors = Mapping[str, tuple[Tensor, Tensor]]
 
@@ -30,6 +32,14 @@ def factors(network: nn.Module, ends: tuple[str, ...], rank: int, seed: int) -> 
                 yield name, (down, torch.randn(out, rank, *[1] * (len(shape) - 1), generator=draw) / 24)
 
     return dict(made())
+
+
+def parts_of(pipeline: StepwisePipeline, rank: int, seed: int) -> dict[str, Factors]:
+    """Factors for every part of a model that a LoRA may change."""
+    return {
+        part: factors(network, OF_UNET if part == "unet" else OF_ENCODER, rank, seed)
+        for part, network in pipeline.parts.items()
+    }
 
 
 def in_diffusers_layout(parts: Mapping[str, Factors]) -> State:

@@ -55,7 +55,7 @@ class Generation:
     is_steered: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        """Counts the rows of all forwards that are this image's, and what takes as long; says whether any is steered."""
+        """Counts the rows of all forwards that are this image's, and what takes as long; and whether any is steered."""
         self.total_rows = sum(len(one.roles) + ROWS_PER_GRADIENT * bool(one.energies) for one in self.stages)
         self.is_steered = self.adaptation.is_steered or any("perturbed" in one.roles for one in self.stages)
 

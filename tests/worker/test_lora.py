@@ -15,10 +15,9 @@ from torch import Tensor
 from contract.adapters import AdapterUse
 from contract.errors import AdapterMismatch
 from contract.inputs import WeightsReference
-from tests.tiny_adapters import OF_ENCODER, OF_UNET, State, content, factors, in_diffusers_layout, in_kohya_layout
+from tests.tiny_adapters import State, content, in_diffusers_layout, in_kohya_layout, parts_of
 from tests.worker.engines import RecordsLatents, alone, asked, cpu_pipeline, engine_of, pictures, run
 from tests.worker.oracles import diffusers_scheduler, oracle, replaced_scheduler
-from worker.engine import Engine
 from worker.stepwise_pipeline import StepwisePipeline
 
 pytestmark = [
@@ -31,16 +30,10 @@ FILES = [WeightsReference(f"file_{number:032x}") for number in range(4)]
 
 
 class Pair(NamedTuple):
-    """The same model, loaded by diffusers and by us, and the parts that a LoRA may change."""
+    """The same model, loaded by diffusers and by us."""
 
     theirs: Any
     ours: StepwisePipeline
-
-    def parts(self, rank: int, seed: int) -> dict[str, Any]:
-        return {
-            part: factors(network, OF_UNET if part == "unet" else OF_ENCODER, rank, seed)
-            for part, network in self.ours.parts.items()
-        }
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +92,7 @@ def assert_near(ours: Tensor, theirs: Tensor, base: Tensor) -> None:
 @pytest.mark.parametrize("family", ["sd", "xl"])
 def test_diffusers_layout_equals_load_lora_weights(family: str, request: pytest.FixtureRequest) -> None:
     pair: Pair = request.getfixturevalue(family)
-    state = in_diffusers_layout(pair.parts(rank=4, seed=1))
+    state = in_diffusers_layout(parts_of(pair.ours, rank=4, seed=1))
     with loaded(pair.theirs, {"a": state}, [0.8]) as theirs:
         expected = their_latents(theirs, pair.ours)
     assert_near(our_latents(pair.ours, (content(state), 0.8)), expected, our_latents(pair.ours))
@@ -108,7 +101,7 @@ def test_diffusers_layout_equals_load_lora_weights(family: str, request: pytest.
 @pytest.mark.parametrize("family", ["sd", "xl"])
 def test_kohya_layout_equals_load_lora_weights(family: str, request: pytest.FixtureRequest) -> None:
     pair: Pair = request.getfixturevalue(family)
-    state = in_kohya_layout(pair.parts(rank=4, seed=2), alpha=1.5, of_two=family == "xl")
+    state = in_kohya_layout(parts_of(pair.ours, rank=4, seed=2), alpha=1.5, of_two=family == "xl")
     with loaded(pair.theirs, {"a": state}, [1.0]) as theirs:
         expected = their_latents(theirs, pair.ours)
     assert_near(our_latents(pair.ours, (content(state), 1.0)), expected, our_latents(pair.ours))
@@ -116,7 +109,7 @@ def test_kohya_layout_equals_load_lora_weights(family: str, request: pytest.Fixt
 
 def test_every_layer_has_its_own_alpha(sd: Pair) -> None:
     """Alpha over rank is a factor of the product, so doubling both an alpha and undoing it in the factor is nothing."""
-    parts = sd.parts(rank=2, seed=3)
+    parts = parts_of(sd.ours, rank=2, seed=3)
     state = in_kohya_layout(parts, alpha=2.0)
     other = dict(state)
     for name in [name for name in state if name.endswith(".alpha")][::2]:
@@ -140,7 +133,10 @@ def test_what_peft_says_of_alpha_is_heeded(sd: Pair, tmp_path: Path) -> None:
 
 
 def test_several_add(sd: Pair) -> None:
-    states = {"a": in_diffusers_layout(sd.parts(4, 1)), "b": in_kohya_layout(sd.parts(2, 6), alpha=2.0)}
+    states = {
+        "a": in_diffusers_layout(parts_of(sd.ours, 4, 1)),
+        "b": in_kohya_layout(parts_of(sd.ours, 2, 6), alpha=2.0),
+    }
     with loaded(sd.theirs, states, [0.5, -0.7]) as theirs:
         expected = their_latents(theirs, sd.ours)
     ours = our_latents(sd.ours, (content(states["a"]), 0.5), (content(states["b"]), -0.7))
@@ -148,16 +144,16 @@ def test_several_add(sd: Pair) -> None:
 
 
 def test_a_scale_of_zero_is_the_model_itself(sd: Pair) -> None:
-    state = in_diffusers_layout(sd.parts(4, 1))
+    state = in_diffusers_layout(parts_of(sd.ours, 4, 1))
     assert torch.equal(our_latents(sd.ours, (content(state), 0.0)), our_latents(sd.ours))
 
 
 def test_any_mix_has_the_bits_of_each_alone(sd: Pair) -> None:
     """Rows of different LoRAs, ranks and layouts, of several at once and of none share forwards."""
     states = [
-        in_diffusers_layout(sd.parts(4, 1)),
-        in_kohya_layout(sd.parts(2, 6), alpha=1.0),
-        in_diffusers_layout({"unet": sd.parts(4, 8)["unet"]}),
+        in_diffusers_layout(parts_of(sd.ours, 4, 1)),
+        in_kohya_layout(parts_of(sd.ours, 2, 6), alpha=1.0),
+        in_diffusers_layout({"unet": parts_of(sd.ours, 4, 8)["unet"]}),
     ]
     inputs = {str(name): content(state) for name, state in zip(FILES, states, strict=False)}
     wanted = [(), ((0, 0.8),), ((1, 1.0),), ((2, 0.5),), ((0, 0.3), (2, -1.0)), ()]
@@ -181,15 +177,17 @@ def test_any_mix_has_the_bits_of_each_alone(sd: Pair) -> None:
 
 
 def odd_files(sd: Pair, xl: Pair) -> dict[str, bytes]:
-    state = in_diffusers_layout(sd.parts(4, 1))
+    state = in_diffusers_layout(parts_of(sd.ours, 4, 1))
     first = next(iter(state))
     return {
-        "xl": content(in_diffusers_layout(xl.parts(4, 1))),
+        "xl": content(in_diffusers_layout(parts_of(xl.ours, 4, 1))),
         "flux": content({"transformer.single_blocks.0.lora_A.weight": torch.zeros(4, 8)}),
         "shape": content(state | {first: torch.zeros(4, 9)}),
         "half": content({name: values for name, values in state.items() if name != first}),
         "dora": content(state | {first.replace("lora_A.weight", "lora_magnitude_vector"): torch.ones(8)}),
-        "alpha": content(in_kohya_layout(sd.parts(4, 1), 1.0) | {"lora_unet_nowhere.alpha": torch.tensor(1.0)}),
+        "alpha": content(
+            in_kohya_layout(parts_of(sd.ours, 4, 1), 1.0) | {"lora_unet_nowhere.alpha": torch.tensor(1.0)}
+        ),
     }
 
 
@@ -203,38 +201,3 @@ def test_what_does_not_fit_is_refused_and_nothing_is_harmed(sd: Pair, xl: Pair) 
     engine.add("after", asked())
     assert np.array_equal(pictures(run(engine))["after"], before)
     assert set(engine._models.num_users.values()) == {0}
-
-
-class Counts:
-    """A backend of torch.compile that compiles nothing, and counts what it was given."""
-
-    def __init__(self) -> None:
-        self.num_graphs = 0
-
-    def __call__(self, graph: Any, inputs: Any) -> Any:
-        self.num_graphs += 1
-        return graph.forward
-
-
-@pytest.mark.filterwarnings("ignore")  # of torch.compile's own
-def test_rows_of_compiled_networks_are_steered_in_lanes_of_their_own(sd: Pair, epsilon_folder: Path) -> None:
-    """Compiled code was made before there were hooks; these forwards neither use it nor have it made again."""
-    compiled, backend = cpu_pipeline(epsilon_folder), Counts()
-    compiled.parts["unet"].compile(dynamic=False, backend=backend)
-    steered = asked(seed=2, num_inference_steps=1, adapters=(AdapterUse(id=FILES[0]),))
-    inputs = {str(FILES[0]): content(in_diffusers_layout(sd.parts(4, 1)))}
-
-    def made(engine: Engine) -> list[Any]:
-        found = []
-        for request in (asked(seed=1, num_inference_steps=1), steered):
-            engine.add("one", request, inputs)
-            found += [pictures(run(engine))["one"], backend.num_graphs]
-        return found
-
-    engine = engine_of(compiled)
-    plain, graphs, changed, graphs_after = made(engine)
-    assert [lane.key.eager for lane in engine.lanes] == [False, True]
-    assert 0 < graphs == graphs_after
-    expected, _, expected_changed, _ = made(engine_of(sd.ours))
-    assert np.array_equal(plain, expected)
-    assert np.array_equal(changed, expected_changed)
