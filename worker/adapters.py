@@ -43,8 +43,8 @@ class Parts(Protocol):
 class Adaptation:
     """What one image adds to its model.
 
-    `steering` is of all of its rows, `prompted` and `unprompted` of those with and without the prompt. `held` lets go
-    of what is in memory for it.
+    `steering` is of all of its rows, `prompted` and `unprompted` of those with and without the prompt. `held` names
+    what is in memory for it.
     """
 
     steering: tuple[Steering, ...] = ()
@@ -53,14 +53,7 @@ class Adaptation:
     controls: tuple[Control, ...] = ()
     accents: tuple[Accent, ...] = ()
     inversions: tuple[Inversion, ...] = ()
-    held: ExitStack = field(default_factory=ExitStack)
-
-    @contextmanager
-    def kept(self) -> Iterator[None]:
-        """Lets go of everything if something goes wrong meanwhile."""
-        with self.held.pop_all() as held:
-            yield
-            self.held.push(held.pop_all())
+    held: tuple[str, ...] = ()
 
     @property
     def is_steered(self) -> bool:
@@ -93,34 +86,50 @@ class Adapters:
         """
         if not (request.adapters or request.control or request.image_prompt):
             return UNADAPTED
-        with ExitStack() as held:
-            fitting = _Fitting(self._specs, self._parts, request, pipeline, inputs, held)
+        with ExitStack() as failing:
+            fitting = _Fitting(self._specs, self._parts, request, pipeline, inputs, failing)
             accents, inversions = fitting.weights()
             prompted, unprompted = fitting.pictured()
             network = pipeline.parts["unet"]
             asked = [one.lora.steering("unet", network, one.scale) for one in accents if one.lora is not None]
-            return Adaptation(
+            adaptation = Adaptation(
                 steering=tuple(steering for steering in asked if steering is not None),
                 prompted=prompted,
                 unprompted=unprompted,
                 controls=fitting.controls(),
                 accents=tuple(accent for accent in accents if accent.is_heard),
                 inversions=inversions,
-                held=held.pop_all(),
+                held=tuple(fitting.held),
             )
+            failing.pop_all()
+            return adaptation
+
+    def release(self, adaptation: Adaptation) -> None:
+        """Lets go of what is in memory for an image. May be called by any thread."""
+        for part_id in adaptation.held:
+            self._parts.release(part_id)
+
+    @contextmanager
+    def kept(self, adaptation: Adaptation) -> Iterator[None]:
+        """Lets go of it if something goes wrong meanwhile."""
+        try:
+            yield
+        except BaseException:
+            self.release(adaptation)
+            raise
 
 
 @dataclass(frozen=True)
 class _Fitting:
-    """One request's adapters on their way to one model; what is acquired is let go of when `held` is closed."""
+    """One request's adapters on their way to one model; what is `held` is let go of again where `failing` is closed."""
 
     specs: Sequence[AdapterSpec]
     parts: Parts
     request: CompleteRequest
     pipeline: StepwisePipeline
     inputs: Inputs
-    held: ExitStack
-    names: list[str] = field(default_factory=list)
+    failing: ExitStack
+    held: list[str] = field(default_factory=list)
 
     def weights(self) -> tuple[tuple[Accent, ...], tuple[Inversion, ...]]:
         """What `adapters` names, by kinds."""
@@ -196,9 +205,9 @@ class _Fitting:
         """Something for this model, which stays in memory as long as the image is in flight."""
         part_id = f"{name} for {self.request.model}"
         num_bytes = size if isinstance(size, int) else sum(file.stat().st_size for file in size.rglob("*.safetensors"))
-        part = self.parts.acquire_part(part_id, load, num_bytes, beside=[self.request.model, *self.names])
-        self.held.callback(self.parts.release, part_id)
-        self.names.append(part_id)
+        part = self.parts.acquire_part(part_id, load, num_bytes, beside=[self.request.model, *self.held])
+        self.failing.callback(self.parts.release, part_id)
+        self.held.append(part_id)
         return part
 
 

@@ -106,13 +106,13 @@ class Engine:
             loaded = {name: self._classifiers.load(name, request.model) for name in classifiers_of(request)}
             with torch.no_grad():
                 adaptation = self._adapters.adapt(request, pipeline, inputs)
-            with adaptation.kept(), torch.inference_mode():
+            with self._adapters.kept(adaptation), torch.inference_mode():
                 return start(
                     generation_id,
                     request,
                     pipeline,
                     self._prompts,
-                    inputs,
+                    inputs=inputs,
                     classifiers=loaded,
                     adaptation=adaptation,
                 )
@@ -143,7 +143,7 @@ class Engine:
     def discard(self, prepared: Prepared) -> None:
         """Lets a prepared image go that nobody wants any more."""
         if isinstance(prepared, Generation):
-            prepared.adaptation.held.close()
+            self._adapters.release(prepared.adaptation)
         self._models.release(prepared.request.model)
 
     def abort(self, generation_id: str) -> None:

@@ -127,8 +127,8 @@ def start(
     request: CompleteRequest,
     pipeline: StepwisePipeline,
     prompts: PromptCache,
-    inputs: Inputs = NO_INPUTS,
     *,
+    inputs: Inputs = NO_INPUTS,
     classifiers: Loaded = MappingProxyType({}),
     adaptation: Adaptation = UNADAPTED,
 ) -> Generation:

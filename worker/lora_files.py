@@ -16,7 +16,7 @@ from diffusers.utils.state_dict_utils import (
     convert_state_dict_to_peft,
     convert_unet_state_dict_to_peft,
 )
-from torch import Tensor, nn
+from torch import Size, Tensor, nn
 
 from contract.errors import AdapterMismatch
 from worker.lora import Lora, Product
@@ -63,9 +63,16 @@ def _scaled(state: State) -> State:
     scaled = {name: values for name, values in state.items() if not name.endswith(".alpha")}
     for name in set(state) - set(scaled):
         layer = name.removesuffix(".alpha")
-        down, up = (next(layer + end for end in ends if layer + end in state) for ends in (DOWNS, UPS))
+        down, up = (_factor(state, layer, ends) for ends in (DOWNS, UPS))
         scaled[up] = state[up].float() * (float(state[name]) / state[down].shape[0])
     return scaled
+
+
+def _factor(state: State, layer: str, ends: tuple[str, ...]) -> str:
+    found = next((layer + end for end in ends if layer + end in state), None)
+    if found is None:
+        raise AdapterMismatch(f"{layer} has an alpha, and no two factors.")
+    return found
 
 
 def _by_part(state: State, unet: Any) -> dict[str, State]:
@@ -111,16 +118,18 @@ def _fitted(down: Tensor, up: Tensor, layer: nn.Module, name: str) -> Product:
     """The factors as the layer needs them; those of 1 × 1 convolutions are stored as either kind of layer."""
     if not isinstance(layer, nn.Linear | nn.Conv2d):
         raise AdapterMismatch(f"{name} is no linear layer and no convolution.")
-    rank, wanted = down.shape[0], layer.weight.shape
-    if isinstance(layer, nn.Linear) or down.ndim == 2:
-        down, up = down.reshape(rank, -1), up.reshape(up.shape[0], -1)
-    down = down.reshape(rank, *wanted[1:]) if down.ndim != len(wanted) and wanted[2:].numel() == 1 else down
-    if tuple(down.shape[1:]) != tuple(wanted[1:]) or tuple(up.shape[:2]) != (wanted[0], rank) or up[0, 0].numel() != 1:
-        raise AdapterMismatch(
-            f"{name} is of shape {tuple(wanted)}, and the factors are of {tuple(down.shape)} and {tuple(up.shape)}."
-        )
-    dtype, device = layer.weight.dtype, layer.weight.device
-    return Product(down.to(device, dtype), up.reshape(up.shape[0], rank, *[1] * (len(wanted) - 2)).to(device, dtype))
+    weight = layer.weight
+    wanted, found = _without_ones(weight.shape), (_without_ones(down.shape), _without_ones(up.shape))
+    rank = down.shape[0]
+    if found != ((rank, *wanted[1:]), (wanted[0], rank)):
+        raise AdapterMismatch(f"{name} is of shape {wanted}, and the factors are of {found[0]} and {found[1]}.")
+    down, up = down.to(weight), up.to(weight)
+    return Product(down.reshape(rank, *weight.shape[1:]), up.reshape(weight.shape[0], rank, *[1] * (weight.ndim - 2)))
+
+
+def _without_ones(shape: Size) -> tuple[int, ...]:
+    """A shape, but for the sides of a kernel of one number."""
+    return tuple(shape[:2]) if shape[2:].numel() == 1 else tuple(shape)
 
 
 # ---- what peft says of a file that it has saved

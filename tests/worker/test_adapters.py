@@ -114,9 +114,7 @@ class Counts:
 
 
 @pytest.mark.filterwarnings("ignore")  # of torch.compile's own
-def test_rows_of_compiled_networks_are_steered_in_lanes_of_their_own(
-    pipeline: StepwisePipeline, epsilon_folder: Path
-) -> None:
+def test_rows_of_compiled_networks_are_steered_in_other_lanes(pipeline: StepwisePipeline, epsilon_folder: Path) -> None:
     """Compiled code was made before there were hooks; these forwards neither use it nor have it made again."""
     compiled, backend = cpu_pipeline(epsilon_folder), Counts()
     compiled.parts["unet"].compile(dynamic=False, backend=backend)
