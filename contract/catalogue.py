@@ -7,6 +7,7 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from contract import prompt_syntax
 from contract.errors import (
     CatalogueInvalid,
     LimitExceeded,
@@ -14,6 +15,7 @@ from contract.errors import (
     UnknownLabel,
     UnknownModel,
     UnsupportedClassifier,
+    UnsupportedPromptSyntax,
     UnsupportedScheduler,
 )
 from contract.guidance import ByClassifier, Universal, price, short_form
@@ -22,6 +24,10 @@ from contract.request import MAX_SEED, SCHEDULERS, CompleteRequest, GenerationRe
 
 Family = Literal["stable_diffusion", "stable_diffusion_xl", "stable_diffusion_3", "flux", "diffusers"]
 """How a model's files are laid out; `diffusers` is any layout that has no name here, run whole by its own pipeline."""
+
+
+WEIGHS_WORDS: tuple[Family, ...] = ("stable_diffusion", "stable_diffusion_xl")
+"""Families whose network reads nothing of a prompt but states of CLIP and its like, each of one word."""
 
 
 class Row(BaseModel):
@@ -98,7 +104,8 @@ class ModelSpec(Row):
     def complete(self, request: GenerationRequest) -> CompleteRequest:
         """The request with every default and the seed filled in, and held against the limits.
 
-        Raises: UnsupportedScheduler, UnsupportedGuidance, GuidanceConflict, LimitExceeded, InvalidRequest.
+        Raises: UnsupportedScheduler, UnsupportedGuidance, GuidanceConflict, LimitExceeded, InvalidRequest,
+                UnsupportedPromptSyntax, MalformedPrompt.
         """
         asked = request.model_dump()
         filled = {name: value for name, value in self.defaults.model_dump().items() if asked[name] is None}
@@ -114,6 +121,7 @@ class ModelSpec(Row):
         limits = self.limits
         if request.scheduler not in self.schedulers:
             raise UnsupportedScheduler(f"{self.id} offers {', '.join(self.schedulers)}.", field="scheduler")
+        self._check_prompts(request)
         for field, size in (("height", request.height), ("width", request.width)):
             if size % limits.size_multiple or not limits.min_size <= size <= limits.max_size:
                 raise LimitExceeded(
@@ -131,6 +139,14 @@ class ModelSpec(Row):
                 f"{limits.max_cost}.",
                 field="num_images",
             )
+
+    def _check_prompts(self, request: CompleteRequest) -> None:
+        if request.prompt_syntax == "plain":
+            return
+        if self.family not in WEIGHS_WORDS:
+            raise UnsupportedPromptSyntax(f"{self.id} reads plain prompts only.", field="prompt_syntax")
+        prompt_syntax.parse(request.prompt, field="prompt")
+        prompt_syntax.parse(request.negative_prompt, field="negative_prompt")
 
 
 class ClassifierSpec(Row):

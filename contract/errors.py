@@ -72,6 +72,24 @@ class LimitExceeded(SafelightError):
     code = "limit_exceeded"
 
 
+class MalformedPrompt(SafelightError):
+    """A prompt of `prompt_syntax` weighted has a weight or a mark that cannot be followed."""
+
+    code = "malformed_prompt"
+
+
+class UnsupportedPromptSyntax(SafelightError):
+    """The model cannot read prompts of this syntax."""
+
+    code = "unsupported_prompt_syntax"
+
+
+class AdapterMismatch(SafelightError):
+    """The adapter is for another model, has other shapes, or is of a kind that does not belong here."""
+
+    code = "adapter_mismatch"
+
+
 class UnknownJob(SafelightError):
     """No job has this id, or it has been deleted or has expired."""
 
@@ -82,6 +100,30 @@ class UnknownArtifact(SafelightError):
     """No published artifact has this id."""
 
     code = "unknown_artifact"
+
+
+class UnknownFile(SafelightError):
+    """No file has this id, or it has been deleted or has expired."""
+
+    code = "unknown_file"
+
+
+class FileInUse(SafelightError):
+    """A job that has not ended uses the file."""
+
+    code = "file_in_use"
+
+
+class UnsupportedFile(SafelightError):
+    """The file is of a kind that is not taken, or is not needed here; its bytes decide, not its name."""
+
+    code = "unsupported_file"
+
+
+class DamagedFile(SafelightError):
+    """The file is cut off, or its bytes contradict each other."""
+
+    code = "damaged_file"
 
 
 class JobNotEnded(SafelightError):

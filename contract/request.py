@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from contract.guidance import Guidance, GuidanceAsked, Several, listed
+from contract.inputs import ImageReference, Reference, find_references
+from contract.prompt_syntax import PromptSyntax
 
 MAX_SEED = 2**53 - 1
 """The largest integer that JavaScript keeps exactly."""
@@ -57,6 +59,14 @@ class GenerationRequest(BaseModel):
     negative_prompt: str = Field(
         default="", max_length=2000, description="What the picture must not show.", examples=["a leaf"]
     )
+    prompt_syntax: PromptSyntax = Field(
+        default="plain",
+        description="How both prompts are read. `plain`: as they stand, and cut where the text encoder's limit is. "
+        "`weighted`: `(word)` counts 1.1 times as much, `[word]` 1.1 times less, `(word:1.3)` 1.3 times; brackets "
+        "nest, a backslash before one makes it text, and what is longer than the text encoder reads, or stands behind "
+        "`BREAK`, is read in chunks.",
+        examples=["plain"],
+    )
     model: str | None = Field(
         default=None, description="An id from `GET /v1/models`; null takes the default model.", examples=[None]
     )
@@ -95,6 +105,17 @@ class GenerationRequest(BaseModel):
     output_format: OutputFormat = Field(
         default="png", description="How the pictures are encoded; png keeps every pixel.", examples=["png"]
     )
+    image: ImageReference | None = Field(
+        default=None,
+        description="The picture to begin with: the id of a file or of an artifact, or a `data:` URI; the job then "
+        "names the file that it was stored as.",
+        examples=[None, "file_3f2b8c1d9e7a4f60b5c2d1e0a9f8b7c6"],
+    )
+    mask: ImageReference | None = Field(
+        default=None,
+        description="Where `image` is repainted: white is repainted, black is kept, as is what is transparent.",
+        examples=[None, "file_9d1e0a7b6c5f4e3d2c1b0a9f8e7d6c5b"],
+    )
     metadata: dict[MetadataKey, MetadataValue] = Field(
         default_factory=dict,
         max_length=16,
@@ -110,6 +131,10 @@ class GenerationRequest(BaseModel):
     def within_guidance(self, index: int) -> str:
         """What stands before the names of the fields of one way of guiding."""
         return f"guidance.{index}." if isinstance(self.guidance, tuple) else "guidance."
+
+    def references(self) -> dict[str, Reference]:
+        """The files that the request names, by the dotted path of the field."""
+        return dict(find_references(self))
 
 
 class CompleteRequest(GenerationRequest):

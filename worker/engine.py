@@ -16,6 +16,7 @@ from worker.generation import Generation, identity, start
 from worker.gradients import Pulled
 from worker.guiders import classifiers_of
 from worker.images import Pixels
+from worker.inputs import NO_INPUTS, Inputs
 from worker.lane import Lane, LaneKey, Measuring
 from worker.pipelines.whole import WholePipeline
 from worker.prompt_cache import PromptCache
@@ -79,15 +80,16 @@ class Engine:
 
     # ---- taking in
 
-    def add(self, generation_id: str, request: CompleteRequest) -> tuple[str, ...]:
+    def add(self, generation_id: str, request: CompleteRequest, inputs: Inputs = NO_INPUTS) -> tuple[str, ...]:
         """Prepares and admits the one image of a request. Raises: as `prepare`."""
-        prepared = self.prepare(generation_id, request)
+        prepared = self.prepare(generation_id, request, inputs)
         self.admit(prepared)
         return warnings_of(prepared)
 
-    def prepare(self, generation_id: str, request: CompleteRequest) -> Prepared:
+    def prepare(self, generation_id: str, request: CompleteRequest, inputs: Inputs = NO_INPUTS) -> Prepared:
         """An image that is ready to be admitted: its model is held, its prompts are encoded, its noise is drawn.
 
+        `inputs` has the bytes of the files that the request names.
         Raises: SafelightError, of whatever kind kept the image from starting.
         """
         try:
@@ -99,7 +101,7 @@ class Engine:
         try:
             loaded = {name: self._classifiers.load(name, request.model) for name in classifiers_of(request)}
             with torch.inference_mode():
-                return start(generation_id, request, pipeline, self._prompts, loaded)
+                return start(generation_id, request, pipeline, self._prompts, inputs=inputs, classifiers=loaded)
         except Exception as error:
             self._models.release(request.model)
             raise failure_of([generation_id], error) from error

@@ -11,9 +11,11 @@ from contract.costs import ROWS_PER_GRADIENT
 from contract.request import CompleteRequest
 from worker.certificate import Shape
 from worker.guiders import Loaded, guided, parts_of
+from worker.inputs import NO_INPUTS, Inputs
 from worker.lane import LaneKey
 from worker.latents import image_seq_len, seeded_generator
-from worker.prompt_cache import PromptCache
+from worker.lexicon import Lexicon
+from worker.prompt_cache import PromptCache, Wanted
 from worker.samplers import SAMPLERS
 from worker.schedules import Evaluation, Schedule
 from worker.stages import Role, Stage, stages_of
@@ -114,6 +116,8 @@ def start(
     request: CompleteRequest,
     pipeline: StepwisePipeline,
     prompts: PromptCache,
+    *,
+    inputs: Inputs = NO_INPUTS,
     classifiers: Loaded = MappingProxyType({}),
 ) -> Generation:
     """An image before its first step; `classifiers` are those that the request names.
@@ -149,8 +153,9 @@ def _truncation(field: str, embeds: PromptEmbeds) -> tuple[str, ...]:
 def _embeds(
     request: CompleteRequest, pipeline: StepwisePipeline, prompts: PromptCache, roles: set[Role]
 ) -> Mapping[Role, PromptEmbeds]:
-    positive = prompts.encode_prompt(pipeline, request.prompt, negative=False)
-    embeds: dict[Role, PromptEmbeds] = {"prompt": positive, "perturbed": positive}
+    wanted: dict[Role, Wanted] = {"prompt": Wanted(request.prompt, negative=False)}
     if "negative" in roles:
-        embeds["negative"] = prompts.encode_prompt(pipeline, request.negative_prompt, negative=True)
-    return embeds
+        wanted["negative"] = Wanted(request.negative_prompt, negative=True)
+    read = prompts.encode_prompts(pipeline, list(wanted.values()), Lexicon(request.prompt_syntax))
+    embeds = dict(zip(wanted, read, strict=True))
+    return {**embeds, "perturbed": embeds["prompt"]}

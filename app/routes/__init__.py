@@ -2,13 +2,25 @@
 
 from fastapi import APIRouter
 
-from app.routes import artifacts, classifiers, documentation, events, generations, health, jobs, metrics, models
+from app.routes import (
+    artifacts,
+    classifiers,
+    documentation,
+    events,
+    files,
+    generations,
+    health,
+    jobs,
+    metrics,
+    models,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
     generations.router,
     jobs.router,
     events.router,
     artifacts.router,
+    files.router,
     models.router,
     classifiers.router,
     health.router,
