@@ -1,7 +1,6 @@
 """A model of which everything is known: clean latents are normal around means that the prompt names, all as likely."""
 
 import hashlib
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -14,6 +13,7 @@ from tests.worker.engines import Held, RecordsLatents, run, sizes
 from worker.classifiers import Classifier, LatentsClassifier, PixelsClassifier
 from worker.engine import Engine
 from worker.latents import draw_noise
+from worker.lexicon import PLAIN, Lexicon
 from worker.preprocessing import Preprocessing
 from worker.stepwise_pipeline import Conditioning, PromptEmbeds, StepwisePipeline
 from worker.trained_noise import DiffusionNoise, TrainedNoise, read_trained_noise
@@ -61,7 +61,7 @@ class Mixtures:
     def num_bytes(self) -> int:
         return 0
 
-    def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:
+    def encode_prompt(self, prompt: str, *, negative: bool, lexicon: Lexicon = PLAIN) -> PromptEmbeds:
         means = [float(mean) for mean in (prompt or BOTH).split("|")]
         padded = means * (2 // len(means))
         return PromptEmbeds(torch.tensor([[padded]]), None, len(means), len(means))
@@ -133,8 +133,3 @@ def latents_of(pipeline: StepwisePipeline, request: CompleteRequest, *buckets: i
         if hasattr(event, "error"):
             raise event.error
     return recording.decoded[-1]
-
-
-def width_after(alpha: float, sigma: float) -> float:
-    """The deviation of noisy latents of one mean."""
-    return math.hypot(alpha * DEVIATION, sigma)
