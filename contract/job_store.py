@@ -1,7 +1,6 @@
 """Jobs in Redis, as anybody may use them: admit, read, list, follow, cancel, delete."""
 
 import hashlib
-import json
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,10 +8,10 @@ from typing import Any, Literal, get_args
 
 from redis import Redis as BlockingRedis
 
-from contract.artifact import Artifact
 from contract.costs import CostTable, Forecast
 from contract.errors import IdempotencyConflict, JobNotEnded, QueueFull, UnknownJob
-from contract.job import ENDED, Job, JobFailure, JobStatus, Progress, new_job_id
+from contract.job import ENDED, Job, JobStatus, new_job_id
+from contract.job_record import job_key, job_of
 from contract.outlook import Outlook, Place
 from contract.queue import QUEUE_NAME, rq_job_fields
 from contract.request import CompleteRequest, GenerationRequest
@@ -101,16 +100,16 @@ class JobStore:
             raise IdempotencyConflict("This Idempotency-Key came with another body before.", field="Idempotency-Key")
         if answer == "full":
             raise QueueFull(f"{max_queued} jobs are waiting; try again later.")
-        job = _job(job_id, _fields(*record)) if record else await self.get(job_id)
+        job = job_of(job_id, _fields(*record)) if record else await self.get(job_id)
         return Admission(job=job, replayed=answer == "existing")
 
     async def get(self, job_id: str) -> Job:
         """The job as it is now. Raises: UnknownJob."""
         with unavailable_when_unreachable():
-            fields = await self._redis.hgetall(_job_key(job_id))
+            fields = await self._redis.hgetall(job_key(job_id))
         if not fields:
             raise UnknownJob(f"There is no job {job_id!r}.")
-        return _job(job_id, fields)
+        return job_of(job_id, fields)
 
     async def page(
         self, *, status: JobStatus | None = None, limit: int, cursor: int | None = None
@@ -231,8 +230,8 @@ class JobStore:
 
     async def _get_many(self, job_ids: Iterable[str]) -> list[Job]:
         ids = list(job_ids)
-        records = await self._pipelined([("HGETALL", _job_key(job_id)) for job_id in ids])
-        return [_job(job_id, fields) for job_id, fields in zip(ids, records, strict=True) if fields]
+        records = await self._pipelined([("HGETALL", job_key(job_id)) for job_id in ids])
+        return [job_of(job_id, fields) for job_id, fields in zip(ids, records, strict=True) if fields]
 
     async def _pipelined(self, commands: list[tuple[str, ...]]) -> list[Any]:
         with unavailable_when_unreachable():
@@ -248,10 +247,6 @@ _UNCONNECTED = BlockingRedis()
 """RQ's job class wants a client to build a hash with; this one never connects."""
 
 
-def _job_key(job_id: str) -> str:
-    return f"safelight:job:{job_id}"
-
-
 def _micros(seconds: float) -> int:
     return max(1, round(seconds * 1e6))
 
@@ -262,44 +257,3 @@ def _digest(text: str) -> str:
 
 def _fields(flat: list[str]) -> dict[str, str]:
     return dict(zip(flat[::2], flat[1::2], strict=True))
-
-
-def _job(job_id: str, fields: dict[str, str]) -> Job:
-    return Job(
-        id=job_id,
-        status=fields["status"],
-        request=CompleteRequest.model_validate_json(fields["request"]),
-        progress=Progress(
-            step=int(fields["step"]),
-            total_steps=int(fields["total_steps"]),
-            eta_seconds=float(fields["eta_seconds"]) if fields.get("eta_seconds") else None,
-        ),
-        images=_images(fields),
-        warnings=tuple(sorted(value for name, value in fields.items() if name.startswith("warning:"))),
-        error=JobFailure.model_validate_json(fields["error"]) if "error" in fields else None,
-        attempt=int(fields["attempt"]),
-        admitted_position=int(fields["admitted_position"]),
-        admitted_eta_seconds=_admitted_eta(fields),
-        no_store=fields.get("no_store") == "1",
-        cancel_requested=fields.get("cancel_requested") == "1",
-        **{name: _time(fields.get(name)) for name in ("created_at", "started_at", "finished_at", "expires_at")},
-    )
-
-
-def _admitted_eta(fields: dict[str, str]) -> float | None:
-    """What was predicted when the job was admitted, from what the script saw then."""
-    if "admitted_outlook" not in fields:
-        return None
-    num_workers, num_running, *micros = (int(number) for number in fields["admitted_outlook"].split())
-    running, ahead, work, own = (number / 1e6 for number in micros)
-    outlook = Outlook(num_workers, num_running, running)
-    return outlook.seconds_to_end(Place(int(fields["admitted_position"]), ahead), Forecast(work, own))
-
-
-def _images(fields: dict[str, str]) -> tuple[Artifact, ...]:
-    found = (Artifact.model_validate(json.loads(value)) for name, value in fields.items() if name.startswith("image:"))
-    return tuple(sorted(found, key=lambda artifact: artifact.index))
-
-
-def _time(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromtimestamp(float(text), UTC)
