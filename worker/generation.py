@@ -1,19 +1,23 @@
 """The live state of one image: where its latents are on their way, and all that its next step needs."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
 
+from contract.costs import ROWS_PER_GRADIENT
 from contract.request import CompleteRequest
 from worker.certificate import Shape
-from worker.guidance import needs_guidance
+from worker.guiders import Loaded, guided, parts_of
 from worker.lane import LaneKey
 from worker.latents import image_seq_len, seeded_generator
-from worker.prompt_cache import PromptCache
+from worker.lexicon import Lexicon
+from worker.prompt_cache import PromptCache, Wanted
 from worker.samplers import SAMPLERS
 from worker.schedules import Evaluation, Schedule
+from worker.stages import Role, Stage, stages_of
 from worker.stepwise_pipeline import PromptEmbeds, StepwisePipeline
 
 
@@ -21,30 +25,48 @@ from worker.stepwise_pipeline import PromptEmbeds, StepwisePipeline
 class Generation:
     """One image in flight, for everybody in `ids` who asked for it; `watchers` are those who want previews.
 
-    Shapes: latents and denoised (1, C, H, W), float32; memory likewise. `embeds` has one entry a row: the negative
-    prompt's, where there is guidance, then the prompt's. Units: accepted_at in seconds of the engine's clock.
+    `stages` says of each evaluation which rows it has; `embeds` has what each kind of row is told. `momentum` is what
+    guidance remembers. Shapes: latents, denoised and momentum (1, C, H, W), float32; memory likewise.
+    Units: accepted_at in seconds of the engine's clock.
     """
 
     ids: list[str]
     request: CompleteRequest
     pipeline: StepwisePipeline
     schedule: Schedule
-    embeds: tuple[PromptEmbeds, ...]
+    stages: tuple[Stage, ...]
+    embeds: Mapping[Role, PromptEmbeds]
     generator: torch.Generator
     latents: Tensor
     accepted_at: float = 0.0
     num_evaluations: int = 0
     step: int = 0
     memory: tuple[Tensor, ...] = ()
+    momentum: Tensor | None = None
     denoised: Tensor | None = None
     watchers: set[str] = field(default_factory=set)
     previewed_step: int = 0
     turns_waited: int = 0
+    total_rows: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Counts the rows of all forwards that are this image's, and what takes as long as rows."""
+        self.total_rows = sum(len(one.roles) + ROWS_PER_GRADIENT * bool(one.energies) for one in self.stages)
 
     @property
     def evaluation(self) -> Evaluation:
         """The next call of the network."""
         return self.schedule.evaluations[self.num_evaluations]
+
+    @property
+    def stage(self) -> Stage:
+        """What the next call of the network takes."""
+        return self.stages[self.num_evaluations]
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of the next forward that are this image's."""
+        return len(self.stage.roles)
 
     @property
     def is_denoised(self) -> bool:
@@ -59,25 +81,25 @@ class Generation:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What of the request the model cannot use."""
-        *negative, positive = self.embeds
         unused = self.request.negative_prompt if self.pipeline.embeds_guidance else ""
         return (
-            *_truncation("prompt", positive),
-            *(line for embeds in negative for line in _truncation("negative_prompt", embeds)),
+            *_truncation("prompt", self.embeds["prompt"]),
+            *(_truncation("negative_prompt", self.embeds["negative"]) if "negative" in self.embeds else ()),
             *(["negative_prompt was not used: the model takes the guidance scale as an input."] if unused else []),
         )
 
     @property
     def lane_key(self) -> LaneKey:
         """What must be equal for rows to share a forward."""
-        pooled = self.embeds[0].pooled_prompt_embeds
+        embeds = self.embeds["prompt"]
+        pooled = embeds.pooled_prompt_embeds
         return LaneKey(
             self.request.model,
             self.request.height,
             self.request.width,
             Shape(
                 tuple(self.latents.shape[1:]),
-                tuple(self.embeds[0].prompt_embeds.shape[1:]),
+                tuple(embeds.prompt_embeds.shape[1:]),
                 None if pooled is None else tuple(pooled.shape[1:]),
             ),
         )
@@ -85,23 +107,35 @@ class Generation:
 
 def identity(request: CompleteRequest) -> Hashable:
     """What the pixels of a request's one image depend on."""
-    content = request.model_dump(exclude={"metadata", "num_images", "output_format"})
-    return tuple(sorted(content.items()))
+    return request.model_dump_json(exclude={"metadata", "num_images", "output_format"})
 
 
-def start(generation_id: str, request: CompleteRequest, pipeline: StepwisePipeline, prompts: PromptCache) -> Generation:
-    """An image before its first step. Raises: UnsupportedScheduler, LimitExceeded."""
+def start(
+    generation_id: str,
+    request: CompleteRequest,
+    pipeline: StepwisePipeline,
+    prompts: PromptCache,
+    classifiers: Loaded = MappingProxyType({}),
+) -> Generation:
+    """An image before its first step; `classifiers` are those that the request names.
+
+    Raises: UnsupportedScheduler, UnsupportedGuidance, UnsupportedClassifier, LimitExceeded.
+    """
     generator = seeded_generator(request.seed)
     noise = pipeline.prepare_latents(request.height, request.width, generator)
+    parts = parts_of(request, pipeline, classifiers)
     schedule = SAMPLERS[request.scheduler].schedule_for(
         pipeline.trained_noise, request.num_inference_steps, image_seq_len(noise)
     )
+    schedule = guided(schedule, request.guidance, parts)
+    stages = stages_of(parts, schedule)
     return Generation(
         ids=[generation_id],
         request=request,
         pipeline=pipeline,
         schedule=schedule,
-        embeds=_embeds(request, pipeline, prompts),
+        stages=stages,
+        embeds=_embeds(request, pipeline, prompts, {role for stage in stages for role in stage.roles}),
         generator=generator,
         latents=noise * schedule.init_noise_sigma,
     )
@@ -113,8 +147,12 @@ def _truncation(field: str, embeds: PromptEmbeds) -> tuple[str, ...]:
     return (f"{field} was cut: the model read {embeds.num_tokens_used} of its {embeds.num_tokens} tokens.",)
 
 
-def _embeds(request: CompleteRequest, pipeline: StepwisePipeline, prompts: PromptCache) -> tuple[PromptEmbeds, ...]:
-    positive = prompts.encode_prompt(pipeline, request.prompt, negative=False)
-    if pipeline.embeds_guidance or not needs_guidance(request.guidance_scale):
-        return (positive,)
-    return prompts.encode_prompt(pipeline, request.negative_prompt, negative=True), positive
+def _embeds(
+    request: CompleteRequest, pipeline: StepwisePipeline, prompts: PromptCache, roles: set[Role]
+) -> Mapping[Role, PromptEmbeds]:
+    wanted: dict[Role, Wanted] = {"prompt": Wanted(request.prompt, negative=False)}
+    if "negative" in roles:
+        wanted["negative"] = Wanted(request.negative_prompt, negative=True)
+    read = prompts.encode_prompts(pipeline, list(wanted.values()), Lexicon(request.prompt_syntax))
+    embeds = dict(zip(wanted, read, strict=True))
+    return {**embeds, "perturbed": embeds["prompt"]}

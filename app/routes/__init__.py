@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from app.routes import artifacts, documentation, events, generations, health, jobs, metrics, models
+from app.routes import artifacts, classifiers, documentation, events, generations, health, jobs, metrics, models
 
 ROUTERS: tuple[APIRouter, ...] = (
     generations.router,
@@ -10,6 +10,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     events.router,
     artifacts.router,
     models.router,
+    classifiers.router,
     health.router,
     metrics.router,
     documentation.router,

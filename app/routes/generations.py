@@ -18,9 +18,11 @@ from contract.errors import (
     IdempotencyConflict,
     InvalidRequest,
     LimitExceeded,
+    MalformedPrompt,
     QueueFull,
     StoreUnavailable,
     UnknownModel,
+    UnsupportedPromptSyntax,
     UnsupportedScheduler,
 )
 from contract.job import Job
@@ -82,6 +84,8 @@ HEADERS: dict[str, Any] = {
             UnknownModel,
             UnsupportedScheduler,
             LimitExceeded,
+            UnsupportedPromptSyntax,
+            MalformedPrompt,
             IdempotencyConflict,
             QueueFull,
             StoreUnavailable,
