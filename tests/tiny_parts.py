@@ -1,5 +1,8 @@
 """The parts of tiny models: networks, text encoders and tokenizers, each as small as its class allows."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from diffusers import (
     AutoencoderDC,
     AutoencoderKL,
@@ -16,15 +19,33 @@ LONG_TOKENS = 24
 """The same for T5."""
 
 
+SMALL_UNET: Mapping[str, Any] = {
+    "sample_size": 8,
+    "layers_per_block": 1,
+    "block_out_channels": (16, 32),
+    "norm_num_groups": 8,
+    "attention_head_dim": (2, 4),
+}
+"""What the U-Nets have in common."""
+
+SMALL_READER: Mapping[str, Any] = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 37,
+    "max_position_embeddings": TOKENS,
+}
+"""What CLIP and BERT have in common."""
+
+VAE_CHANNELS = (8, 8, 16, 16)
+"""Channels of the autoencoders, by level: four levels, so 8 pixels a latent."""
+
+
 def unet(cross_attention_dim: int, **changes: object) -> UNet2DConditionModel:
     return UNet2DConditionModel(
-        sample_size=8,
-        layers_per_block=1,
-        block_out_channels=(16, 32),
-        norm_num_groups=8,
+        **SMALL_UNET,
         down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
         up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
-        attention_head_dim=(2, 4),
         cross_attention_dim=cross_attention_dim,
         **changes,
     )
@@ -32,13 +53,9 @@ def unet(cross_attention_dim: int, **changes: object) -> UNet2DConditionModel:
 
 def unet_xl() -> UNet2DConditionModel:
     return UNet2DConditionModel(
-        sample_size=8,
-        layers_per_block=1,
-        block_out_channels=(16, 32),
-        norm_num_groups=8,
+        **SMALL_UNET,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        attention_head_dim=(2, 4),
         use_linear_projection=True,
         addition_embed_type="text_time",
         addition_time_embed_dim=8,
@@ -86,7 +103,7 @@ def shifting_vae() -> AutoencoderKL:
 
 def vae(**changes: object) -> AutoencoderKL:
     return AutoencoderKL(
-        block_out_channels=(8, 8, 16, 16),
+        block_out_channels=VAE_CHANNELS,
         norm_num_groups=4,
         in_channels=3,
         out_channels=3,
@@ -99,14 +116,16 @@ def vae(**changes: object) -> AutoencoderKL:
 
 
 def deep_compression_vae() -> AutoencoderDC:
+    layers = (0, 1, 1, 1)
+    no_attention: tuple[tuple[int, ...], ...] = ((),) * 4
     return AutoencoderDC(
         latent_channels=4,
-        encoder_block_out_channels=(8, 8, 16, 16),
-        decoder_block_out_channels=(8, 8, 16, 16),
-        encoder_layers_per_block=(0, 1, 1, 1),
-        decoder_layers_per_block=(0, 1, 1, 1),
-        encoder_qkv_multiscales=((), (), (), ()),
-        decoder_qkv_multiscales=((), (), (), ()),
+        encoder_block_out_channels=VAE_CHANNELS,
+        decoder_block_out_channels=VAE_CHANNELS,
+        encoder_layers_per_block=layers,
+        decoder_layers_per_block=layers,
+        encoder_qkv_multiscales=no_attention,
+        decoder_qkv_multiscales=no_attention,
         encoder_block_types="ResBlock",
         decoder_block_types="ResBlock",
         downsample_block_type="Conv",
@@ -133,11 +152,7 @@ def t5_vocabulary() -> list[tuple[str, float]]:
 def bert_config() -> BertConfig:
     return BertConfig(
         vocab_size=len(bert_vocabulary()),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=37,
-        max_position_embeddings=TOKENS,
+        **SMALL_READER,
         use_attention_mask=True,
     )
 
@@ -151,12 +166,8 @@ def bert_vocabulary() -> dict[str, int]:
 def text_config() -> CLIPTextConfig:
     return CLIPTextConfig(
         vocab_size=len(vocabulary()),
-        hidden_size=32,
+        **SMALL_READER,
         projection_dim=32,
-        intermediate_size=37,
-        num_attention_heads=4,
-        num_hidden_layers=2,
-        max_position_embeddings=TOKENS,
         bos_token_id=vocabulary()["<|startoftext|>"],
         eos_token_id=vocabulary()["<|endoftext|>"],
         pad_token_id=vocabulary()["<|endoftext|>"],

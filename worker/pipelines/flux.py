@@ -1,6 +1,6 @@
 """Flux: a transformer over packed latents that is told where each patch lies, CLIP's summary, and T5's states."""
 
-from typing import Any, Self
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -11,9 +11,7 @@ from worker.digests import Digests
 from worker.latents import draw_noise, latents_shape
 from worker.steering import steered
 from worker.stepwise_pipeline import Conditioning, PromptEmbeds
-from worker.text import Reader
-from worker.trained_noise import TrainedNoise, read_trained_noise
-from worker.weights import weight_bytes
+from worker.trained_noise import read_trained_noise
 
 MAX_SEQUENCE_LENGTH = 512
 """Tokens that T5 reads, as in `FluxPipeline`."""
@@ -22,27 +20,19 @@ PATCH_SIZE = 2
 """Latents along each side of a patch."""
 
 
-class Flux:
+class Flux(LatentDiffusion):
     """The four verbs as `FluxPipeline` does them."""
-
-    def __init__(
-        self, *, clip: Reader, t5: Reader, transformer: Any, vae: Any, trained_noise: TrainedNoise, digests: Digests
-    ) -> None:
-        self._clip = clip
-        self._t5 = t5
-        self._transformer = transformer
-        self._vae = vae
-        self._trained_noise = trained_noise
-        self._digests = digests
 
     @classmethod
     def load(cls, folder: ModelFolder) -> Self:
         """The model in a folder. Raises: ModelUnavailable."""
         folder.require_layout("FluxPipeline")
         return cls(
-            clip=folder.reader("", ("CLIPTextModel",)),
-            t5=folder.reader("_2", ("T5EncoderModel",), MAX_SEQUENCE_LENGTH),
-            transformer=folder.transformer("FluxTransformer2DModel"),
+            readers=(
+                folder.reader("", ("CLIPTextModel",)),
+                folder.reader("_2", ("T5EncoderModel",), MAX_SEQUENCE_LENGTH),
+            ),
+            network=folder.transformer("FluxTransformer2DModel"),
             vae=folder.vae(),
             trained_noise=read_trained_noise(folder.read_json("scheduler/scheduler_config.json")),
             digests=folder.digests(
@@ -51,53 +41,30 @@ class Flux:
         )
 
     @property
-    def trained_noise(self) -> TrainedNoise:
-        """The noise that the network was trained on."""
-        return self._trained_noise
-
-    @property
-    def network_dtype(self) -> torch.dtype:
-        """The number format in which the denoising network computes."""
-        dtype: torch.dtype = self._transformer.dtype
-        return dtype
-
-    @property
-    def text_digest(self) -> str:
-        """What `encode_prompt` reads."""
-        return self._digests.text
-
-    @property
-    def weights_digest(self) -> str:
-        """What the other verbs read."""
-        return self._digests.weights
-
-    @property
     def embeds_guidance(self) -> bool:
         """Whether the network takes the guidance scale as an input: what was distilled from guided pictures does."""
-        return bool(self._transformer.config.guidance_embeds)
+        return bool(self.network.config.guidance_embeds)
 
     @property
-    def num_bytes(self) -> int:
-        """What its weights take on the device."""
-        return weight_bytes(self._clip.text_encoder, self._t5.text_encoder, self._transformer, self._vae)
+    def patch_size(self) -> int:
+        """How many latents, along each side, are packed into one of the transformer's inputs."""
+        return PATCH_SIZE
+
+    @property
+    def num_latent_channels(self) -> int:
+        """C of latents that are not yet packed."""
+        num_channels: int = self.network.config.in_channels // PATCH_SIZE**2
+        return num_channels
 
     def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:
         """T5's states, and CLIP's summary as the pooled embedding; what counts as read is what T5 reads."""
         del negative
-        _, summary = self._clip.read(prompt)
-        tokens, states = self._t5.read(prompt)
+        (_, summary), (tokens, states) = (reader.read(prompt) for reader in self.readers)
         return PromptEmbeds(states[0], summary.pooler_output, tokens.num_tokens, tokens.num_tokens_used)
-
-    def prepare_latents(self, height: int, width: int, generator: torch.Generator) -> Tensor:
-        """The generator's first noise in the shape of an image of this size, (1, C, H, W), not yet packed."""
-        num_channels = self._transformer.config.in_channels // PATCH_SIZE**2
-        scale = autoencoders.vae_scale_factor(self._vae)
-        shape = latents_shape(num_channels, height, width, scale, patch_size=PATCH_SIZE)
-        return draw_noise(shape, generator, self._transformer.device)
 
     def denoise(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         """The transformer's output. Shapes: latents and result (B, C, H, W), timesteps (B,)."""
-        dtype, device = self._transformer.dtype, self._transformer.device
+        dtype, device = self.network.dtype, self.network.device
         pooled = conditioning.pooled_prompt_embeds
         assert pooled is not None, "encode_prompt always gives some"
         prompt_embeds = conditioning.prompt_embeds.to(dtype)
@@ -116,7 +83,7 @@ class Flux:
 
     def decode_latents(self, latents: Tensor) -> Tensor:
         """The picture, from -1 to 1. Shapes: latents (1, C, H, W), result (1, 3, height, width)."""
-        return autoencoders.decode(self._vae, autoencoders.unshifted(self._vae, latents))
+        return autoencoders.decode(self.vae, autoencoders.unshifted(self.vae, latents))
 
 
 def packed(latents: Tensor) -> Tensor:

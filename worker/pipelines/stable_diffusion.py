@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any, Self
 
-import torch
 from torch import Tensor
 
 from contract.errors import ModelUnavailable
@@ -14,29 +13,11 @@ from worker.latents import draw_noise, latents_shape
 from worker.steering import steered
 from worker.stepwise_pipeline import Conditioning, PromptEmbeds
 from worker.text import tokenize
-from worker.trained_noise import TrainedNoise, read_trained_noise
-from worker.weights import weight_bytes
+from worker.trained_noise import read_trained_noise
 
 
-class StableDiffusion:
+class StableDiffusion(LatentDiffusion):
     """The four verbs as `StableDiffusionPipeline` does them."""
-
-    def __init__(
-        self,
-        *,
-        tokenizer: Any,
-        text_encoder: Any,
-        unet: Any,
-        vae: Any,
-        trained_noise: TrainedNoise,
-        digests: Digests,
-    ) -> None:
-        self._tokenizer = tokenizer
-        self._text_encoder = text_encoder
-        self._unet = unet
-        self._vae = vae
-        self._trained_noise = trained_noise
-        self._digests = digests
 
     @classmethod
     def load(cls, folder: ModelFolder) -> Self:
@@ -45,61 +26,23 @@ class StableDiffusion:
         unet = folder.unet()
         refuse_guidance_embedding(folder, unet)
         return cls(
-            tokenizer=folder.tokenizer(),
-            text_encoder=folder.text_encoder(),
-            unet=unet,
+            readers=(folder.reader(""),),
+            network=unet,
             vae=folder.vae(),
             trained_noise=read_trained_noise(_corrected(folder.read_json("scheduler/scheduler_config.json"))),
             digests=folder.digests(text=("tokenizer", "text_encoder"), picture=("unet", "vae")),
         )
 
-    @property
-    def trained_noise(self) -> TrainedNoise:
-        """The noise that the network was trained on."""
-        return self._trained_noise
-
-    @property
-    def network_dtype(self) -> torch.dtype:
-        """The number format in which the denoising network computes."""
-        dtype: torch.dtype = self._unet.dtype
-        return dtype
-
-    @property
-    def text_digest(self) -> str:
-        """What `encode_prompt` reads."""
-        return self._digests.text
-
-    @property
-    def weights_digest(self) -> str:
-        """What the other verbs read."""
-        return self._digests.weights
-
-    @property
-    def embeds_guidance(self) -> bool:
-        """Whether the network takes the guidance scale as an input: these do not."""
-        return False
-
-    @property
-    def num_bytes(self) -> int:
-        """What its weights take on the device."""
-        return weight_bytes(self._text_encoder, self._unet, self._vae)
-
     def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:
         """The last hidden state of every token, padding included."""
         del negative
-        tokens = tokenize(self._tokenizer, prompt, self._tokenizer.model_max_length)
-        device = self._text_encoder.device
-        masked = getattr(self._text_encoder.config, "use_attention_mask", False)
+        tokenizer, text_encoder, max_length = self.readers[0]
+        tokens = tokenize(tokenizer, prompt, max_length)
+        device = text_encoder.device
+        masked = getattr(text_encoder.config, "use_attention_mask", False)
         mask = tokens.attention_mask.to(device) if masked else None
-        states = self._text_encoder(tokens.input_ids.to(device), attention_mask=mask)[0]
+        states = text_encoder(tokens.input_ids.to(device), attention_mask=mask)[0]
         return PromptEmbeds(states, None, tokens.num_tokens, tokens.num_tokens_used)
-
-    def prepare_latents(self, height: int, width: int, generator: torch.Generator) -> Tensor:
-        """The generator's first noise in the shape of an image of this size, (1, C, H, W)."""
-        scale = autoencoders.vae_scale_factor(self._vae)
-        return draw_noise(
-            latents_shape(self._unet.config.in_channels, height, width, scale), generator, self._unet.device
-        )
 
     def denoise(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         """The U-Net's output. Shapes: latents and result (B, C, H, W), timesteps (B,)."""
@@ -114,7 +57,7 @@ class StableDiffusion:
 
     def decode_latents(self, latents: Tensor) -> Tensor:
         """The picture, from -1 to 1. Shapes: latents (1, C, H, W), result (1, 3, height, width)."""
-        return autoencoders.decode(self._vae, latents / self._vae.config.scaling_factor)
+        return autoencoders.decode(self.vae, latents / self.vae.config.scaling_factor)
 
 
 def refuse_guidance_embedding(folder: ModelFolder, unet: Any) -> None:

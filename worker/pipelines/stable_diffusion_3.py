@@ -1,6 +1,6 @@
 """Stable Diffusion 3: a transformer over patches of latents, two CLIP text encoders, and T5 where it was kept."""
 
-from typing import Any, NamedTuple, Self
+from typing import Self
 
 import torch
 import torch.nn.functional as F
@@ -14,32 +14,14 @@ from worker.latents import draw_noise, latents_shape
 from worker.steering import steered
 from worker.stepwise_pipeline import Conditioning, PromptEmbeds
 from worker.text import Reader, Tokens
-from worker.trained_noise import TrainedNoise, read_trained_noise
-from worker.weights import weight_bytes
+from worker.trained_noise import read_trained_noise
 
 MAX_SEQUENCE_LENGTH = 256
 """Tokens that T5 reads, as in `StableDiffusion3Pipeline`."""
 
 
-class Readers(NamedTuple):
-    """The text encoders; without `t5` its part of the conditioning is zeros."""
-
-    first: Reader
-    second: Reader
-    t5: Reader | None
-
-
-class StableDiffusion3:
-    """The four verbs as `StableDiffusion3Pipeline` does them."""
-
-    def __init__(
-        self, readers: Readers, transformer: Any, vae: Any, trained_noise: TrainedNoise, digests: Digests
-    ) -> None:
-        self._readers = readers
-        self._transformer = transformer
-        self._vae = vae
-        self._trained_noise = trained_noise
-        self._digests = digests
+class StableDiffusion3(LatentDiffusion):
+    """The four verbs as `StableDiffusion3Pipeline` does them; without a third reader its part is zeros."""
 
     @classmethod
     def load(cls, folder: ModelFolder) -> Self:
@@ -48,7 +30,7 @@ class StableDiffusion3:
         numbers = ("", "_2", "_3") if folder.has("text_encoder_3") else ("", "_2")
         return cls(
             readers=_readers(folder),
-            transformer=folder.transformer("SD3Transformer2DModel"),
+            network=folder.transformer("SD3Transformer2DModel"),
             vae=folder.vae(),
             trained_noise=read_trained_noise(folder.read_json("scheduler/scheduler_config.json")),
             digests=folder.digests(
@@ -58,35 +40,10 @@ class StableDiffusion3:
         )
 
     @property
-    def trained_noise(self) -> TrainedNoise:
-        """The noise that the network was trained on."""
-        return self._trained_noise
-
-    @property
-    def network_dtype(self) -> torch.dtype:
-        """The number format in which the denoising network computes."""
-        dtype: torch.dtype = self._transformer.dtype
-        return dtype
-
-    @property
-    def text_digest(self) -> str:
-        """What `encode_prompt` reads."""
-        return self._digests.text
-
-    @property
-    def weights_digest(self) -> str:
-        """What the other verbs read."""
-        return self._digests.weights
-
-    @property
-    def embeds_guidance(self) -> bool:
-        """Whether the network takes the guidance scale as an input: these do not."""
-        return False
-
-    @property
-    def num_bytes(self) -> int:
-        """What its weights take on the device."""
-        return weight_bytes(*_encoders(self._readers), self._transformer, self._vae)
+    def patch_size(self) -> int:
+        """How many latents, along each side, the transformer takes as one."""
+        patch_size: int = self.network.config.patch_size
+        return patch_size
 
     def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:
         """The states of CLIP, widened with zeros to those of T5, and T5's behind them; pooled is CLIP's alone.
@@ -94,8 +51,7 @@ class StableDiffusion3:
         What counts as read is what the encoder with the longest reach reads.
         """
         del negative
-        tokens, first = self._readers.first.read(prompt)
-        _, second = self._readers.second.read(prompt)
+        (tokens, first), (_, second) = (reader.read(prompt) for reader in self.readers[:2])
         clip = torch.cat([first.hidden_states[-2], second.hidden_states[-2]], dim=-1)
         long_tokens, long = self._read_long(prompt, tokens, clip)
         widened = F.pad(clip, (0, long.shape[-1] - clip.shape[-1]))
@@ -107,18 +63,16 @@ class StableDiffusion3:
         )
 
     def prepare_latents(self, height: int, width: int, generator: torch.Generator) -> Tensor:
-        """The generator's first noise in the shape of an image of this size, (1, C, H, W)."""
-        config = self._transformer.config
-        scale = autoencoders.vae_scale_factor(self._vae)
-        largest = config.pos_embed_max_size * config.patch_size * scale
+        """As every family does, up to the largest size that the transformer knows positions of."""
+        config = self.network.config
+        largest = config.pos_embed_max_size * config.patch_size * self.vae_scale_factor
         if max(height, width) > largest:
             raise LimitExceeded(f"height and width can be at most {largest}: the model knows no positions beyond.")
-        shape = latents_shape(config.in_channels, height, width, scale, patch_size=config.patch_size)
-        return draw_noise(shape, generator, self._transformer.device)
+        return super().prepare_latents(height, width, generator)
 
     def denoise(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         """The transformer's output. Shapes: latents and result (B, C, H, W), timesteps (B,)."""
-        dtype = self._transformer.dtype
+        dtype = self.network.dtype
         pooled = conditioning.pooled_prompt_embeds
         assert pooled is not None, "encode_prompt always gives some"
         with steered(self._transformer, conditioning.steering):
@@ -133,25 +87,19 @@ class StableDiffusion3:
 
     def decode_latents(self, latents: Tensor) -> Tensor:
         """The picture, from -1 to 1. Shapes: latents (1, C, H, W), result (1, 3, height, width)."""
-        return autoencoders.decode(self._vae, autoencoders.unshifted(self._vae, latents))
+        return autoencoders.decode(self.vae, autoencoders.unshifted(self.vae, latents))
 
     def _read_long(self, prompt: str, tokens: Tokens, clip: Tensor) -> tuple[Tokens, Tensor]:
         """T5's tokens and states; without it, CLIP's tokens and zeros. Shapes: clip and the states (1, L, D)."""
-        if self._readers.t5 is None:
-            return tokens, clip.new_zeros(1, MAX_SEQUENCE_LENGTH, self._transformer.config.joint_attention_dim)
-        read, output = self._readers.t5.read(prompt)
+        if len(self.readers) == 2:
+            return tokens, clip.new_zeros(1, MAX_SEQUENCE_LENGTH, self.network.config.joint_attention_dim)
+        read, output = self.readers[2].read(prompt)
         return read, output[0]
 
 
-def _readers(folder: ModelFolder) -> Readers:
+def _readers(folder: ModelFolder) -> tuple[Reader, ...]:
     projected = ("CLIPTextModelWithProjection",)
-    with_t5 = folder.has("text_encoder_3")
-    return Readers(
-        folder.reader("", projected),
-        folder.reader("_2", projected),
-        folder.reader("_3", ("T5EncoderModel",), MAX_SEQUENCE_LENGTH) if with_t5 else None,
-    )
-
-
-def _encoders(readers: Readers) -> list[Any]:
-    return [reader.text_encoder for reader in readers if reader is not None]
+    clip = (folder.reader("", projected), folder.reader("_2", projected))
+    if not folder.has("text_encoder_3"):
+        return clip
+    return (*clip, folder.reader("_3", ("T5EncoderModel",), MAX_SEQUENCE_LENGTH))

@@ -1,41 +1,25 @@
 """SDXL: two text encoders read each prompt, and the network is told the size of the picture."""
 
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
 
 from worker import autoencoders
 from worker.components import ModelFolder
-from worker.digests import Digests
-from worker.latents import draw_noise, latents_shape
+from worker.pipelines.latent_diffusion import LatentDiffusion
 from worker.pipelines.stable_diffusion import refuse_guidance_embedding
 from worker.steering import steered
 from worker.stepwise_pipeline import Conditioning, PromptEmbeds
-from worker.text import Reader
-from worker.trained_noise import TrainedNoise, read_trained_noise
-from worker.weights import weight_bytes
+from worker.trained_noise import read_trained_noise
 
 
-class StableDiffusionXL:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class StableDiffusionXL(LatentDiffusion):
     """The four verbs as `StableDiffusionXLPipeline` does them."""
 
-    def __init__(
-        self,
-        readers: tuple[Reader, Reader],
-        unet: Any,
-        vae: Any,
-        trained_noise: TrainedNoise,
-        digests: Digests,
-        *,
-        force_zeros_for_empty_prompt: bool,
-    ) -> None:
-        self._readers = readers
-        self._unet = unet
-        self._vae = vae
-        self._trained_noise = trained_noise
-        self._digests = digests
-        self._force_zeros_for_empty_prompt = force_zeros_for_empty_prompt
+    force_zeros_for_empty_prompt: bool
 
     @classmethod
     def load(cls, folder: ModelFolder) -> Self:
@@ -45,7 +29,7 @@ class StableDiffusionXL:
         refuse_guidance_embedding(folder, unet)
         return cls(
             readers=(folder.reader(""), folder.reader("_2")),
-            unet=unet,
+            network=unet,
             vae=folder.vae(),
             trained_noise=read_trained_noise(folder.read_json("scheduler/scheduler_config.json")),
             digests=folder.digests(
@@ -54,59 +38,21 @@ class StableDiffusionXL:
             force_zeros_for_empty_prompt=folder.index.get("force_zeros_for_empty_prompt", True),
         )
 
-    @property
-    def trained_noise(self) -> TrainedNoise:
-        """The noise that the network was trained on."""
-        return self._trained_noise
-
-    @property
-    def network_dtype(self) -> torch.dtype:
-        """The number format in which the denoising network computes."""
-        dtype: torch.dtype = self._unet.dtype
-        return dtype
-
-    @property
-    def text_digest(self) -> str:
-        """What `encode_prompt` reads."""
-        return self._digests.text
-
-    @property
-    def weights_digest(self) -> str:
-        """What the other verbs read."""
-        return self._digests.weights
-
-    @property
-    def embeds_guidance(self) -> bool:
-        """Whether the network takes the guidance scale as an input: these do not."""
-        return False
-
-    @property
-    def num_bytes(self) -> int:
-        """What its weights take on the device."""
-        return weight_bytes(*(reader.text_encoder for reader in self._readers), self._unet, self._vae)
-
     def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:
         """The states of both encoders before their last layers, side by side, and the second one's pooled output.
 
         An empty negative prompt is none at all, which the network was trained to know as zeros.
         """
-        (tokens, first), (_, second) = (reader.read(prompt) for reader in self._readers)
+        (tokens, first), (_, second) = (reader.read(prompt) for reader in self.readers)
         states = torch.cat([first.hidden_states[-2], second.hidden_states[-2]], dim=-1)
         pooled = second[0]
-        if negative and not prompt and self._force_zeros_for_empty_prompt:
+        if negative and not prompt and self.force_zeros_for_empty_prompt:
             states, pooled = torch.zeros_like(states), torch.zeros_like(pooled)
         return PromptEmbeds(states, pooled, tokens.num_tokens, tokens.num_tokens_used)
 
-    def prepare_latents(self, height: int, width: int, generator: torch.Generator) -> Tensor:
-        """The generator's first noise in the shape of an image of this size, (1, C, H, W)."""
-        scale = autoencoders.vae_scale_factor(self._vae)
-        return draw_noise(
-            latents_shape(self._unet.config.in_channels, height, width, scale), generator, self._unet.device
-        )
-
     def denoise(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         """The U-Net's output. Shapes: latents and result (B, C, H, W), timesteps (B,)."""
-        dtype, device = self._unet.dtype, self._unet.device
+        dtype, device = self.network.dtype, self.network.device
         pooled = conditioning.pooled_prompt_embeds
         assert pooled is not None, "encode_prompt always gives some"
         with steered(self._unet, conditioning.steering):
@@ -124,10 +70,10 @@ class StableDiffusionXL:
 
     def decode_latents(self, latents: Tensor) -> Tensor:
         """The picture, from -1 to 1. Shapes: latents (1, C, H, W), result (1, 3, height, width)."""
-        return autoencoders.decode(self._vae, autoencoders.unscaled(self._vae, latents))
+        return autoencoders.decode(self.vae, autoencoders.unscaled(self.vae, latents))
 
     def _time_ids(self, latents: Tensor) -> Tensor:
         """Original size, crop and target size of uncropped pictures. Shapes: latents (B, C, H, W), result (B, 6)."""
-        scale = autoencoders.vae_scale_factor(self._vae)
+        scale = self.vae_scale_factor
         height, width = latents.shape[2] * scale, latents.shape[3] * scale
         return torch.tensor([[height, width, 0, 0, height, width]]).repeat(len(latents), 1)

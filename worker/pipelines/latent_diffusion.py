@@ -1,0 +1,77 @@
+"""What every family has: readers of prompts, a network that denoises latents, and an autoencoder that shows them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from worker import autoencoders
+from worker.digests import Digests
+from worker.latents import draw_noise, latents_shape
+from worker.text import Reader
+from worker.trained_noise import TrainedNoise
+from worker.weights import weight_bytes
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LatentDiffusion:
+    """A loaded model; how it reads, denoises and shows is its family's.
+
+    `network` is the U-Net or the transformer, `trained_noise` the noise that it was trained on.
+    Source: Rombach et al. 2021, arXiv:2112.10752, section 3.
+    """
+
+    readers: tuple[Reader, ...]
+    network: Any
+    vae: Any
+    trained_noise: TrainedNoise
+    digests: Digests
+
+    @property
+    def network_dtype(self) -> torch.dtype:
+        """The number format in which the denoising network computes."""
+        dtype: torch.dtype = self.network.dtype
+        return dtype
+
+    @property
+    def text_digest(self) -> str:
+        """What `encode_prompt` reads."""
+        return self.digests.text
+
+    @property
+    def weights_digest(self) -> str:
+        """What the other verbs read."""
+        return self.digests.weights
+
+    @property
+    def embeds_guidance(self) -> bool:
+        """Whether the network takes the guidance scale as an input: most do not."""
+        return False
+
+    @property
+    def num_bytes(self) -> int:
+        """What its weights take on the device."""
+        return weight_bytes(*(reader.text_encoder for reader in self.readers), self.network, self.vae)
+
+    @property
+    def vae_scale_factor(self) -> int:
+        """How many pixels one latent stands for, along each side."""
+        return autoencoders.vae_scale_factor(self.vae)
+
+    @property
+    def patch_size(self) -> int:
+        """How many latents, along each side, the network takes as one: a U-Net takes each by itself."""
+        return 1
+
+    @property
+    def num_latent_channels(self) -> int:
+        """C of the latents of an image."""
+        num_channels: int = self.network.config.in_channels
+        return num_channels
+
+    def prepare_latents(self, height: int, width: int, generator: torch.Generator) -> Tensor:
+        """The generator's first noise in the shape of an image of this size, (1, C, H, W). Raises: LimitExceeded."""
+        scale = self.vae_scale_factor
+        shape = latents_shape(self.num_latent_channels, height, width, scale, patch_size=self.patch_size)
+        return draw_noise(shape, generator, self.network.device)
