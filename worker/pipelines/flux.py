@@ -7,8 +7,7 @@ from torch import Tensor
 
 from worker import autoencoders
 from worker.components import ModelFolder
-from worker.digests import Digests
-from worker.latents import draw_noise, latents_shape
+from worker.pipelines.latent_diffusion import LatentDiffusion
 from worker.steering import steered
 from worker.stepwise_pipeline import Conditioning, PromptEmbeds
 from worker.trained_noise import read_trained_noise
@@ -68,8 +67,8 @@ class Flux(LatentDiffusion):
         pooled = conditioning.pooled_prompt_embeds
         assert pooled is not None, "encode_prompt always gives some"
         prompt_embeds = conditioning.prompt_embeds.to(dtype)
-        with steered(self._transformer, conditioning.steering):
-            output: Tensor = self._transformer(
+        with steered(self.network, conditioning.steering):
+            output: Tensor = self.network(
                 hidden_states=packed(latents.to(dtype)),
                 timestep=timesteps.to(device, dtype) / 1000,
                 guidance=conditioning.guidance_scales.to(device) if self.embeds_guidance else None,

@@ -8,8 +8,7 @@ from torch import Tensor
 from contract.errors import ModelUnavailable
 from worker import autoencoders
 from worker.components import ModelFolder
-from worker.digests import Digests
-from worker.latents import draw_noise, latents_shape
+from worker.pipelines.latent_diffusion import LatentDiffusion
 from worker.steering import steered
 from worker.stepwise_pipeline import Conditioning, PromptEmbeds
 from worker.text import tokenize
@@ -46,11 +45,11 @@ class StableDiffusion(LatentDiffusion):
 
     def denoise(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         """The U-Net's output. Shapes: latents and result (B, C, H, W), timesteps (B,)."""
-        with steered(self._unet, conditioning.steering):
-            output: Tensor = self._unet(
-                latents.to(self._unet.dtype),
-                timesteps.to(self._unet.device),
-                encoder_hidden_states=conditioning.prompt_embeds.to(self._unet.dtype),
+        with steered(self.network, conditioning.steering):
+            output: Tensor = self.network(
+                latents.to(self.network.dtype),
+                timesteps.to(self.network.device),
+                encoder_hidden_states=conditioning.prompt_embeds.to(self.network.dtype),
                 return_dict=False,
             )[0]
         return output.float()

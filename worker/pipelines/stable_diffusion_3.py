@@ -9,8 +9,7 @@ from torch import Tensor
 from contract.errors import LimitExceeded
 from worker import autoencoders
 from worker.components import ModelFolder
-from worker.digests import Digests
-from worker.latents import draw_noise, latents_shape
+from worker.pipelines.latent_diffusion import LatentDiffusion
 from worker.steering import steered
 from worker.stepwise_pipeline import Conditioning, PromptEmbeds
 from worker.text import Reader, Tokens
@@ -75,10 +74,10 @@ class StableDiffusion3(LatentDiffusion):
         dtype = self.network.dtype
         pooled = conditioning.pooled_prompt_embeds
         assert pooled is not None, "encode_prompt always gives some"
-        with steered(self._transformer, conditioning.steering):
-            output: Tensor = self._transformer(
+        with steered(self.network, conditioning.steering):
+            output: Tensor = self.network(
                 hidden_states=latents.to(dtype),
-                timestep=timesteps.to(self._transformer.device),
+                timestep=timesteps.to(self.network.device),
                 encoder_hidden_states=conditioning.prompt_embeds.to(dtype),
                 pooled_projections=pooled.to(dtype),
                 return_dict=False,

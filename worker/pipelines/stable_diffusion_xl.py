@@ -55,8 +55,8 @@ class StableDiffusionXL(LatentDiffusion):
         dtype, device = self.network.dtype, self.network.device
         pooled = conditioning.pooled_prompt_embeds
         assert pooled is not None, "encode_prompt always gives some"
-        with steered(self._unet, conditioning.steering):
-            output: Tensor = self._unet(
+        with steered(self.network, conditioning.steering):
+            output: Tensor = self.network(
                 latents.to(dtype),
                 timesteps.to(device),
                 encoder_hidden_states=conditioning.prompt_embeds.to(dtype),
