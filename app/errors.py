@@ -74,6 +74,8 @@ ANSWERS: dict[type[SafelightError], Answer] = {
     errors.UnknownModel: Answer(404),
     errors.UnsupportedScheduler: Answer(422),
     errors.LimitExceeded: Answer(422),
+    errors.InvalidMask: Answer(422),
+    errors.UnsupportedEdit: Answer(422),
     errors.UnknownJob: Answer(404),
     errors.UnknownArtifact: Answer(404),
     errors.JobNotEnded: Answer(409),

@@ -42,6 +42,18 @@ class LimitExceeded(SafelightError):
     code = "limit_exceeded"
 
 
+class InvalidMask(SafelightError):
+    """The mask is of another size than the picture, or selects nothing of it, or everything."""
+
+    code = "invalid_mask"
+
+
+class UnsupportedEdit(SafelightError):
+    """The model cannot change pictures in this way."""
+
+    code = "unsupported_edit"
+
+
 class UnknownJob(SafelightError):
     """No job has this id, or it has been deleted or has expired."""
 

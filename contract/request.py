@@ -2,7 +2,9 @@
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
+
+from contract.editing import Edit
 
 MAX_SEED = 2**53 - 1
 """The largest integer that JavaScript keeps exactly."""
@@ -42,12 +44,12 @@ MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 MetadataValue = Annotated[str, StringConstraints(max_length=512)]
 
 
-class GenerationRequest(BaseModel):
+class GenerationRequest(Edit):
     """What a client posts; everything but the prompt has a default in the model's row of the catalogue."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
-    prompt: str = Field(min_length=1, max_length=2000, description="What the picture shows.", examples=["a red apple"])
+    prompt: str = Field(default="", max_length=2000, description="What the picture shows.", examples=["a red apple"])
     negative_prompt: str = Field(
         default="", max_length=2000, description="What the picture must not show.", examples=["a leaf"]
     )

@@ -11,6 +11,7 @@ from contract.errors import NonFiniteLatents
 from contract.request import CompleteRequest
 from worker import batcher, stepping
 from worker.counters import Counters
+from worker.editing import NO_PICTURES, Pictures
 from worker.events import Event, Failed, Finished, Picture, Previewed, Progressed, failure_of
 from worker.exclusive import Exclusive, WholeRun
 from worker.generation import Generation, identity, start
@@ -92,13 +93,15 @@ class Engine:
 
     # ---- taking in
 
-    def add(self, generation_id: str, request: CompleteRequest) -> tuple[str, ...]:
+    def add(
+        self, generation_id: str, request: CompleteRequest, pictures: Pictures = NO_PICTURES
+    ) -> tuple[str, ...]:
         """Prepares and admits the one image of a request. Raises: as `prepare`."""
-        prepared = self.prepare(generation_id, request)
+        prepared = self.prepare(generation_id, request, pictures)
         self.admit(prepared)
         return warnings_of(prepared)
 
-    def prepare(self, generation_id: str, request: CompleteRequest) -> Prepared:
+    def prepare(self, generation_id: str, request: CompleteRequest, pictures: Pictures = NO_PICTURES) -> Prepared:
         """An image that is ready to be admitted: its model is held, its prompts are encoded, its noise is drawn.
 
         Raises: SafelightError, of whatever kind kept the image from starting.
@@ -111,7 +114,7 @@ class Engine:
             return WholeRun(generation_id, request, pipeline)
         try:
             with torch.inference_mode():
-                return start(generation_id, request, pipeline, self._prompts)
+                return start(generation_id, request, pipeline, self._prompts, pictures)
         except Exception as error:
             self._models.release(request.model)
             raise failure_of([generation_id], error) from error
@@ -274,7 +277,8 @@ class Engine:
 
     def _decoded(self, generation: Generation, latents: Tensor) -> Pixels | Exception:
         try:
-            return self._lane(generation).decode(generation.pipeline, latents)
+            pixels = self._lane(generation).decode(generation.pipeline, latents)
+            return pixels if generation.canvas is None else generation.canvas.composite(pixels)
         except Exception as error:
             return error
 

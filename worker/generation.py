@@ -7,12 +7,14 @@ import torch
 from torch import Tensor
 
 from contract.request import CompleteRequest
+from worker import editing
+from worker.canvas import Canvas
 from worker.certificate import Shape
+from worker.editing import NO_PICTURES, Pictures
 from worker.guidance import needs_guidance
 from worker.lane import LaneKey
-from worker.latents import image_seq_len, seeded_generator
+from worker.latents import seeded_generator
 from worker.prompt_cache import PromptCache
-from worker.samplers import SAMPLERS
 from worker.schedules import Evaluation, Schedule
 from worker.stepwise_pipeline import PromptEmbeds, StepwisePipeline
 
@@ -40,6 +42,7 @@ class Generation:
     watchers: set[str] = field(default_factory=set)
     previewed_step: int = 0
     turns_waited: int = 0
+    canvas: Canvas | None = None
 
     @property
     def evaluation(self) -> Evaluation:
@@ -55,6 +58,11 @@ class Generation:
     def has_news(self) -> bool:
         """Whether somebody watches, and has not seen the last step."""
         return bool(self.watchers) and self.denoised is not None and self.previewed_step < self.step
+
+    def constrain(self) -> None:
+        """Puts back what of the canvas's latents must stay as it is."""
+        if self.canvas is not None:
+            self.latents = self.canvas.constrained(self.latents, self.schedule, self.num_evaluations, self.generator)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -85,25 +93,28 @@ class Generation:
 
 def identity(request: CompleteRequest) -> Hashable:
     """What the pixels of a request's one image depend on."""
-    content = request.model_dump(exclude={"metadata", "num_images", "output_format"})
-    return tuple(sorted(content.items()))
+    return request.model_dump_json(exclude={"metadata", "num_images", "output_format"})
 
 
-def start(generation_id: str, request: CompleteRequest, pipeline: StepwisePipeline, prompts: PromptCache) -> Generation:
-    """An image before its first step. Raises: UnsupportedScheduler, LimitExceeded."""
+def start(
+    generation_id: str,
+    request: CompleteRequest,
+    pipeline: StepwisePipeline,
+    prompts: PromptCache,
+    pictures: Pictures = NO_PICTURES,
+) -> Generation:
+    """An image before its first step. Raises: UnsupportedScheduler, LimitExceeded, InvalidMask, UnsupportedEdit."""
     generator = seeded_generator(request.seed)
-    noise = pipeline.prepare_latents(request.height, request.width, generator)
-    schedule = SAMPLERS[request.scheduler].schedule_for(
-        pipeline.trained_noise, request.num_inference_steps, image_seq_len(noise)
-    )
+    begun = editing.begin(request, pictures, pipeline, generator)
     return Generation(
         ids=[generation_id],
         request=request,
         pipeline=pipeline,
-        schedule=schedule,
+        schedule=begun.schedule,
         embeds=_embeds(request, pipeline, prompts),
         generator=generator,
-        latents=noise * schedule.init_noise_sigma,
+        latents=begun.latents,
+        canvas=begun.canvas,
     )
 
 

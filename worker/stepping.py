@@ -44,6 +44,7 @@ def advance(generations: Sequence[Generation], outputs: Tensor) -> list[bool]:
         generation.step = generation.evaluation.step
         generation.latents, generation.denoised = there, estimate
         generation.num_evaluations += 1
+        generation.constrain()
     return torch.isfinite(moved).flatten(1).all(dim=1).tolist()
 
 

@@ -50,6 +50,10 @@ class Wrapped:
         return self.inner.embeds_guidance
 
     @property
+    def num_extra_channels(self) -> int:
+        return self.inner.num_extra_channels
+
+    @property
     def num_bytes(self) -> int:
         return self.inner.num_bytes
 
@@ -61,6 +65,9 @@ class Wrapped:
 
     def denoise(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         return self.inner.denoise(latents, timesteps, conditioning)
+
+    def encode_picture(self, picture: Tensor, generator: torch.Generator | None) -> Tensor:
+        return self.inner.encode_picture(picture, generator)
 
     def decode_latents(self, latents: Tensor) -> Tensor:
         return self.inner.decode_latents(latents)
