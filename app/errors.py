@@ -13,8 +13,14 @@ class MalformedJSON(InvalidRequest):
     code = "malformed_json"
 
 
+class MalformedMultipart(InvalidRequest):
+    """The body cannot be read as multipart/form-data."""
+
+    code = "malformed_multipart"
+
+
 class UnsupportedMediaType(SafelightError):
-    """The body is said to be something else than JSON."""
+    """The body is said to be something else than what this operation takes."""
 
     code = "unsupported_media_type"
 
@@ -78,6 +84,10 @@ ANSWERS: dict[type[SafelightError], Answer] = {
     errors.UnsupportedEdit: Answer(422),
     errors.UnknownJob: Answer(404),
     errors.UnknownArtifact: Answer(404),
+    errors.UnknownFile: Answer(404),
+    errors.FileInUse: Answer(409),
+    errors.UnsupportedFile: Answer(422),
+    errors.DamagedFile: Answer(422),
     errors.JobNotEnded: Answer(409),
     errors.IdempotencyConflict: Answer(409),
     errors.QueueFull: Answer(429, retry_after_seconds=10),
@@ -89,6 +99,7 @@ ANSWERS: dict[type[SafelightError], Answer] = {
     errors.GenerationFailed: INTERNAL,
     errors.WorkerDied: INTERNAL,
     MalformedJSON: Answer(400),
+    MalformedMultipart: Answer(400),
     UnsupportedMediaType: Answer(415),
     BodyTooLarge: Answer(413),
     UnknownPath: Answer(404),

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from contract.errors import InvalidRequest
+from contract.inputs import ImageReference
 
 InpaintMethod = Literal["fast", "standard", "quality"]
 MaskMode = Literal["blend", "strength"]
@@ -35,6 +36,10 @@ class Size(NamedTuple):
         """What is left without these margins."""
         return Size(self.height - margins.height, self.width - margins.width)
 
+    def times(self, factor: int) -> "Size":
+        """So many times as large."""
+        return Size(self.height * factor, self.width * factor)
+
     def __str__(self) -> str:
         return f"{self.height} × {self.width}"
 
@@ -58,8 +63,17 @@ class Expand(BaseModel):
 class Edit(BaseModel):
     """The fields that change a picture; all of them need `image`."""
 
-    image: str | None = Field(default=None)
-    mask: str | None = Field(default=None)
+    image: ImageReference | None = Field(
+        default=None,
+        description="The picture to begin with: the id of a file or of an artifact, or a `data:` URI; the job then "
+        "names the file that it was stored as.",
+        examples=[None, "file_3f2b8c1d9e7a4f60b5c2d1e0a9f8b7c6"],
+    )
+    mask: ImageReference | None = Field(
+        default=None,
+        description="Where `image` is repainted: white is repainted, black is kept, as is what is transparent.",
+        examples=[None, "file_9d1e0a7b6c5f4e3d2c1b0a9f8e7d6c5b"],
+    )
     strength: float | None = Field(
         default=None,
         gt=0,

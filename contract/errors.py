@@ -66,6 +66,30 @@ class UnknownArtifact(SafelightError):
     code = "unknown_artifact"
 
 
+class UnknownFile(SafelightError):
+    """No file has this id, or it has been deleted or has expired."""
+
+    code = "unknown_file"
+
+
+class FileInUse(SafelightError):
+    """A job that has not ended uses the file."""
+
+    code = "file_in_use"
+
+
+class UnsupportedFile(SafelightError):
+    """The file is of a kind that is not taken, or is not needed here; its bytes decide, not its name."""
+
+    code = "unsupported_file"
+
+
+class DamagedFile(SafelightError):
+    """The file is cut off, or its bytes contradict each other."""
+
+    code = "damaged_file"
+
+
 class JobNotEnded(SafelightError):
     """The call needs a job that has ended."""
 

@@ -1,18 +1,19 @@
 """Jobs in Redis, as anybody may use them: admit, read, list, follow, cancel, delete."""
 
 import hashlib
-import json
 from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from redis import Redis as BlockingRedis
 
-from contract.artifact import Artifact
+from contract.artifact import Artifact, job_id_of
 from contract.costs import CostTable, Forecast
-from contract.errors import IdempotencyConflict, JobNotEnded, QueueFull, UnknownJob
-from contract.job import ENDED, Job, JobFailure, JobStatus, Progress, new_job_id
+from contract.errors import IdempotencyConflict, JobNotEnded, QueueFull, UnknownArtifact, UnknownFile, UnknownJob
+from contract.job import ENDED, Job, JobStatus, new_job_id
+from contract.job_records import fields_of, read_job
 from contract.outlook import Outlook, Place
 from contract.queue import QUEUE_NAME, rq_job_fields
 from contract.request import CompleteRequest, GenerationRequest
@@ -78,11 +79,13 @@ class JobStore:
         """Accepts a request once, however often the call is repeated.
 
         `request` is as the client sent it, and is what a repeated idempotency key is held against. `forecast` is what
-        the job is predicted to need; without one, nobody can say when those behind it will end.
-        Raises: IdempotencyConflict, QueueFull.
+        the job is predicted to need; without one, nobody can say when those behind it will end. The references of
+        `complete` are file ids; the job holds these files until it has ended.
+        Raises: IdempotencyConflict, QueueFull, UnknownFile.
         """
         fresh_id = new_job_id()
-        answer, job_id, *record = await self._connection.run(
+        references = complete.references()
+        answer, found_id, *record = await self._connection.run(
             "admit",
             fresh_id,
             "" if idempotency_key is None else _digest(idempotency_key),
@@ -95,14 +98,30 @@ class JobStore:
             "1" if no_store else "",
             "" if forecast is None else _micros(forecast.work_seconds),
             "" if forecast is None else _micros(forecast.own_seconds),
+            " ".join(sorted(set(references.values()))),
             *rq_job_fields(fresh_id, _UNCONNECTED),
         )
         if answer == "conflict":
-            raise IdempotencyConflict("This Idempotency-Key came with another body before.", field="Idempotency-Key")
+            raise _other_body()
         if answer == "full":
             raise QueueFull(f"{max_queued} jobs are waiting; try again later.")
-        job = _job(job_id, _fields(*record)) if record else await self.get(job_id)
+        if answer == "unknown_file":
+            field = next(field for field, file_id in references.items() if file_id == found_id)
+            raise UnknownFile(f"There is no file {found_id!r}.", field=field)
+        job = read_job(found_id, fields_of(*record)) if record else await self.get(found_id)
         return Admission(job=job, replayed=answer == "existing")
+
+    async def replayed(self, request: GenerationRequest, idempotency_key: str) -> Job | None:
+        """The job that this request became when it came with this key before. Raises: IdempotencyConflict."""
+        with unavailable_when_unreachable():
+            fingerprint, job_id = await self._redis.hmget(
+                f"safelight:idempotency:{_digest(idempotency_key)}", "fingerprint", "job_id"
+            )
+        if fingerprint is None:
+            return None
+        if fingerprint != _digest(request.model_dump_json()):
+            raise _other_body()
+        return await self.get(job_id)
 
     async def get(self, job_id: str) -> Job:
         """The job as it is now. Raises: UnknownJob."""
@@ -110,7 +129,15 @@ class JobStore:
             fields = await self._redis.hgetall(_job_key(job_id))
         if not fields:
             raise UnknownJob(f"There is no job {job_id!r}.")
-        return _job(job_id, fields)
+        return read_job(job_id, fields)
+
+    async def artifact(self, artifact_id: str) -> Artifact:
+        """The published artifact with this id. Raises: UnknownArtifact."""
+        with suppress(UnknownJob):
+            for artifact in (await self.get(job_id_of(artifact_id))).images:
+                if artifact.id == artifact_id:
+                    return artifact
+        raise UnknownArtifact(f"There is no artifact {artifact_id!r}.")
 
     async def page(
         self, *, status: JobStatus | None = None, limit: int, cursor: int | None = None
@@ -129,7 +156,7 @@ class JobStore:
     async def queue_positions(self, job_ids: Iterable[str]) -> dict[str, int]:
         """The place of each waiting job, 1 = next; jobs that no longer wait are left out."""
         ids = list(job_ids)
-        places = await self._pipelined([("LPOS", f"rq:queue:{QUEUE_NAME}", job_id) for job_id in ids])
+        places = await self._connection.pipelined([("LPOS", f"rq:queue:{QUEUE_NAME}", job_id) for job_id in ids])
         return {job_id: place + 1 for job_id, place in zip(ids, places, strict=True) if place is not None}
 
     async def outlook(self, job_ids: Iterable[str] = ()) -> Outlook:
@@ -220,7 +247,7 @@ class JobStore:
     async def counts(self) -> dict[JobStatus, int]:
         """How many jobs there are in each status."""
         statuses: tuple[JobStatus, ...] = get_args(JobStatus)
-        cards = await self._pipelined([("ZCARD", f"safelight:jobs:{status}") for status in statuses])
+        cards = await self._connection.pipelined([("ZCARD", f"safelight:jobs:{status}") for status in statuses])
         return dict(zip(statuses, cards, strict=True))
 
     async def statistics(self) -> dict[str, float]:
@@ -231,17 +258,8 @@ class JobStore:
 
     async def _get_many(self, job_ids: Iterable[str]) -> list[Job]:
         ids = list(job_ids)
-        records = await self._pipelined([("HGETALL", _job_key(job_id)) for job_id in ids])
-        return [_job(job_id, fields) for job_id, fields in zip(ids, records, strict=True) if fields]
-
-    async def _pipelined(self, commands: list[tuple[str, ...]]) -> list[Any]:
-        with unavailable_when_unreachable():
-            if len(commands) == 1:
-                return [await self._redis.execute_command(*commands[0])]
-            async with self._redis.pipeline(transaction=False) as batch:
-                for command in commands:
-                    batch.execute_command(*command)
-                return await batch.execute() if commands else []
+        records = await self._connection.pipelined([("HGETALL", _job_key(job_id)) for job_id in ids])
+        return [read_job(job_id, fields) for job_id, fields in zip(ids, records, strict=True) if fields]
 
 
 _UNCONNECTED = BlockingRedis()
@@ -256,50 +274,9 @@ def _micros(seconds: float) -> int:
     return max(1, round(seconds * 1e6))
 
 
+def _other_body() -> IdempotencyConflict:
+    return IdempotencyConflict("This Idempotency-Key came with another body before.", field="Idempotency-Key")
+
+
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _fields(flat: list[str]) -> dict[str, str]:
-    return dict(zip(flat[::2], flat[1::2], strict=True))
-
-
-def _job(job_id: str, fields: dict[str, str]) -> Job:
-    return Job(
-        id=job_id,
-        status=fields["status"],
-        request=CompleteRequest.model_validate_json(fields["request"]),
-        progress=Progress(
-            step=int(fields["step"]),
-            total_steps=int(fields["total_steps"]),
-            eta_seconds=float(fields["eta_seconds"]) if fields.get("eta_seconds") else None,
-        ),
-        images=_images(fields),
-        warnings=tuple(sorted(value for name, value in fields.items() if name.startswith("warning:"))),
-        error=JobFailure.model_validate_json(fields["error"]) if "error" in fields else None,
-        attempt=int(fields["attempt"]),
-        admitted_position=int(fields["admitted_position"]),
-        admitted_eta_seconds=_admitted_eta(fields),
-        no_store=fields.get("no_store") == "1",
-        cancel_requested=fields.get("cancel_requested") == "1",
-        **{name: _time(fields.get(name)) for name in ("created_at", "started_at", "finished_at", "expires_at")},
-    )
-
-
-def _admitted_eta(fields: dict[str, str]) -> float | None:
-    """What was predicted when the job was admitted, from what the script saw then."""
-    if "admitted_outlook" not in fields:
-        return None
-    num_workers, num_running, *micros = (int(number) for number in fields["admitted_outlook"].split())
-    running, ahead, work, own = (number / 1e6 for number in micros)
-    outlook = Outlook(num_workers, num_running, running)
-    return outlook.seconds_to_end(Place(int(fields["admitted_position"]), ahead), Forecast(work, own))
-
-
-def _images(fields: dict[str, str]) -> tuple[Artifact, ...]:
-    found = (Artifact.model_validate(json.loads(value)) for name, value in fields.items() if name.startswith("image:"))
-    return tuple(sorted(found, key=lambda artifact: artifact.index))
-
-
-def _time(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromtimestamp(float(text), UTC)

@@ -6,6 +6,8 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from contract.editing import Edit
 
+from contract.inputs import Reference, find_references
+
 MAX_SEED = 2**53 - 1
 """The largest integer that JavaScript keeps exactly."""
 
@@ -91,6 +93,10 @@ class GenerationRequest(Edit):
         description="Strings of your own, which come back with the job.",
         examples=[{"order": "42"}],
     )
+
+    def references(self) -> dict[str, Reference]:
+        """The files that the request names, by the dotted path of the field."""
+        return dict(find_references(self))
 
 
 class CompleteRequest(GenerationRequest):

@@ -157,8 +157,17 @@ class Consumer:
         self._heard_at = time.monotonic()
         if execution.num_images_left == 0:
             await self._end(Finished(lease.execution_id))
-        elif self._child is not None:
-            self._child.send(execution.order)
+        else:
+            await self._order(execution)
+
+    async def _order(self, execution: Execution) -> None:
+        """Has the child make the job's images, unless the job or the child has ended while its files were read."""
+        order = await execution.order()
+        if isinstance(order, Failed):
+            await self._end(order)
+        elif self._child is not None and order.execution_id in self._executions:
+            self._child.send(order)
+            execution.previews_wanted = False  # What was said of that before, the child did not understand.
 
     # ---- the child
 

@@ -1,8 +1,6 @@
 """From a request to where its image starts: at noise, or at a picture with a canvas to paint on."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -14,18 +12,13 @@ from contract.request import CompleteRequest
 from worker import fills, masks
 from worker.canvas import Canvas
 from worker.images import Pixels
+from worker.inputs import Inputs, read_mask, read_pixels, tensor_of
 from worker.latents import image_seq_len
 from worker.masks import Mask
 from worker.samplers import SAMPLERS
 from worker.schedules import Schedule
 from worker.sigmas import noised
 from worker.stepwise_pipeline import StepwisePipeline
-
-Pictures = Mapping[str, Pixels]
-"""What the fields `image` and `mask` of a request name. Shapes: image (height, width, 3), mask (height, width)."""
-
-NO_PICTURES: Pictures = MappingProxyType({})
-
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Start:
@@ -37,7 +30,7 @@ class Start:
 
 
 def begin(
-    request: CompleteRequest, pictures: Pictures, pipeline: StepwisePipeline, generator: torch.Generator
+    request: CompleteRequest, inputs: Inputs, pipeline: StepwisePipeline, generator: torch.Generator
 ) -> Start:
     """Where an image starts: at noise, or at a picture with as much noise as its strength asks for.
 
@@ -45,16 +38,19 @@ def begin(
     """
     if request.image is None:
         return _from_noise(request, pipeline, generator)
-    picture, mask = laid_out(request, pictures)
+    picture = read_pixels(inputs[request.image])
+    mask = None if request.mask is None else read_mask(inputs[request.mask])
+    result_size = Size(*picture.shape[:2]).times(request.upscale or 1)
+    picture, mask = laid_out(request, picture, mask)
     start = _from_picture(request, picture, pipeline, generator)
     if request.upscale is not None:
-        return replace(start, canvas=_enlarging(request, pictures["image"], start.canvas))
+        return replace(start, canvas=replace(start.canvas, result_size=result_size))
     return start if mask is None else _masked(request, start, mask, pipeline)
 
 
-def laid_out(request: CompleteRequest, pictures: Pictures) -> tuple[Pixels, Mask | None]:
+def laid_out(request: CompleteRequest, picture: Pixels, mask: Mask | None) -> tuple[Pixels, Mask | None]:
     """The picture in the size of the result, and what of it may change. Raises: InvalidMask."""
-    size, picture, mask = Size(request.height, request.width), pictures["image"], pictures.get("mask")
+    size = Size(request.height, request.width)
     if mask is not None:
         masks.check(mask, picture)
     if request.upscale is not None:
@@ -105,12 +101,3 @@ def _masked(request: CompleteRequest, start: Start, mask: Mask, pipeline: Stepwi
 def _whole(request: CompleteRequest, pipeline: StepwisePipeline, latents: Tensor) -> Schedule:
     sampler = SAMPLERS[request.scheduler]
     return sampler.schedule_for(pipeline.trained_noise, request.num_inference_steps, image_seq_len(latents))
-
-
-def tensor_of(picture: Pixels) -> Tensor:
-    """The picture as autoencoders take it, (1, 3, height, width), from -1 to 1.
-
-    Source: must equal `diffusers.image_processor.VaeImageProcessor.preprocess`.
-    """
-    unit = torch.from_numpy(picture.astype(np.float32) / 255)
-    return 2.0 * unit.permute(2, 0, 1)[None] - 1.0

@@ -11,11 +11,11 @@ from contract.errors import NonFiniteLatents
 from contract.request import CompleteRequest
 from worker import batcher, stepping
 from worker.counters import Counters
-from worker.editing import NO_PICTURES, Pictures
 from worker.events import Event, Failed, Finished, Picture, Previewed, Progressed, failure_of
 from worker.exclusive import Exclusive, WholeRun
 from worker.generation import Generation, identity, start
 from worker.images import Pixels
+from worker.inputs import NO_INPUTS, Inputs
 from worker.lane import Lane, LaneKey, Measuring
 from worker.pipelines.whole import WholePipeline
 from worker.prompt_cache import PromptCache
@@ -93,17 +93,16 @@ class Engine:
 
     # ---- taking in
 
-    def add(
-        self, generation_id: str, request: CompleteRequest, pictures: Pictures = NO_PICTURES
-    ) -> tuple[str, ...]:
+    def add(self, generation_id: str, request: CompleteRequest, inputs: Inputs = NO_INPUTS) -> tuple[str, ...]:
         """Prepares and admits the one image of a request. Raises: as `prepare`."""
-        prepared = self.prepare(generation_id, request, pictures)
+        prepared = self.prepare(generation_id, request, inputs)
         self.admit(prepared)
         return warnings_of(prepared)
 
-    def prepare(self, generation_id: str, request: CompleteRequest, pictures: Pictures = NO_PICTURES) -> Prepared:
+    def prepare(self, generation_id: str, request: CompleteRequest, inputs: Inputs = NO_INPUTS) -> Prepared:
         """An image that is ready to be admitted: its model is held, its prompts are encoded, its noise is drawn.
 
+        `inputs` has the bytes of the files that the request names.
         Raises: SafelightError, of whatever kind kept the image from starting.
         """
         try:
@@ -114,7 +113,7 @@ class Engine:
             return WholeRun(generation_id, request, pipeline)
         try:
             with torch.inference_mode():
-                return start(generation_id, request, pipeline, self._prompts, pictures)
+                return start(generation_id, request, pipeline, self._prompts, inputs)
         except Exception as error:
             self._models.release(request.model)
             raise failure_of([generation_id], error) from error

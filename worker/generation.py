@@ -10,8 +10,8 @@ from contract.request import CompleteRequest
 from worker import editing
 from worker.canvas import Canvas
 from worker.certificate import Shape
-from worker.editing import NO_PICTURES, Pictures
 from worker.guidance import needs_guidance
+from worker.inputs import NO_INPUTS, Inputs
 from worker.lane import LaneKey
 from worker.latents import seeded_generator
 from worker.prompt_cache import PromptCache
@@ -101,11 +101,14 @@ def start(
     request: CompleteRequest,
     pipeline: StepwisePipeline,
     prompts: PromptCache,
-    pictures: Pictures = NO_PICTURES,
+    inputs: Inputs = NO_INPUTS,
 ) -> Generation:
-    """An image before its first step. Raises: UnsupportedScheduler, LimitExceeded, InvalidMask, UnsupportedEdit."""
+    """An image before its first step.
+
+    Raises: UnsupportedScheduler, LimitExceeded, DamagedFile, InvalidMask, UnsupportedEdit.
+    """
     generator = seeded_generator(request.seed)
-    begun = editing.begin(request, pictures, pipeline, generator)
+    begun = editing.begin(request, inputs, pipeline, generator)
     return Generation(
         ids=[generation_id],
         request=request,

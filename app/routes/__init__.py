@@ -2,13 +2,14 @@
 
 from fastapi import APIRouter
 
-from app.routes import artifacts, documentation, events, generations, health, jobs, metrics, models
+from app.routes import artifacts, documentation, events, files, generations, health, jobs, metrics, models
 
 ROUTERS: tuple[APIRouter, ...] = (
     generations.router,
     jobs.router,
     events.router,
     artifacts.router,
+    files.router,
     models.router,
     health.router,
     metrics.router,
