@@ -2,16 +2,31 @@
 
 import secrets
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from contract.canvas_sizes import Allowed, Asked, canvas_size, check_sizes
+from contract.edit_support import (
+    TrainedFor,
+    check_prompt,
+    check_scheduler,
+    check_support,
+    default_guidance_scale,
+    defaults,
+)
+from contract.editing import Size
 from contract.errors import CatalogueInvalid, LimitExceeded, UnknownModel, UnsupportedScheduler
 from contract.request import MAX_SEED, SCHEDULERS, CompleteRequest, GenerationRequest, Scheduler
 
 Family = Literal["stable_diffusion", "stable_diffusion_xl", "stable_diffusion_3", "flux", "diffusers"]
 """How a model's files are laid out; `diffusers` is any layout that has no name here, run whole by its own pipeline."""
+
+
+NO_SIZES: Mapping[str, Size] = MappingProxyType({})
 
 
 class Row(BaseModel):
@@ -78,6 +93,7 @@ class ModelSpec(Row):
     defaults: Defaults
     limits: Limits
     schedulers: tuple[Scheduler, ...] = SCHEDULERS
+    trained_for: TrainedFor = "pictures"
 
     @model_validator(mode="after")
     def _offers_its_own_default(self) -> "ModelSpec":
@@ -85,11 +101,13 @@ class ModelSpec(Row):
             raise ValueError("defaults.scheduler is not one of schedulers")
         return self
 
-    def complete(self, request: GenerationRequest) -> CompleteRequest:
+    def complete(self, request: GenerationRequest, sizes: Mapping[str, Size] = NO_SIZES) -> CompleteRequest:
         """The request with every default and the seed filled in, and held against the limits.
 
-        Raises: UnsupportedScheduler, LimitExceeded.
+        `sizes` are those of the pictures that its fields name.
+        Raises: UnsupportedScheduler, UnsupportedEdit, InvalidMask, LimitExceeded, InvalidRequest.
         """
+        request = self._edited(request, sizes)
         asked = request.model_dump()
         filled = {name: value for name, value in self.defaults.model_dump().items() if asked[name] is None}
         seed = secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed
@@ -97,8 +115,25 @@ class ModelSpec(Row):
         self._check(complete)
         return complete
 
+    def _edited(self, request: GenerationRequest, sizes: Mapping[str, Size]) -> GenerationRequest:
+        """The request with what follows from the picture that it changes."""
+        check_prompt(request.prompt, request)
+        request.check_edit()
+        check_support(request, self.trained_for, self.family, self.id)
+        if "image" not in sizes:
+            return request
+        check_sizes(sizes)
+        limits = self.limits
+        allowed = Allowed(limits.size_multiple, limits.min_size, limits.max_size)
+        size = canvas_size(request, Asked(request.height, request.width), sizes["image"], allowed)
+        filled = defaults(request, self.trained_for, request.scheduler or self.defaults.scheduler)
+        if request.guidance_scale is None:
+            filled["guidance_scale"] = default_guidance_scale(request.prompt, request)
+        return request.model_copy(update=filled | size._asdict())
+
     def _check(self, request: CompleteRequest) -> None:
         limits = self.limits
+        check_scheduler(request, request.scheduler)
         if request.scheduler not in self.schedulers:
             raise UnsupportedScheduler(f"{self.id} offers {', '.join(self.schedulers)}.", field="scheduler")
         for field, size in (("height", request.height), ("width", request.width)):
@@ -110,7 +145,7 @@ class ModelSpec(Row):
                 )
         _at_most("num_inference_steps", request.num_inference_steps, limits.max_num_inference_steps)
         _at_most("guidance_scale", request.guidance_scale, limits.max_guidance_scale)
-        cost = request.height * request.width * request.total_steps
+        cost = request.height * request.width * request.total_steps * request.num_resamplings
         if cost > limits.max_cost:
             raise LimitExceeded(
                 f"height × width × num_inference_steps × num_images is {cost}, and {self.id} allows {limits.max_cost}.",
@@ -140,12 +175,12 @@ class Catalogue(Row):
                 return spec
         raise UnknownModel(f"There is no model {model_id!r}; GET /v1/models lists them.", field="model")
 
-    def resolve(self, request: GenerationRequest) -> CompleteRequest:
+    def resolve(self, request: GenerationRequest, sizes: Mapping[str, Size] = NO_SIZES) -> CompleteRequest:
         """The complete request that will be stored, replayable because its seed is in it.
 
-        Raises: UnknownModel, UnsupportedScheduler, LimitExceeded.
+        Raises: UnknownModel, and whatever `ModelSpec.complete` does.
         """
-        return self.find(self.default_model if request.model is None else request.model).complete(request)
+        return self.find(self.default_model if request.model is None else request.model).complete(request, sizes)
 
 
 def read_catalogue(path: Path) -> Catalogue:

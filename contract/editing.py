@@ -36,6 +36,10 @@ class Size(NamedTuple):
         """What is left without these margins."""
         return Size(self.height - margins.height, self.width - margins.width)
 
+    def plus(self, margins: "Size") -> "Size":
+        """With these margins."""
+        return Size(self.height + margins.height, self.width + margins.width)
+
     def times(self, factor: int) -> "Size":
         """So many times as large."""
         return Size(self.height * factor, self.width * factor)
@@ -118,8 +122,8 @@ class Edit(BaseModel):
     resize: Resize | None = Field(
         default=None,
         description="How to bring `image` to `height` and `width`, or to the nearest size that the model takes: "
-        "`stretch` it, `crop` what is over, `pad` what is missing with the colours of its edges. Null refuses a picture "
-        "of another size.",
+        "`stretch` it, `crop` what is over, or `pad` what is missing with the colours of its edges. Null refuses a "
+        "picture of another size.",
         examples=["crop"],
     )
     image_guidance_scale: float | None = Field(
@@ -129,6 +133,11 @@ class Edit(BaseModel):
         description="For models that follow instructions: how closely the result keeps to `image`. Null takes 1.5.",
         examples=[1.5],
     )
+
+    @property
+    def given(self) -> frozenset[str]:
+        """The fields that are there."""
+        return frozenset(name for name in Edit.model_fields if getattr(self, name) not in (None, False))
 
     @property
     def is_inpainting(self) -> bool:
@@ -148,6 +157,10 @@ class Edit(BaseModel):
             return 1.0
         return DEFAULT_STRENGTH if self.upscale is None else REFINING_STRENGTH
 
+    def steps_of(self, num_inference_steps: int) -> int:
+        """How many of so many steps are made, at least one. Source: as `get_timesteps` of diffusers' pipelines."""
+        return max(1, int(num_inference_steps * self.effective_strength))
+
     @property
     def num_resamplings(self) -> int:
         """How often each step is made."""
@@ -155,7 +168,7 @@ class Edit(BaseModel):
 
     def check_edit(self) -> None:
         """Holds the fields against each other. Raises: InvalidRequest, naming a field."""
-        given = {name for name in Edit.model_fields if getattr(self, name) not in (None, False)}
+        given = self.given
         for field in sorted(given - {"image"}):
             needed = NEEDS.get(field, ("image",))
             if given.isdisjoint(needed):

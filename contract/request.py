@@ -5,7 +5,6 @@ from typing import Annotated, Literal, get_args
 from pydantic import ConfigDict, Field, StringConstraints
 
 from contract.editing import Edit
-
 from contract.inputs import Reference, find_references
 
 MAX_SEED = 2**53 - 1
@@ -121,4 +120,9 @@ class CompleteRequest(GenerationRequest):
     @property
     def total_steps(self) -> int:
         """Denoising steps over all images."""
-        return self.num_inference_steps * self.num_images
+        return self.num_steps * self.num_images
+
+    @property
+    def num_steps(self) -> int:
+        """Denoising steps of one image: those that its strength leaves."""
+        return self.steps_of(self.num_inference_steps)

@@ -11,6 +11,7 @@ from worker import fills
 from worker.images import Pixels
 from worker.latents import draw_noise
 from worker.masks import Mask
+from worker.seams import healed
 from worker.schedules import Schedule
 from worker.sigmas import noised
 
@@ -64,6 +65,7 @@ class Canvas:
         if self.mask is None:
             return pixels if self.result_size is None else fills.resampled(pixels, self.result_size)
         weight = self.mask[..., None].astype(np.uint32)
+        pixels = healed(pixels, self.picture, self.mask)
         mixed = (weight * pixels + (255 - weight) * self.picture + 127) // 255
         result: Pixels = np.where(weight == 0, self.picture, mixed.astype(np.uint8))
         return result

@@ -20,6 +20,7 @@ from worker.schedules import Schedule
 from worker.sigmas import noised
 from worker.stepwise_pipeline import StepwisePipeline
 
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Start:
     """An image before its first step. Shapes: latents (1, C, H, W)."""
@@ -29,9 +30,7 @@ class Start:
     canvas: Canvas | None = None
 
 
-def begin(
-    request: CompleteRequest, inputs: Inputs, pipeline: StepwisePipeline, generator: torch.Generator
-) -> Start:
+def begin(request: CompleteRequest, inputs: Inputs, pipeline: StepwisePipeline, generator: torch.Generator) -> Start:
     """Where an image starts: at noise, or at a picture with as much noise as its strength asks for.
 
     Raises: LimitExceeded, InvalidMask, UnsupportedEdit, UnsupportedScheduler.
@@ -95,7 +94,7 @@ def _masked(request: CompleteRequest, start: Start, mask: Mask, pipeline: Stepwi
         kept = masks.kept_until(free)
     times = request.num_resamplings
     canvas = replace(start.canvas, mask=mask, kept_until=kept, fresh_noise=times > 1)
-    return Start(start.schedule.with_recurrence(times), start.latents, canvas)
+    return Start(start.schedule, start.latents, canvas)
 
 
 def _whole(request: CompleteRequest, pipeline: StepwisePipeline, latents: Tensor) -> Schedule:
