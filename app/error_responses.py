@@ -112,6 +112,8 @@ def _invalid(problem: dict[str, Any]) -> InvalidRequest:
     where, *path = problem["loc"]
     if where == "body" and path and path[-1] == "[key]":
         path.pop()
+    if where == "body" and path and path[0] == "guidance":
+        path = _without_kinds(path)
     field = ".".join(str(part) for part in path) or None
     name = field or f"the {where}"
     match problem["type"]:
@@ -120,6 +122,16 @@ def _invalid(problem: dict[str, Any]) -> InvalidRequest:
         case "extra_forbidden":
             return InvalidRequest(f"There is no field {name!r}.", field=field)
     return InvalidRequest(f"{name}: {problem['msg']}.", field=field)
+
+
+def _without_kinds(path: list[str | int]) -> list[str | int]:
+    """A path into guidance less what pydantic puts in: whether it is a list, and which kind of guidance it is."""
+    match path:
+        case [name, "list", int(index), _, *inside]:
+            return [name, index, *inside]
+        case [name, "list", *inside] | [name, "object", _, *inside] | [name, "object", *inside]:
+            return [name, *inside]
+    return path
 
 
 def _clipped(text: str, length: int) -> str:

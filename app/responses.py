@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from contract.artifact import Artifact
 from contract.catalogue import ModelSpec
 from contract.certificates import ModelCertificate
+from contract.guidance import Several
 from contract.job import Job, JobStatus
 from contract.request import CompleteRequest, Scheduler
 
@@ -41,7 +42,15 @@ class RequestShown(CompleteRequest):
     height: int = Field(description="Pixels.", examples=[128])
     width: int = Field(description="Pixels.", examples=[128])
     num_inference_steps: int = Field(description="Denoising steps.", examples=[20])
-    guidance_scale: float = Field(description="Weight of classifier-free guidance, 1 = off.", examples=[4.0])
+    guidance_scale: float | None = Field(
+        description="Weight of classifier-free guidance, 1 = off; null where `guidance` says more than that.",
+        examples=[4.0],
+    )
+    guidance: Several = Field(
+        strict=False,
+        description="All ways of guiding, whose corrections add up.",
+        examples=[[{"kind": "classifier_free", "scale": 4.0, "rescale": 0.0, "interval": [0.0, 1.0]}]],
+    )
     scheduler: Scheduler = Field(description="Sampler and noise spacing.", examples=["ddim"])
     seed: int = Field(description="Where the noise of the first image comes from.", examples=[7])
 
@@ -118,6 +127,7 @@ class JobShown(BaseModel):
                 "width": 128,
                 "num_inference_steps": 20,
                 "guidance_scale": 2.5,
+                "guidance": [{"kind": "classifier_free", "scale": 2.5, "rescale": 0.0, "interval": [0.0, 1.0]}],
                 "scheduler": "ddim",
                 "seed": 7,
             }

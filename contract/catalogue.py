@@ -1,25 +1,28 @@
-"""The models that this service offers: reads `models.toml` and completes requests from it."""
+"""The models and classifiers that this service offers: reads `models.toml` and completes requests from it."""
 
 import secrets
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from contract.canvas_sizes import Allowed, Asked, canvas_size, check_sizes
-from contract.edit_support import (
-    TrainedFor,
-    check_prompt,
-    check_scheduler,
-    check_support,
-    default_guidance_scale,
-    defaults,
-)
+from contract.canvas_sizes import Allowed
+from contract.edit_support import Capabilities, TrainedFor, check_scheduler, edited
 from contract.editing import Size
-from contract.errors import CatalogueInvalid, LimitExceeded, UnknownModel, UnsupportedScheduler
+from contract.errors import (
+    CatalogueInvalid,
+    LimitExceeded,
+    UnknownClassifier,
+    UnknownLabel,
+    UnknownModel,
+    UnsupportedClassifier,
+    UnsupportedScheduler,
+)
+from contract.guidance import price, short_form
+from contract.guidance_limits import check_guidance
 from contract.request import MAX_SEED, SCHEDULERS, CompleteRequest, GenerationRequest, Scheduler
 
 Family = Literal["stable_diffusion", "stable_diffusion_xl", "stable_diffusion_3", "flux", "diffusers"]
@@ -105,31 +108,26 @@ class ModelSpec(Row):
         """The request with every default and the seed filled in, and held against the limits.
 
         `sizes` are those of the pictures that its fields name.
-        Raises: UnsupportedScheduler, UnsupportedEdit, InvalidMask, LimitExceeded, InvalidRequest.
+        Raises: UnsupportedScheduler, UnsupportedGuidance, GuidanceConflict, LimitExceeded, InvalidRequest, and as
+                `contract.edit_support.edited`.
         """
-        request = self._edited(request, sizes)
+        request = edited(request, sizes, self.capabilities)
         asked = request.model_dump()
         filled = {name: value for name, value in self.defaults.model_dump().items() if asked[name] is None}
-        seed = secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed
-        complete = CompleteRequest.model_validate(asked | filled | {"model": self.id, "seed": seed})
+        filled |= {"model": self.id, "seed": secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed}
+        if (guidance := request.guidance_listed) is not None:
+            filled |= {"guidance": guidance, "guidance_scale": short_form(guidance)}
+        complete = CompleteRequest.model_validate(asked | filled)
         self._check(complete)
+        check_guidance(request, complete, self.family, self.limits.max_guidance_scale)
         return complete
 
-    def _edited(self, request: GenerationRequest, sizes: Mapping[str, Size]) -> GenerationRequest:
-        """The request with what follows from the picture that it changes."""
-        check_prompt(request.prompt, request)
-        request.check_edit()
-        check_support(request, self.trained_for, self.family, self.id)
-        if "image" not in sizes:
-            return request
-        check_sizes(sizes)
+    @property
+    def capabilities(self) -> Capabilities:
+        """What decides on edits."""
         limits = self.limits
         allowed = Allowed(limits.size_multiple, limits.min_size, limits.max_size)
-        size = canvas_size(request, Asked(request.height, request.width), sizes["image"], allowed)
-        filled = defaults(request, self.trained_for, request.scheduler or self.defaults.scheduler)
-        if request.guidance_scale is None:
-            filled["guidance_scale"] = default_guidance_scale(request.prompt, request)
-        return request.model_copy(update=filled | size._asdict())
+        return Capabilities(self.id, self.family, self.trained_for, allowed, self.defaults.scheduler)
 
     def _check(self, request: CompleteRequest) -> None:
         limits = self.limits
@@ -144,20 +142,59 @@ class ModelSpec(Row):
                     field=field,
                 )
         _at_most("num_inference_steps", request.num_inference_steps, limits.max_num_inference_steps)
-        _at_most("guidance_scale", request.guidance_scale, limits.max_guidance_scale)
-        cost = request.height * request.width * request.total_steps * request.num_resamplings
+        recurrence = price(request.guidance).recurrence * request.num_resamplings
+        cost = request.height * request.width * request.total_steps * recurrence
         if cost > limits.max_cost:
+            repeated = " × recurrence" if recurrence > 1 else ""
             raise LimitExceeded(
-                f"height × width × num_inference_steps × num_images is {cost}, and {self.id} allows {limits.max_cost}.",
+                f"height × width × num_inference_steps × num_images{repeated} is {cost}, and {self.id} allows "
+                f"{limits.max_cost}.",
                 field="num_images",
             )
 
 
+class ClassifierSpec(Row):
+    """One classifier that guidance may follow: of noisy latents of some models, or of finished pictures of any.
+
+    `sha256` is the hex digest of its `model.safetensors`. `labels` are those on offer, out of its `config.json`.
+    """
+
+    id: str
+    kind: Literal["latents", "pixels"]
+    models: tuple[str, ...] = ()
+    source: LocalSource | HubSource
+    sha256: str
+    owned_by: str
+    licence: str
+    created: int
+    labels: tuple[str, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names_models_if_it_must(self) -> "ClassifierSpec":
+        if (self.kind == "latents") != bool(self.models):
+            raise ValueError("models must be named by classifiers of latents, and by no others")
+        return self
+
+    def check(self, label: str, model_id: str, within: str = "") -> None:
+        """Refuses what this classifier cannot steer; `within` is what stands before its fields' names in the request.
+
+        Raises: UnsupportedClassifier, UnknownLabel.
+        """
+        if self.models and model_id not in self.models:
+            raise UnsupportedClassifier(
+                f"{self.id} reads latents of {', '.join(self.models)}, and not of {model_id}.",
+                field=f"{within}classifier",
+            )
+        if label not in self.labels:
+            raise UnknownLabel(f"{self.id} knows {', '.join(self.labels)}.", field=f"{within}label")
+
+
 class Catalogue(Row):
-    """All models on offer, in the order of the file."""
+    """All models and classifiers on offer, in the order of the file."""
 
     default_model: str
     models: tuple[ModelSpec, ...] = Field(min_length=1)
+    classifiers: tuple[ClassifierSpec, ...] = ()
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> "Catalogue":
@@ -168,6 +205,15 @@ class Catalogue(Row):
             raise ValueError("default_model is not the id of a model")
         return self
 
+    @model_validator(mode="after")
+    def _classifiers_fit(self) -> "Catalogue":
+        if len({spec.id for spec in self.classifiers}) < len(self.classifiers):
+            raise ValueError("two classifiers have the same id")
+        unknown = {name for spec in self.classifiers for name in spec.models} - {spec.id for spec in self.models}
+        if unknown:
+            raise ValueError(f"classifiers name models that are not there: {', '.join(sorted(unknown))}")
+        return self
+
     def find(self, model_id: str) -> ModelSpec:
         """The model with this id. Raises: UnknownModel."""
         for spec in self.models:
@@ -175,10 +221,19 @@ class Catalogue(Row):
                 return spec
         raise UnknownModel(f"There is no model {model_id!r}; GET /v1/models lists them.", field="model")
 
+    def classifier(self, classifier_id: str, within: str = "") -> ClassifierSpec:
+        """The classifier with this id; `within` as in its `check`. Raises: UnknownClassifier."""
+        for spec in self.classifiers:
+            if spec.id == classifier_id:
+                return spec
+        raise UnknownClassifier(
+            f"There is no classifier {classifier_id!r}; GET /v1/classifiers lists them.", field=f"{within}classifier"
+        )
+
     def resolve(self, request: GenerationRequest, sizes: Mapping[str, Size] = NO_SIZES) -> CompleteRequest:
         """The complete request that will be stored, replayable because its seed is in it.
 
-        Raises: UnknownModel, and whatever `ModelSpec.complete` does.
+        Raises: UnknownModel, and as `ModelSpec.complete`.
         """
         return self.find(self.default_model if request.model is None else request.model).complete(request, sizes)
 
@@ -190,10 +245,18 @@ def read_catalogue(path: Path) -> Catalogue:
     except (OSError, tomllib.TOMLDecodeError, ValidationError) as error:
         raise CatalogueInvalid(f"{path}: {error}") from error
     folder = path.resolve().parent
-    return catalogue.model_copy(update={"models": tuple(_anchored(spec, folder) for spec in catalogue.models)})
+    return catalogue.model_copy(
+        update={
+            "models": tuple(_anchored(spec, folder) for spec in catalogue.models),
+            "classifiers": tuple(_anchored(spec, folder) for spec in catalogue.classifiers),
+        }
+    )
 
 
-def _anchored(spec: ModelSpec, folder: Path) -> ModelSpec:
+Sourced = TypeVar("Sourced", ModelSpec, ClassifierSpec)
+
+
+def _anchored(spec: Sourced, folder: Path) -> Sourced:
     if isinstance(spec.source, HubSource):
         return spec
     return spec.model_copy(update={"source": LocalSource(path=folder / spec.source.path)})

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
 
+from contract.guidance import price
 from contract.request import CompleteRequest, Scheduler
 from contract.store_connection import StoreConnection, unavailable_when_unreachable
 
@@ -100,15 +101,40 @@ class CostTable:
         return exact.scaled((pixels / _pixels(exact)) ** _exponent(measured))
 
 
+ROWS_PER_GRADIENT = 3
+"""What a way forwards and back through the network and the autoencoder takes, in rows of the network."""
+
+
 def num_evaluations(request: CompleteRequest) -> int:
     """Calls of the network for one image of a request."""
     steps = request.num_inference_steps
-    return 2 * steps - 1 if request.scheduler in TWO_EVALUATIONS else steps
+    calls = 2 * steps - 1 if request.scheduler in TWO_EVALUATIONS else steps
+    return calls * price(request.guidance).recurrence
 
 
 def num_rows(request: CompleteRequest) -> int:
-    """Rows of one such call: the prompt's, and the negative prompt's where there is guidance."""
-    return 2 if request.guidance_scale > 1 else 1
+    """Rows of one such call at most, and what takes as long as rows."""
+    call = price(request.guidance)
+    return call.num_rows + ROWS_PER_GRADIENT * call.num_gradients
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """What a request asks of the device at most, in numbers that every device shares; intervals of guidance save some.
+
+    `num_rows` pass through the network; `num_gradients` back through it and the autoencoder,
+    `num_classifier_gradients` back through a classifier of latents alone.
+    """
+
+    num_rows: int
+    num_gradients: int
+    num_classifier_gradients: int
+
+
+def amount(request: CompleteRequest) -> Amount:
+    """The work of all images of a request."""
+    calls, call = num_evaluations(request) * request.num_images, price(request.guidance)
+    return Amount(calls * call.num_rows, calls * call.num_gradients, calls * call.num_classifier_gradients)
 
 
 def _pixels(cost: Cost) -> int:

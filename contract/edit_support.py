@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from contract.editing import Edit
+from contract.canvas_sizes import Allowed, Asked, canvas_size, check_sizes
+from contract.editing import Edit, Size
 from contract.errors import InvalidRequest, UnsupportedEdit, UnsupportedScheduler
+from contract.request import GenerationRequest
 
 TrainedFor = Literal["pictures", "inpainting", "instructions"]
 """What a network was trained to make: pictures from prompts; what a mask hides, from 9 channels; changes of a picture
@@ -30,8 +32,37 @@ IMAGE_GUIDANCE_SCALE = 1.5
 """Source: Brooks et al. 2022, arXiv:2211.09800, section 3.2.1."""
 
 
-def check_support(edit: Edit, trained_for: TrainedFor, family: str, model_id: str) -> None:
+class Capabilities(NamedTuple):
+    """What of a model decides on edits."""
+
+    model_id: str
+    family: str
+    trained_for: TrainedFor
+    sizes: Allowed
+    scheduler: str
+
+
+def edited(request: GenerationRequest, sizes: Mapping[str, Size], model: Capabilities) -> GenerationRequest:
+    """The request with what follows from the picture that it changes; `sizes` are those that its fields name.
+
+    Raises: InvalidRequest, UnsupportedEdit, InvalidMask, LimitExceeded.
+    """
+    check_prompt(request.prompt, request)
+    request.check_edit()
+    check_support(request, model)
+    if "image" not in sizes:
+        return request
+    check_sizes(sizes)
+    size = canvas_size(request, Asked(request.height, request.width), sizes["image"], model.sizes)
+    filled = defaults(request, model.trained_for, request.scheduler or model.scheduler) | size._asdict()
+    if request.guidance is None and request.guidance_scale is None:
+        filled["guidance_scale"] = default_guidance_scale(request.prompt, request)
+    return request.model_copy(update=filled)
+
+
+def check_support(edit: Edit, model: Capabilities) -> None:
     """Refuses what a model cannot do. Raises: UnsupportedEdit."""
+    model_id, family, trained_for, *_ = model
     given = edit.given
     if family == "diffusers" and given:
         raise UnsupportedEdit(f"{model_id} runs whole, and makes no edits.", field=min(given))

@@ -36,6 +36,36 @@ class UnsupportedScheduler(SafelightError):
     code = "unsupported_scheduler"
 
 
+class UnsupportedGuidance(SafelightError):
+    """The model cannot be guided in this way."""
+
+    code = "unsupported_guidance"
+
+
+class GuidanceConflict(SafelightError):
+    """Each kind of guidance is well formed, and they cannot be combined."""
+
+    code = "guidance_conflict"
+
+
+class UnknownClassifier(SafelightError):
+    """The catalogue has no such classifier."""
+
+    code = "unknown_classifier"
+
+
+class UnknownLabel(SafelightError):
+    """The classifier offers no such label."""
+
+    code = "unknown_label"
+
+
+class UnsupportedClassifier(SafelightError):
+    """The classifier cannot steer what it is asked to: it reads another model's latents, or no latents at all."""
+
+    code = "unsupported_classifier"
+
+
 class LimitExceeded(SafelightError):
     """A value is well formed and outside of what the model's row in the catalogue allows."""
 

@@ -1,10 +1,11 @@
 """What a client may ask for: GenerationRequest, and the closed sets of names in it."""
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from contract.editing import Edit
+from contract.guidance import Guidance, GuidanceAsked, Several, listed
 from contract.inputs import Reference, find_references
 
 MAX_SEED = 2**53 - 1
@@ -50,7 +51,12 @@ class GenerationRequest(Edit):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
-    prompt: str = Field(default="", max_length=2000, description="What the picture shows.", examples=["a red apple"])
+    prompt: str = Field(
+        default="",
+        max_length=2000,
+        description="What the picture shows; may be empty where something else says it, such as a classifier or `image`.",
+        examples=["a red apple"],
+    )
     negative_prompt: str = Field(
         default="", max_length=2000, description="What the picture must not show.", examples=["a leaf"]
     )
@@ -70,8 +76,14 @@ class GenerationRequest(Edit):
     guidance_scale: float | None = Field(
         default=None,
         ge=0,
-        description="Weight of classifier-free guidance, 1 = off; null takes the model's default.",
+        description="Weight of classifier-free guidance, 1 = off; null takes the model's default. Short for a "
+        "`guidance` of that kind alone.",
         examples=[4.0],
+    )
+    guidance: GuidanceAsked | None = Field(
+        default=None,
+        description="Ways of guiding, one or a list of them whose corrections add up; null is `guidance_scale`'s.",
+        examples=[None],
     )
     scheduler: Scheduler | None = Field(
         default=None, description="Sampler and noise spacing; null takes the model's default.", examples=["euler"]
@@ -97,17 +109,37 @@ class GenerationRequest(Edit):
         """The files that the request names, by the dotted path of the field."""
         return dict(find_references(self))
 
+    @property
+    def guidance_listed(self) -> tuple[Guidance, ...] | None:
+        """The ways of guiding, as a list."""
+        return listed(self.guidance)
+
+    def within_guidance(self, index: int) -> str:
+        """What stands before the names of the fields of one way of guiding."""
+        return f"guidance.{index}." if isinstance(self.guidance, tuple) else "guidance."
+
 
 class CompleteRequest(GenerationRequest):
-    """A request with nothing left open: posted again, it makes the same pictures."""
+    """A request with nothing left open: posted again, it makes the same pictures.
+
+    `guidance` is always there; `guidance_scale` says the same where it can, and is null where it cannot.
+    """
 
     model: str
     height: int
     width: int
     num_inference_steps: int
-    guidance_scale: float
+    guidance_scale: float | None
+    guidance: Several
     scheduler: Scheduler
     seed: int
+
+    @model_validator(mode="before")
+    @classmethod
+    def _say_guidance_in_both_forms(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("guidance") is None and values.get("guidance_scale") is not None:
+            return values | {"guidance": [{"kind": "classifier_free", "scale": values["guidance_scale"]}]}
+        return values
 
     def seed_of(self, index: int) -> int:
         """The seed of image `index`: consecutive from `seed`, so that the first image is the request's own."""

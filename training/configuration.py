@@ -50,6 +50,34 @@ class Shares:
 
 
 @dataclass(frozen=True)
+class LatentsClassifierConfig:
+    """The `[latents_classifier]` table."""
+
+    channels: list[int]
+    embedding_channels: int
+    learning_rate: float
+    weight_decay: float
+    batch_size: int
+    average_decay: float
+    minutes: float
+
+
+@dataclass(frozen=True)
+class PixelsClassifierConfig:
+    """The `[pixels_classifier]` table; `channels` are what transformers calls `hidden_sizes`."""
+
+    size: int
+    num_renders: int
+    channels: list[int]
+    depths: list[int]
+    learning_rate: float
+    weight_decay: float
+    batch_size: int
+    average_decay: float
+    minutes: float
+
+
+@dataclass(frozen=True)
 class Configuration:
     """One model: where its parts are and how each is trained."""
 
@@ -64,6 +92,9 @@ class Configuration:
     autoencoder: AutoencoderConfig
     denoiser: DenoiserConfig
     scenes: Shares
+    classifiers_folder: Path
+    latents_classifier: LatentsClassifierConfig
+    pixels_classifier: PixelsClassifierConfig
 
 
 def read_configuration(path: Path) -> Configuration:
@@ -81,4 +112,7 @@ def read_configuration(path: Path) -> Configuration:
         autoencoder=AutoencoderConfig(**table["autoencoder"]),
         denoiser=DenoiserConfig(**table["denoiser"]),
         scenes=Shares(**table["scenes"]),
+        classifiers_folder=Path(table["classifiers_folder"]),
+        latents_classifier=LatentsClassifierConfig(**table["latents_classifier"]),
+        pixels_classifier=PixelsClassifierConfig(**table["pixels_classifier"]),
     )

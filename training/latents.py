@@ -61,10 +61,10 @@ def library_keys(vocabulary: Vocabulary) -> list[Key]:
 
 
 @torch.no_grad()
-def encode_library(
+def encode_keys(
     network: AutoencoderDC, sprites: dict[str, Sprite], vocabulary: Vocabulary, keys: Sequence[Key], seed: int
-) -> Library:
-    """Render and encode everything in `keys`."""
+) -> Tensor:
+    """Render and encode everything in `keys`: (len(keys), C, 16, 16)."""
     rng = random.Random(seed)
     encoded = []
     for start in range(0, len(keys), 32):
@@ -76,8 +76,11 @@ def encode_library(
         encoded.append(network.encode(pixels).latent.contiguous())
         if start % 1600 == 0:
             log.info("encoded %d of %d", start, len(keys))
-    latents = torch.cat(encoded)
-    factor = 1.0 / float(latents.std())
+    return torch.cat(encoded)
+
+
+def library_of(latents: Tensor, keys: Sequence[Key], factor: float) -> Library:
+    """A library of what was encoded from `keys`, scaled by a factor."""
     rows: dict[Key, list[int]] = {}
     for row, key in enumerate(keys):
         rows.setdefault(key, []).append(row)
@@ -113,7 +116,9 @@ def main() -> None:
     vocabulary = read_vocabulary(configuration.vocabulary)
     sprites = thing_sprites(configuration, vocabulary)
     network = load_autoencoder(configuration)
-    library = encode_library(network, sprites, vocabulary, library_keys(vocabulary), configuration.seed)
+    keys = library_keys(vocabulary)
+    latents = encode_keys(network, sprites, vocabulary, keys, configuration.seed)
+    library = library_of(latents, keys, 1.0 / float(latents.std()))
     log.info("scaling factor %.4f, %d latents", library.scaling_factor, len(library.latents))
     save_library(library, configuration.work_folder / "library.pt")
 

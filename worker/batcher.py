@@ -15,12 +15,13 @@ PATIENCE = 8
 def select(generations: Iterable[Generation], pace: Pace) -> list[Generation]:
     """The images for the next forward, the most urgent one always among them, and then others by urgency that fit.
 
+    No more than one of them needs a gradient through the network, which takes as long as many rows.
     Urgent is what so many turns have passed over, then what is due first. A long image is due later than a short one
     that came with it, but deadlines do not move and turns are counted, so none is overtaken without end.
     """
     urgent = sorted(generations, key=lambda generation: _urgency(generation, pace))
     packed = {size: _fitting(urgent, size) for size in pace.sizes}
-    size = pace.best_size({size: sum(len(one.embeds) for one in chosen) for size, chosen in packed.items()})
+    size = pace.best_size({size: sum(one.num_rows for one in chosen) for size, chosen in packed.items()})
     chosen = packed[size] if size else urgent[:1]
     for generation in urgent:
         generation.turns_waited = 0 if generation in chosen else generation.turns_waited + 1
@@ -29,8 +30,7 @@ def select(generations: Iterable[Generation], pace: Pace) -> list[Generation]:
 
 def deadline(generation: Generation, pace: Pace) -> float:
     """When an image is due, on the clock of `accepted_at`."""
-    num_rows = len(generation.schedule.evaluations) * len(generation.embeds)
-    return generation.accepted_at + STRETCH * num_rows * pace.seconds_per_row
+    return generation.accepted_at + STRETCH * generation.total_rows * pace.seconds_per_row
 
 
 def _urgency(generation: Generation, pace: Pace) -> tuple[bool, float]:
@@ -41,9 +41,11 @@ def _fitting(urgent: Sequence[Generation], size: int) -> list[Generation]:
     chosen: list[Generation] = []
     room = size
     for generation in urgent:
-        if len(generation.embeds) <= room:
+        if generation.stage.energies and any(one.stage.energies for one in chosen):
+            continue
+        if generation.num_rows <= room:
             chosen.append(generation)
-            room -= len(generation.embeds)
+            room -= generation.num_rows
         elif not chosen:
             break
     return chosen

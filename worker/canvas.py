@@ -1,4 +1,4 @@
-"""What an image is painted over: where it starts, what of it stays as it was, and what else the network sees."""
+"""What an image is painted over: what of it stays as it was, and what else the network sees."""
 
 from dataclasses import dataclass
 
@@ -8,53 +8,39 @@ from torch import Tensor
 
 from contract.editing import Size
 from worker import fills
+from worker.guiders import Role
 from worker.images import Pixels
-from worker.latents import draw_noise
+from worker.keeping import Original
 from worker.masks import Mask
 from worker.seams import healed
-from worker.schedules import Schedule
-from worker.sigmas import noised
+from worker.steering import Steering
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Canvas:
-    """A picture, its latents, and the noise that an image over it starts with.
+    """A picture, and what becomes of it.
 
-    `kept_until` says after how many evaluations each latent is put back for the last time; None keeps none. With
-    `fresh_noise`, what is put back has new noise every time. `mask` says which pixels of the picture stay; None is all
-    of them gone. `extra` are channels that the network sees beside the latents.
-    Shapes: picture (height, width, 3), mask (height, width), clean and noise (1, C, H, W), kept_until (1, 1, H, W),
-            extra (1, E, H, W).
+    `mask` says which pixels of it stay; None is none of them. `original` is what is kept of it while it is painted over.
+    `extra` are channels that the network sees beside the latents, `steering` is what the prompt's row asks of it.
+    `result_size` is that of the result, where it is not the picture's.
+    Shapes: picture (height, width, 3), mask (height, width), extra (1, E, H, W).
     """
 
     picture: Pixels
-    clean: Tensor
-    noise: Tensor
     mask: Mask | None = None
-    kept_until: Tensor | None = None
-    fresh_noise: bool = False
+    original: Original | None = None
     extra: Tensor | None = None
+    steering: tuple[Steering, ...] = ()
     result_size: Size | None = None
 
-    def constrained(self, latents: Tensor, schedule: Schedule, num_done: int, generator: torch.Generator) -> Tensor:
-        """The latents after so many evaluations, with the picture's own in the place of those that are kept.
+    def beside(self, model_input: Tensor, role: Role) -> Tensor:
+        """What the network sees in a row of this role: the latents, and after them what is beside them.
 
-        Shapes: latents and result (1, C, H, W).
-        Source: Avrahami et al. 2022, arXiv:2206.02779, Algorithm 1; with fresh noise Lugmayr et al. 2022,
-                arXiv:2201.09865, equation 8. Must equal the loop of `StableDiffusionInpaintPipeline`.
+        Shapes: model_input (1, C, H, W), result (1, C + E, H, W).
         """
-        if self.kept_until is None:
-            return latents
-        return torch.where(num_done > self.kept_until, latents, self._original(schedule, num_done, generator))
-
-    def _original(self, schedule: Schedule, num_done: int, generator: torch.Generator) -> Tensor:
-        """The picture's latents at the level of the next evaluation."""
-        if num_done == len(schedule.evaluations):
-            return self.clean
-        noise = self.noise
-        if self.fresh_noise:
-            noise = draw_noise(tuple(noise.shape), generator, noise.device)
-        return noised(self.clean, noise, schedule.evaluations[num_done].here)
+        if self.extra is None:
+            return model_input
+        return torch.cat([model_input, torch.zeros_like(self.extra) if role == "nothing" else self.extra], dim=1)
 
     def composite(self, pixels: Pixels) -> Pixels:
         """A picture of this size with every pixel put back that the mask does not let change.
@@ -65,7 +51,7 @@ class Canvas:
         if self.mask is None:
             return pixels if self.result_size is None else fills.resampled(pixels, self.result_size)
         weight = self.mask[..., None].astype(np.uint32)
-        pixels = healed(pixels, self.picture, self.mask)
-        mixed = (weight * pixels + (255 - weight) * self.picture + 127) // 255
+        changed = healed(pixels, self.picture, self.mask)
+        mixed = (weight * changed + (255 - weight) * self.picture + 127) // 255
         result: Pixels = np.where(weight == 0, self.picture, mixed.astype(np.uint8))
         return result

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -14,34 +13,19 @@ from worker.counters import Counters
 from worker.events import Event, Failed, Finished, Picture, Previewed, Progressed, failure_of
 from worker.exclusive import Exclusive, WholeRun
 from worker.generation import Generation, identity, start
+from worker.gradients import Pulled
 from worker.images import Pixels
 from worker.inputs import NO_INPUTS, Inputs
 from worker.lane import Lane, LaneKey, Measuring
 from worker.pipelines.whole import WholePipeline
 from worker.prompt_cache import PromptCache
 from worker.result_cache import ResultCache
+from worker.sources import Models
 from worker.stepwise_pipeline import StepwisePipeline
 from worker.turns import Turns
 
 Prepared = Generation | WholeRun
 """An image that may be admitted."""
-
-
-class Models(Protocol):
-    """Where the engine's models come from; what is acquired stays until it is released."""
-
-    def acquire(self, model_id: str) -> StepwisePipeline | WholePipeline:
-        """The model with this id. Raises: UnknownModel, ModelUnavailable."""
-        ...
-
-    def release(self, model_id: str) -> None:
-        """One user less."""
-        ...
-
-    @property
-    def resident(self) -> tuple[str, ...]:
-        """The models in memory."""
-        ...
 
 
 Certify = Callable[[LaneKey, StepwisePipeline], Measuring]
@@ -210,8 +194,9 @@ class Engine:
     def _advance(self, lane: Lane, generations: Sequence[Generation]) -> Iterator[Event]:
         try:
             outputs = self._forward(lane, generations)
+            pulls = [self._pull(lane, generation) for generation in generations]
             steps = [generation.step for generation in generations]
-            finite = stepping.advance(generations, outputs)
+            finite = stepping.advance(generations, outputs, pulls)
         except Exception as error:
             yield from self._advance_apart(lane, generations, error)
             return
@@ -230,12 +215,22 @@ class Engine:
         for generation in generations:
             yield from self._advance(lane, [generation])
 
-    def _forward(self, lane: Lane, generations: Sequence[Generation]) -> Tensor:
+    def _forward(self, lane: Lane, generations: Sequence[Generation]) -> Tensor | None:
         rows = stepping.rows_of(generations)
+        if not rows:
+            return None
         started_at = time.perf_counter()
         outputs = lane.forward(generations[0].pipeline, rows)
         self.counters += Counters(num_forwards=1, num_rows=len(rows), forward_seconds=time.perf_counter() - started_at)
         return outputs
+
+    def _pull(self, lane: Lane, generation: Generation) -> Pulled | None:
+        """An image's own forward, where it needs a gradient through the network; its seconds are the lane's."""
+        started_at = time.perf_counter()
+        own = stepping.pull(generation)
+        if own is not None:
+            self.counters += Counters(num_forwards=1, num_rows=1, forward_seconds=lane.charge(started_at))
+        return own
 
     def _stepped(self, generation: Generation, before: int) -> Iterator[Event]:
         if generation.step > before:

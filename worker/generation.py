@@ -1,16 +1,17 @@
 """The live state of one image: where its latents are on their way, and all that its next step needs."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from contract.costs import ROWS_PER_GRADIENT
 from contract.request import CompleteRequest
 from worker import editing
 from worker.canvas import Canvas
 from worker.certificate import Shape
-from worker.guidance import needs_guidance
+from worker.guiders import Role, Stage, guided, parts_of, stages_of
 from worker.inputs import NO_INPUTS, Inputs
 from worker.lane import LaneKey
 from worker.latents import seeded_generator
@@ -23,31 +24,49 @@ from worker.stepwise_pipeline import PromptEmbeds, StepwisePipeline
 class Generation:
     """One image in flight, for everybody in `ids` who asked for it; `watchers` are those who want previews.
 
-    Shapes: latents and denoised (1, C, H, W), float32; memory likewise. `embeds` has one entry a row: the negative
-    prompt's, where there is guidance, then the prompt's. Units: accepted_at in seconds of the engine's clock.
+    `stages` says of each evaluation which rows it has; `embeds` has what each kind of row is told. `momentum` is what
+    guidance remembers. Shapes: latents, denoised and momentum (1, C, H, W), float32; memory likewise.
+    Units: accepted_at in seconds of the engine's clock.
     """
 
     ids: list[str]
     request: CompleteRequest
     pipeline: StepwisePipeline
     schedule: Schedule
-    embeds: tuple[PromptEmbeds, ...]
+    stages: tuple[Stage, ...]
+    embeds: Mapping[Role, PromptEmbeds]
     generator: torch.Generator
     latents: Tensor
     accepted_at: float = 0.0
     num_evaluations: int = 0
     step: int = 0
     memory: tuple[Tensor, ...] = ()
+    momentum: Tensor | None = None
     denoised: Tensor | None = None
     watchers: set[str] = field(default_factory=set)
     previewed_step: int = 0
     turns_waited: int = 0
     canvas: Canvas | None = None
+    total_rows: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Counts the rows of all forwards that are this image's, and what takes as long as rows."""
+        self.total_rows = sum(len(one.roles) + ROWS_PER_GRADIENT * bool(one.energies) for one in self.stages)
 
     @property
     def evaluation(self) -> Evaluation:
         """The next call of the network."""
         return self.schedule.evaluations[self.num_evaluations]
+
+    @property
+    def stage(self) -> Stage:
+        """What the next call of the network takes."""
+        return self.stages[self.num_evaluations]
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of the next forward that are this image's."""
+        return len(self.stage.roles)
 
     @property
     def is_denoised(self) -> bool:
@@ -61,31 +80,32 @@ class Generation:
 
     def constrain(self) -> None:
         """Puts back what of the canvas's latents must stay as it is."""
-        if self.canvas is not None:
-            self.latents = self.canvas.constrained(self.latents, self.schedule, self.num_evaluations, self.generator)
+        if self.canvas is not None and self.canvas.original is not None:
+            original = self.canvas.original
+            self.latents = original.put_back(self.latents, self.schedule, self.num_evaluations, self.generator)
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What of the request the model cannot use."""
-        *negative, positive = self.embeds
         unused = self.request.negative_prompt if self.pipeline.embeds_guidance else ""
         return (
-            *_truncation("prompt", positive),
-            *(line for embeds in negative for line in _truncation("negative_prompt", embeds)),
+            *_truncation("prompt", self.embeds["prompt"]),
+            *(_truncation("negative_prompt", self.embeds["negative"]) if "negative" in self.embeds else ()),
             *(["negative_prompt was not used: the model takes the guidance scale as an input."] if unused else []),
         )
 
     @property
     def lane_key(self) -> LaneKey:
         """What must be equal for rows to share a forward."""
-        pooled = self.embeds[0].pooled_prompt_embeds
+        embeds = self.embeds["prompt"]
+        pooled = embeds.pooled_prompt_embeds
         return LaneKey(
             self.request.model,
             self.request.height,
             self.request.width,
             Shape(
-                tuple(self.latents.shape[1:]),
-                tuple(self.embeds[0].prompt_embeds.shape[1:]),
+                (self.latents.shape[1] + self.pipeline.num_extra_channels, *self.latents.shape[2:]),
+                tuple(embeds.prompt_embeds.shape[1:]),
                 None if pooled is None else tuple(pooled.shape[1:]),
             ),
         )
@@ -105,16 +125,20 @@ def start(
 ) -> Generation:
     """An image before its first step.
 
-    Raises: UnsupportedScheduler, LimitExceeded, DamagedFile, InvalidMask, UnsupportedEdit.
+    Raises: UnsupportedScheduler, UnsupportedGuidance, LimitExceeded, DamagedFile, InvalidMask, UnsupportedEdit.
     """
     generator = seeded_generator(request.seed)
     begun = editing.begin(request, inputs, pipeline, generator)
+    parts = (*parts_of(request, pipeline), *begun.parts)
+    schedule = guided(begun.schedule, request.guidance, parts).with_recurrence(request.num_resamplings)
+    stages = stages_of(parts, schedule)
     return Generation(
         ids=[generation_id],
         request=request,
         pipeline=pipeline,
-        schedule=begun.schedule,
-        embeds=_embeds(request, pipeline, prompts),
+        schedule=schedule,
+        stages=stages,
+        embeds=_embeds(request, pipeline, prompts, {role for stage in stages for role in stage.roles}),
         generator=generator,
         latents=begun.latents,
         canvas=begun.canvas,
@@ -127,8 +151,12 @@ def _truncation(field: str, embeds: PromptEmbeds) -> tuple[str, ...]:
     return (f"{field} was cut: the model read {embeds.num_tokens_used} of its {embeds.num_tokens} tokens.",)
 
 
-def _embeds(request: CompleteRequest, pipeline: StepwisePipeline, prompts: PromptCache) -> tuple[PromptEmbeds, ...]:
-    positive = prompts.encode_prompt(pipeline, request.prompt, negative=False)
-    if pipeline.embeds_guidance or not needs_guidance(request.guidance_scale):
-        return (positive,)
-    return prompts.encode_prompt(pipeline, request.negative_prompt, negative=True), positive
+def _embeds(
+    request: CompleteRequest, pipeline: StepwisePipeline, prompts: PromptCache, roles: set[Role]
+) -> Mapping[Role, PromptEmbeds]:
+    positive = prompts.encode_prompt(pipeline, request.prompt, negative=request.remove)
+    embeds: dict[Role, PromptEmbeds] = {"prompt": positive, "perturbed": positive}
+    if "negative" in roles:
+        negative = prompts.encode_prompt(pipeline, request.negative_prompt, negative=True)
+        embeds |= {"negative": negative, "nothing": negative}
+    return embeds

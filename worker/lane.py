@@ -73,6 +73,14 @@ class Lane:
         parts = [self._forward(pipeline, rows[start : start + largest]) for start in range(0, len(rows), largest)]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
+    def charge(self, started_at: float) -> float:
+        """Takes seconds that no forward of rows took off what the lane may use of the device, and returns them."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        seconds = time.perf_counter() - started_at
+        self.deficit -= seconds
+        return seconds
+
     def decode(self, pipeline: StepwisePipeline, latents: Tensor) -> Pixels:
         """The picture of latents (1, C, H, W); always one at a time, as the bits depend on how many there are."""
         started_at = time.perf_counter()

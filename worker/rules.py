@@ -14,7 +14,8 @@ from torch import Tensor
 class Point(NamedTuple):
     """All that a step depends on, for n images at once; `noise` is there for rules that add some.
 
-    Shapes: latents, denoised, noise and each of memory (n, C, H, W), each coefficient (n, 1, 1, 1).
+    `renoised` is a second estimate of the clean latents, for rules that take the noise from that one.
+    Shapes: latents, denoised, noise, renoised and each of memory (n, C, H, W), each coefficient (n, 1, 1, 1).
     """
 
     latents: Tensor
@@ -22,6 +23,7 @@ class Point(NamedTuple):
     coefficients: tuple[Tensor, ...]
     memory: tuple[Tensor, ...] = ()
     noise: Tensor | None = None
+    renoised: Tensor | None = None
 
 
 class Moved(NamedTuple):
@@ -96,6 +98,48 @@ def ddim(point: Point) -> Moved:
     alpha, sigma, next_alpha, next_sigma = point.coefficients
     noise = (point.latents - alpha * point.denoised) / sigma
     return Moved(next_alpha * point.denoised + next_sigma * noise)
+
+
+def euler_renoised(point: Point) -> Moved:
+    """One step along the second estimate's slope, to the first one's signal. Coefficients: sigma, distance, alpha.
+
+    Source: Chung et al. 2024, arXiv:2406.08070, Algorithm 2, for levels that Euler's method walks along.
+    """
+    *slope, alpha = point.coefficients
+    second = second_estimate(point)
+    along = euler(point._replace(denoised=second, coefficients=tuple(slope)))
+    return Moved(along.latents + alpha * (point.denoised - second))
+
+
+def euler_ancestral_renoised(point: Point) -> Moved:
+    """The same to a lower level, and noise that leads back up. Coefficients: sigma, distance, alpha, noise to add.
+
+    Source: Chung et al. 2024, arXiv:2406.08070, Algorithm 2, with the noise of `euler_ancestral`.
+    """
+    *down, up = point.coefficients
+    below = euler_renoised(point._replace(coefficients=tuple(down)))
+    return Moved(below.latents + given_noise(point) * up)
+
+
+def ddim_renoised(point: Point) -> Moved:
+    """DDIM's step with the noise of the second estimate. Coefficients: two levels.
+
+    Source: Chung et al. 2024, arXiv:2406.08070, Algorithm 2.
+    """
+    alpha, sigma, next_alpha, next_sigma = point.coefficients
+    noise = (point.latents - alpha * second_estimate(point)) / sigma
+    return Moved(next_alpha * point.denoised + next_sigma * noise)
+
+
+RENOISING_RULES: frozenset[Rule] = frozenset({euler_renoised, euler_ancestral_renoised, ddim_renoised})
+"""The rules that take a second estimate."""
+
+
+def second_estimate(point: Point) -> Tensor:
+    """The estimate of a rule that takes its noise from another one than its signal."""
+    if point.renoised is None:
+        raise ValueError("This rule needs a second estimate.")
+    return point.renoised
 
 
 def given_noise(point: Point) -> Tensor:

@@ -6,6 +6,7 @@ from typing import Self
 
 from torch import Tensor
 
+from contract.errors import UnsupportedScheduler
 from worker import rules
 from worker.rules import Rule
 from worker.sigmas import Course, Leg, Level
@@ -15,7 +16,8 @@ from worker.sigmas import Course, Leg, Level
 class Evaluation:
     """One call of the network and the move after it; `step` is how many steps are done by then.
 
-    Shapes: timestep and each coefficient ().
+    `back`, where the latents then go up again to the level that they came from, is what is kept of them and what noise
+    is added. Shapes: timestep and each coefficient (), back likewise.
     """
 
     timestep: Tensor
@@ -24,6 +26,7 @@ class Evaluation:
     coefficients: tuple[Tensor, ...]
     step: int
     needs_noise: bool = False
+    back: tuple[Tensor, Tensor] | None = None
 
     @classmethod
     def at(
@@ -62,6 +65,21 @@ class Schedule:
         """
         legs = self.course.legs[self.course.num_skipped(strength) :]
         return self.of(self.method, replace(self.course, legs=legs))
+
+    def with_recurrence(self, times: int, where: Callable[[Level], bool] = lambda here: True) -> Self:
+        """The schedule that makes each step from levels `where` it pays so many times, from new noise each time.
+
+        As many steps count as before. Raises: UnsupportedScheduler, where a step depends on the one before it.
+        """
+        return self if times == 1 else self.of(recurrent(self.method, times, where), self.course)
+
+    def with_renoising(self) -> Self:
+        """The schedule whose noise is that of a second estimate. Raises: UnsupportedScheduler."""
+        if self.method not in RENOISING:
+            raise UnsupportedScheduler(
+                "Renoising with a second estimate is defined for euler, euler_ancestral and ddim.", field="scheduler"
+            )
+        return self.of(RENOISING[self.method], self.course)
 
 
 def euler(course: Course) -> tuple[Evaluation, ...]:
@@ -107,3 +125,65 @@ def _down_and_up(leg: Leg) -> tuple[Tensor, ...]:
     up = (there**2 * (here**2 - there**2) / here**2) ** 0.5
     down = (there**2 - up**2) ** 0.5
     return here, down - here, up
+
+
+def euler_renoised(course: Course) -> tuple[Evaluation, ...]:
+    """Euler's method, its noise that of a second estimate."""
+    return tuple(
+        Evaluation.at(leg, step, rules.euler_renoised, (*_slope(leg), leg.there.alpha))
+        for step, leg in enumerate(course.legs, 1)
+    )
+
+
+def euler_ancestral_renoised(course: Course) -> tuple[Evaluation, ...]:
+    """As `euler_ancestral`, its noise that of a second estimate as far as it is not new."""
+    evaluations = []
+    for step, leg in enumerate(course.legs, 1):
+        *down, up = _down_and_up(leg)
+        coefficients = (*down, leg.there.alpha, up)
+        evaluations.append(Evaluation.at(leg, step, rules.euler_ancestral_renoised, coefficients, needs_noise=True))
+    return tuple(evaluations)
+
+
+def ddim_renoised(course: Course) -> tuple[Evaluation, ...]:
+    """DDIM, its noise that of a second estimate."""
+    return tuple(replace(evaluation, rule=rules.ddim_renoised) for evaluation in ddim(course))
+
+
+RENOISING: dict[Method, Method] = {
+    euler: euler_renoised,
+    euler_ancestral: euler_ancestral_renoised,
+    ddim: ddim_renoised,
+}
+"""The methods whose noise may be that of a second estimate, and the same with it."""
+
+WITHOUT_MEMORY: frozenset[Method] = frozenset({*RENOISING, *RENOISING.values()})
+"""The methods whose steps depend on nothing but where they start, and so may be made again."""
+
+
+def recurrent(method: Method, times: int, where: Callable[[Level], bool]) -> Method:
+    """The method that makes each step from levels `where` it pays so many times. Raises: UnsupportedScheduler."""
+    if method not in WITHOUT_MEMORY:
+        raise UnsupportedScheduler(
+            "Steps can be made again by euler, euler_ancestral and ddim, whose steps do not depend on one another.",
+            field="scheduler",
+        )
+
+    def repeated(course: Course) -> tuple[Evaluation, ...]:
+        evaluations: list[Evaluation] = []
+        for leg, last in zip(course.legs, method(course), strict=True):
+            before = replace(last, step=last.step - 1, back=way_back(leg))
+            evaluations += [*[before] * (times - 1 if where(leg.here) else 0), last]
+        return tuple(evaluations)
+
+    return repeated
+
+
+def way_back(leg: Leg) -> tuple[Tensor, Tensor]:
+    """What is kept of latents at the end of a leg, and what noise is added, to be at its start again.
+
+    Source: Bansal et al. 2023, arXiv:2302.07121, Algorithm 1, line 9, for any levels:
+            Kingma et al. 2021, arXiv:2107.00630, equation 2.
+    """
+    kept = leg.here.alpha / leg.there.alpha
+    return kept, (leg.here.sigma**2 - kept**2 * leg.there.sigma**2).clamp(min=0) ** 0.5

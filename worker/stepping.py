@@ -1,10 +1,11 @@
 """From the network's outputs to the next latents: the mathematics of one tick, for all of its images at once.
 
-Rows are stacked and stepped together where they follow the same rule. Every operation here is elementwise, and its
-result for a row does not depend on the rows beside it, so a picture has the bits that it would have alone.
+Rows are stacked and stepped together where they follow the same rule. Every operation here is elementwise, or is done
+image by image, so no result depends on the rows beside it, and a picture has the bits that it would have alone.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -12,52 +13,144 @@ from torch import Tensor
 from worker.bucket import Row
 from worker.denoiser import DENOISERS, scale_model_input
 from worker.generation import Generation
+from worker.gradients import Pulled, pulled
 from worker.guidance import classifier_free
+from worker.guiders import Outputs, Role, Seen
 from worker.latents import draw_noise
-from worker.rules import Point, Rule, columns
+from worker.perturbation import IdentityAttention
+from worker.rules import RENOISING_RULES, Point, Rule, columns
 from worker.sigmas import Level
+from worker.steering import Steering
+
+STEERING: dict[Role, tuple[Steering, ...]] = {"perturbed": (IdentityAttention(),)}
+"""What rows of some roles ask of the network beyond their prompts."""
 
 
 def rows_of(generations: Sequence[Generation]) -> list[Row]:
-    """The rows of each image's next call, in order: without the prompt, where there is guidance, then with it."""
+    """The rows of each image's next call that share a forward, each image's in the order of its roles."""
     inputs = scale_model_input(_stacked_latents(generations), _levels(generations)).split(1)
     return [
-        Row(model_input, generation.evaluation.timestep, embeds, generation.request.guidance_scale)
+        row_of(generation, role, model_input)
         for model_input, generation in zip(inputs, generations, strict=True)
-        for embeds in generation.embeds
+        for role in generation.stage.roles
     ]
 
 
-def advance(generations: Sequence[Generation], outputs: Tensor) -> list[bool]:
+def row_of(generation: Generation, role: Role, model_input: Tensor) -> Row:
+    """One row of an image's next call. Shapes: model_input (1, C, H, W)."""
+    canvas = generation.canvas
+    return Row(
+        model_input if canvas is None else canvas.beside(model_input, role),
+        generation.evaluation.timestep,
+        generation.embeds[role],
+        generation.request.guidance_scale or 1.0,
+        STEERING.get(role, ()) + (canvas.steering if canvas is not None and role == "prompt" else ()),
+    )
+
+
+def pull(generation: Generation) -> Pulled | None:
+    """What the image's energies make of it, in a forward of its own; None where it has none at its next call."""
+    energies = generation.stage.energies
+    if not energies:
+        return None
+    row = partial(row_of, generation, "prompt")
+    return pulled(generation.pipeline, row, generation.latents, generation.evaluation.here, energies)
+
+
+def advance(
+    generations: Sequence[Generation], outputs: Tensor | None, pulls: Sequence[Pulled | None] = ()
+) -> list[bool]:
     """Takes every image one call further; says of each whether its latents are still finite numbers.
 
-    Shapes: outputs (B, C, H, W), one for each row of `rows_of`.
+    Shapes: outputs (B, C, H, W), one for each row of `rows_of`, None without any; pulls has an entry an image, or none.
     """
-    denoise = DENOISERS[generations[0].pipeline.trained_noise.output]
-    latents = _stacked_latents(generations)
-    denoised = denoise(guided(generations, outputs), latents, _levels(generations))
+    seen = _by_role(generations, outputs, pulls)
+    latents, levels = _stacked_latents(generations), _levels(generations)
+    estimate = DENOISERS[generations[0].pipeline.trained_noise.output]
+    denoised = estimate(_predictions(generations, seen), latents, levels)
+    momenta = _shift(generations, seen, denoised, pulls)
     moved = torch.empty_like(latents)
     for indexes in _by_rule(generations).values():
         some = [generations[index] for index in indexes]
-        moved[indexes] = _moved(some, latents[indexes], denoised[indexes])
-    for generation, there, estimate in zip(generations, moved.split(1), denoised.split(1), strict=True):
+        renoised = _renoised(some, [seen[index] for index in indexes])
+        moved[indexes] = _moved(some, latents[indexes], denoised[indexes], renoised)
+    _go_back(generations, moved)
+    for index, generation in enumerate(generations):
         generation.step = generation.evaluation.step
-        generation.latents, generation.denoised = there, estimate
+        generation.latents, generation.denoised = moved[index : index + 1], denoised[index : index + 1]
+        generation.momentum = momenta[index]
         generation.num_evaluations += 1
         generation.constrain()
     return torch.isfinite(moved).flatten(1).all(dim=1).tolist()
 
 
-def guided(generations: Sequence[Generation], outputs: Tensor) -> Tensor:
-    """One prediction an image, (n, C, H, W), from those of its rows, (B, C, H, W)."""
-    ends = torch.tensor([len(generation.embeds) for generation in generations]).cumsum(0) - 1
-    predictions = outputs[ends.to(outputs.device)]
-    pairs = [index for index, generation in enumerate(generations) if len(generation.embeds) == 2]
+def _by_role(
+    generations: Sequence[Generation], outputs: Tensor | None, pulls: Sequence[Pulled | None]
+) -> list[dict[Role, Tensor]]:
+    rows = iter(() if outputs is None else outputs.split(1))
+    seen: list[dict[Role, Tensor]] = [{role: next(rows) for role in one.stage.roles} for one in generations]
+    for some, own in zip(seen, pulls, strict=False):
+        if own is not None:
+            some["prompt"] = own.output
+    return seen
+
+
+def _predictions(generations: Sequence[Generation], seen: Sequence[Outputs]) -> Tensor:
+    """One prediction an image, (n, C, H, W), from those of its rows."""
+    predictions = torch.cat([outputs["prompt"] for outputs in seen])
+    pairs = [index for index, generation in enumerate(generations) if generation.stage.scale is not None]
     if pairs:
-        scales = torch.tensor([generations[index].request.guidance_scale for index in pairs], device=outputs.device)
-        unconditional = outputs[ends[pairs].to(outputs.device) - 1]
+        scales = torch.tensor([generations[index].stage.scale for index in pairs], device=predictions.device)
+        unconditional = torch.cat([seen[index]["negative"] for index in pairs])
         predictions[pairs] = classifier_free(unconditional, predictions[pairs], scales.view(-1, 1, 1, 1))
+    for index, generation in enumerate(generations):
+        for mixing in generation.stage.mixings:
+            predictions[index : index + 1] = mixing(predictions[index : index + 1], seen[index])
     return predictions
+
+
+def _shift(
+    generations: Sequence[Generation],
+    seen: Sequence[Outputs],
+    denoised: Tensor,
+    pulls: Sequence[Pulled | None],
+) -> list[Tensor | None]:
+    """Moves the estimates, (n, C, H, W), in place, image by image; returns what guidance remembers of each."""
+    momenta = [generation.momentum for generation in generations]
+    for index, own in enumerate(pulls):
+        if own is not None:
+            denoised[index : index + 1] += own.shift
+    for index, generation in enumerate(generations):
+        for shifting in generation.stage.shiftings:
+            found = shifting(_seen(generation, seen[index]))
+            denoised[index : index + 1] += found.shift
+            momenta[index] = momenta[index] if found.memory is None else found.memory
+    return momenta
+
+
+def _seen(generation: Generation, outputs: Outputs) -> Seen:
+    estimate = DENOISERS[generation.pipeline.trained_noise.output]
+    here = generation.evaluation.here
+
+    def estimated(output: Tensor) -> Tensor:
+        return estimate(output, generation.latents, here)
+
+    return Seen(generation.latents, here, outputs, estimated, generation.momentum)
+
+
+def _renoised(generations: Sequence[Generation], seen: Sequence[Outputs]) -> Tensor | None:
+    """The estimates that rules with a second one take the noise of, (n, C, H, W)."""
+    if generations[0].evaluation.rule not in RENOISING_RULES:
+        return None
+    return torch.cat([_seen(*pair).estimate(pair[1]["negative"]) for pair in zip(generations, seen, strict=True)])
+
+
+def _go_back(generations: Sequence[Generation], moved: Tensor) -> None:
+    """Takes latents, (n, C, H, W), in place to where they came from, if their step is to be made again."""
+    for index, generation in enumerate(generations):
+        if (back := generation.evaluation.back) is not None:
+            kept, added = (number.to(moved.device) for number in back)
+            moved[index : index + 1] = kept * moved[index : index + 1] + added * _fresh_noise(generation)
 
 
 def _by_rule(generations: Sequence[Generation]) -> dict[Rule, list[int]]:
@@ -67,11 +160,12 @@ def _by_rule(generations: Sequence[Generation]) -> dict[Rule, list[int]]:
     return indexes
 
 
-def _moved(generations: Sequence[Generation], latents: Tensor, denoised: Tensor) -> Tensor:
+def _moved(generations: Sequence[Generation], latents: Tensor, denoised: Tensor, renoised: Tensor | None) -> Tensor:
     evaluations = [generation.evaluation for generation in generations]
     coefficients = columns([evaluation.coefficients for evaluation in evaluations], latents.device)
     memory = tuple(torch.cat(kept) for kept in zip(*(generation.memory for generation in generations), strict=True))
-    moved = evaluations[0].rule(Point(latents, denoised, coefficients, memory, _noise(generations)))
+    point = Point(latents, denoised, coefficients, memory, _noise(generations), renoised)
+    moved = evaluations[0].rule(point)
     kept = [torch.split(values, 1) for values in moved.memory]
     for index, generation in enumerate(generations):
         generation.memory = tuple(values[index] for values in kept)
@@ -81,7 +175,11 @@ def _moved(generations: Sequence[Generation], latents: Tensor, denoised: Tensor)
 def _noise(generations: Sequence[Generation]) -> Tensor | None:
     if not generations[0].evaluation.needs_noise:
         return None
-    return torch.cat([draw_noise(tuple(one.latents.shape), one.generator, one.latents.device) for one in generations])
+    return torch.cat([_fresh_noise(generation) for generation in generations])
+
+
+def _fresh_noise(generation: Generation) -> Tensor:
+    return draw_noise(tuple(generation.latents.shape), generation.generator, generation.latents.device)
 
 
 def _stacked_latents(generations: Sequence[Generation]) -> Tensor:

@@ -66,6 +66,11 @@ class StepwisePipeline(Protocol):
         ...
 
     @property
+    def num_latent_channels(self) -> int:
+        """C of the latents of an image."""
+        ...
+
+    @property
     def num_extra_channels(self) -> int:
         """How many channels the network sees beside the latents' own: those of a picture, and of a mask."""
         ...

@@ -2,7 +2,18 @@
 
 from fastapi import APIRouter
 
-from app.routes import artifacts, documentation, events, files, generations, health, jobs, metrics, models
+from app.routes import (
+    artifacts,
+    classifiers,
+    documentation,
+    events,
+    files,
+    generations,
+    health,
+    jobs,
+    metrics,
+    models,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
     generations.router,
@@ -11,6 +22,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     artifacts.router,
     files.router,
     models.router,
+    classifiers.router,
     health.router,
     metrics.router,
     documentation.router,

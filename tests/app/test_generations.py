@@ -33,6 +33,7 @@ async def test_a_prompt_becomes_a_job_with_the_models_defaults_and_a_seed(client
         "width": 128,
         "num_inference_steps": 20,
         "guidance_scale": 2.5,
+        "guidance": [{"kind": "classifier_free", "scale": 2.5, "rescale": 0.0, "interval": [0.0, 1.0]}],
         "scheduler": "ddim",
         "output_format": "png",
         "metadata": {},

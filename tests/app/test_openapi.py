@@ -79,6 +79,7 @@ def test_what_every_operation_may_answer(document: Document) -> None:
         ("/v1/artifacts/{artifact_id}", "get"): {"200", "206", "304", "404", "416", "500", "503"},
         ("/v1/artifacts/{artifact_id}", "head"): {"200", "304", "404", "500", "503"},
         ("/v1/models/{model_id}", "get"): {"200", "404", "500", "503"},
+        ("/v1/classifiers/{classifier_id}", "get"): {"200", "404", "500"},
         ("/readyz", "get"): {"200", "500", "503"},
     }
     found = {(path, method): set(operation["responses"]) for path, method, operation in operations(document)}
@@ -107,6 +108,8 @@ async def test_answers_are_as_documented(client: httpx.AsyncClient, document: Do
     check(await client.get("/v1/jobs"), "/v1/jobs")
     check(await client.get("/v1/models"), "/v1/models")
     check(await client.get("/v1/models/safelight-emoji"), "/v1/models/{model_id}")
+    check(await client.get("/v1/classifiers"), "/v1/classifiers")
+    check(await client.get("/v1/classifiers/emoji-groups"), "/v1/classifiers/{classifier_id}")
     check(await client.get("/readyz"), "/readyz")
     check(await client.get("/healthz"), "/healthz")
     check(await client.get("/"), "/")

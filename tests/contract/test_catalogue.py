@@ -6,7 +6,17 @@ import pytest
 from pydantic import ValidationError
 
 from contract.catalogue import Catalogue, HubSource, LocalSource, read_catalogue
-from contract.errors import CatalogueInvalid, LimitExceeded, SafelightError, UnknownModel, UnsupportedScheduler
+from contract.errors import (
+    CatalogueInvalid,
+    InvalidRequest,
+    LimitExceeded,
+    SafelightError,
+    UnknownClassifier,
+    UnknownLabel,
+    UnknownModel,
+    UnsupportedClassifier,
+    UnsupportedScheduler,
+)
 from contract.request import MAX_SEED, CompleteRequest, GenerationRequest
 
 LIMITS = """{ size_multiple = 8, min_size = 16, max_size = 256, max_num_inference_steps = 50, \
@@ -38,15 +48,41 @@ limits = {LIMITS}
 """.replace("{LIMITS}", LIMITS)
 
 
+CLASSIFIERS = """
+[[classifiers]]
+id = "noisy"
+kind = "latents"
+models = ["small"]
+source = { path = "weights/noisy" }
+sha256 = "00"
+owned_by = "tests"
+licence = "MIT"
+created = 0
+labels = ["animals", "plants"]
+
+[[classifiers]]
+id = "clear"
+kind = "pixels"
+source = { hub = "somebody/else", revision = "0123456789" }
+sha256 = "11"
+owned_by = "tests"
+licence = "MIT"
+created = 0
+labels = ["cat"]
+"""
+
+
 @pytest.fixture
 def catalogue(tmp_path: Path) -> Catalogue:
-    (tmp_path / "models.toml").write_text(TEXT)
+    (tmp_path / "models.toml").write_text(TEXT + CLASSIFIERS)
     return read_catalogue(tmp_path / "models.toml")
 
 
 def test_paths_start_at_the_catalogue(catalogue: Catalogue, tmp_path: Path) -> None:
     assert catalogue.find("small").source == LocalSource(path=tmp_path / "weights/small")
     assert catalogue.find("far").source == HubSource(hub="somebody/something", revision="0123456789")
+    assert catalogue.classifier("noisy").source == LocalSource(path=tmp_path / "weights/noisy")
+    assert catalogue.classifier("clear").source == HubSource(hub="somebody/else", revision="0123456789")
 
 
 def test_every_default_and_a_seed_are_filled_in(catalogue: Catalogue) -> None:
@@ -91,6 +127,7 @@ def test_seeds_of_images_are_consecutive_and_stay_in_range() -> None:
         ({"width": 264}, LimitExceeded, "width"),
         ({"num_inference_steps": 51}, LimitExceeded, "num_inference_steps"),
         ({"guidance_scale": 9.1}, LimitExceeded, "guidance_scale"),
+        ({"prompt": ""}, InvalidRequest, "prompt"),
         ({"height": 256, "width": 256, "num_images": 16}, LimitExceeded, "num_images"),
     ],
 )
@@ -105,7 +142,6 @@ def test_what_a_model_cannot_do_is_refused_by_field(
 @pytest.mark.parametrize(
     "changes",
     [
-        {"prompt": ""},
         {"prompt": "x" * 2001},
         {"num_images": 0},
         {"num_images": 17},
@@ -138,12 +174,47 @@ def test_a_request_of_another_form_is_refused(changes: dict[str, object]) -> Non
         ('schedulers = ["euler", "ddim"]', 'schedulers = ["ddim"]'),
         ("created = 0", "created = 0\nsurprise = 1"),
         ("[[models]]", "[[models"),
+        ('id = "clear"', 'id = "noisy"'),
+        ('models = ["small"]', 'models = ["absent"]'),
+        ('models = ["small"]', "models = []"),
+        ('kind = "pixels"', 'kind = "pixels"\nmodels = ["small"]'),
+        ('labels = ["cat"]', "labels = []"),
+        ('sha256 = "11"', ""),
     ],
 )
 def test_a_catalogue_that_contradicts_itself_is_refused(tmp_path: Path, old: str, new: str) -> None:
-    (tmp_path / "models.toml").write_text(TEXT.replace(old, new, 1))
+    assert old in TEXT + CLASSIFIERS
+    (tmp_path / "models.toml").write_text((TEXT + CLASSIFIERS).replace(old, new, 1))
     with pytest.raises(CatalogueInvalid):
         read_catalogue(tmp_path / "models.toml")
+
+
+def test_a_classifier_steers_what_it_knows(catalogue: Catalogue) -> None:
+    catalogue.classifier("noisy").check("plants", "small")
+    catalogue.classifier("clear").check("cat", "far")
+
+
+@pytest.mark.parametrize(
+    ("asked", "error", "field"),
+    [
+        (("absent", "animals", "small"), UnknownClassifier, "guidance.0.classifier"),
+        (("noisy", "cars", "small"), UnknownLabel, "guidance.0.label"),
+        (("noisy", "Animals", "small"), UnknownLabel, "guidance.0.label"),
+        (("noisy", "animals", "far"), UnsupportedClassifier, "guidance.0.classifier"),
+    ],
+)
+def test_what_a_classifier_cannot_steer_is_refused_by_field(
+    catalogue: Catalogue, asked: tuple[str, str, str], error: type[SafelightError], field: str
+) -> None:
+    classifier, label, model = asked
+    with pytest.raises(error) as raised:
+        catalogue.classifier(classifier, within="guidance.0.").check(label, model, within="guidance.0.")
+    assert raised.value.field == field
+
+
+def test_a_refused_label_names_those_on_offer(catalogue: Catalogue) -> None:
+    with pytest.raises(UnknownLabel, match="animals, plants"):
+        catalogue.classifier("noisy").check("cars", "small")
 
 
 def test_our_own_catalogue_can_be_read() -> None:

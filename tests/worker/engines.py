@@ -50,6 +50,10 @@ class Wrapped:
         return self.inner.embeds_guidance
 
     @property
+    def num_latent_channels(self) -> int:
+        return self.inner.num_latent_channels
+
+    @property
     def num_extra_channels(self) -> int:
         return self.inner.num_extra_channels
 

@@ -1,0 +1,141 @@
+"""This file knows what the shipped classifiers' folders hold: weights in 16 bit, labels, and a card with the scores."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from training import noise_aware, picture_classifier
+from training.checkpoints import averaged_weights
+from training.configuration import Configuration, read_configuration
+from training.export import write_json
+from training.groups import GROUPS
+from training.noise_aware import scenes_of, shape_of
+from training.picture_classifier import build_network, renders_of
+from worker.latent_classifier import LatentClassifier
+
+log = logging.getLogger(__name__)
+_CARDS = Path(__file__).with_name("classifier_cards")
+MEASURING_SEED = 4242
+
+
+def autoencoder_digest(configuration: Configuration) -> str:
+    """SHA-256 of the autoencoder whose latents the classifier reads."""
+    file = configuration.model_folder / "vae/diffusion_pytorch_model.safetensors"
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def latents_configuration(configuration: Configuration, in_channels: int) -> dict[str, Any]:
+    """`config.json` of the classifier of latents."""
+    shape = shape_of(configuration.latents_classifier, in_channels)
+    return {
+        "architecture": "LatentClassifier",
+        "in_channels": shape.in_channels,
+        "channels": list(shape.channels),
+        "embedding_channels": shape.embedding_channels,
+        "id2label": {str(index): name for index, name in enumerate(GROUPS)},
+        "latents": "variance_preserving",
+        "noise_level": "log_snr",
+        "trained_on": configuration.model_id,
+        "autoencoder_sha256": autoencoder_digest(configuration),
+    }
+
+
+def export_latents(configuration: Configuration, folder: Path) -> LatentClassifier:
+    """Write the moving average of the classifier of latents, and return it as it was written."""
+    weights = averaged_weights(configuration.work_folder / noise_aware.CHECKPOINT)
+    described = latents_configuration(configuration, weights["enter.weight"].shape[1])
+    write_json(folder / "config.json", described)
+    save_file({name: value.half().contiguous() for name, value in weights.items()}, folder / "model.safetensors")
+    network = LatentClassifier(shape_of(configuration.latents_classifier, described["in_channels"]))
+    network.load_state_dict({name: value.half().float() for name, value in weights.items()})
+    return network.eval()
+
+
+def export_pixels(configuration: Configuration, folder: Path) -> torch.nn.Module:
+    """Write the moving average of the classifier of pictures in transformers' layout, and return it as written."""
+    network = build_network(configuration.pixels_classifier)
+    network.load_state_dict(averaged_weights(configuration.work_folder / picture_classifier.CHECKPOINT))
+    network.half().save_pretrained(folder)
+    size = configuration.pixels_classifier.size
+    preprocessing = {
+        "image_processor_type": "ViTImageProcessor",
+        "do_resize": True,
+        "size": {"height": size, "width": size},
+        "resample": 2,
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": [0.5, 0.5, 0.5],
+        "image_std": [0.5, 0.5, 0.5],
+    }
+    write_json(folder / "preprocessor_config.json", preprocessing)
+    read: torch.nn.Module = network.float().eval()
+    return read
+
+
+def write_card(folder: Path, name: str, scores: Mapping[str, float]) -> None:
+    """Write the card: the committed text, how often the classifier was right, the file's size and SHA-256."""
+    file = folder / "model.safetensors"
+    rows = ["| asked | right |", "|---|---|", *(f"| {asked} | {right:.3f} |" for asked, right in scores.items())]
+    digest = (
+        f"`model.safetensors`: {file.stat().st_size} bytes, SHA-256 `{hashlib.sha256(file.read_bytes()).hexdigest()}`"
+    )
+    text = (_CARDS / f"{name}.md").read_text(encoding="utf-8")
+    card = text.replace("{{scores}}", "\n".join(rows)).replace("{{digest}}", digest)
+    (folder / "README.md").write_text(card, encoding="utf-8")
+
+
+def make_latents(configuration: Configuration, minutes: float) -> None:
+    """Train, export and measure the classifier of latents."""
+    scenes, folder = scenes_of(configuration), configuration.classifiers_folder / "emoji-groups"
+    noise_aware.train(configuration, scenes, minutes)
+    network = export_latents(configuration, folder)
+    fresh = noise_aware.held_out(configuration, scenes)
+    scores = noise_aware.accuracies(network, fresh, scenes.groups, MEASURING_SEED)
+    log.info("%s", json.dumps(scores))
+    write_card(folder, "latents", scores)
+
+
+def make_pixels(configuration: Configuration, minutes: float) -> None:
+    """Train, export and measure the classifier of pictures."""
+    renders, folder = renders_of(configuration), configuration.classifiers_folder / "emoji-groups-pixels"
+    picture_classifier.train(configuration, renders, minutes)
+    network = export_pixels(configuration, folder)
+    scores = picture_classifier.accuracies(network, renders, configuration.pixels_classifier.size, MEASURING_SEED)
+    log.info("%s", json.dumps(scores))
+    write_card(folder, "pixels", scores)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description="Train and export the classifiers that guidance follows: of noisy latents, and of pictures."
+    )
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument(
+        "--kind", choices=("latents", "pixels"), action="append", help="again for both; both if left out"
+    )
+    parser.add_argument("--minutes", type=float, default=None, help="wall-clock budget of each, not the configured one")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    configuration = read_configuration(arguments.config)
+    torch.set_num_threads(configuration.num_threads)
+    torch.set_flush_denormal(True)
+    kinds = arguments.kind or ["latents", "pixels"]
+    if "latents" in kinds:
+        make_latents(configuration, arguments.minutes or configuration.latents_classifier.minutes)
+    if "pixels" in kinds:
+        make_pixels(configuration, arguments.minutes or configuration.pixels_classifier.minutes)
+
+
+if __name__ == "__main__":
+    main()
