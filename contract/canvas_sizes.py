@@ -62,7 +62,7 @@ def canvas_size(edit: Edit, asked: Asked, picture: Size, allowed: Allowed) -> Si
         return asked.over(allowed.nearest(own))
     if asked.over(own) != own:
         raise InvalidRequest(
-            f"The result would be {own} pixels, and {asked.over(own)} are asked for; `resize` says how image is brought "
+            f"The result would be {own} pixels, and {asked.over(own)} are asked for; `resize` says how to bring image "
             "to a size.",
             field="height" if asked.height not in (None, own.height) else "width",
         )

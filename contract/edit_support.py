@@ -26,7 +26,7 @@ WITH_SELF_ATTENTION = ("stable_diffusion", "stable_diffusion_xl")
 """The families whose attention can be led around a mask."""
 
 REMOVAL_SCALE = 4.0
-"""How far the fill is pushed away from what was there. Source: arXiv:2412.12974, section 3.3, smaller, for few steps."""
+"""How far the fill is pushed away from what was there. Source: Sun et al. 2024, arXiv:2412.12974, equation 7."""
 
 IMAGE_GUIDANCE_SCALE = 1.5
 """Source: Brooks et al. 2022, arXiv:2211.09800, section 3.2.1."""

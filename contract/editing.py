@@ -94,9 +94,8 @@ class Edit(BaseModel):
     )
     inpaint_method: InpaintMethod | None = Field(
         default=None,
-        description="How what is repainted is made to fit what stays: `fast` puts the old latents back after each step, "
-        f"`standard` also makes each step {RESAMPLINGS} times, `quality` also follows the gradient of the misfit. Null "
-        "takes `standard`.",
+        description="How what is repainted is made to fit what stays: `fast` puts old latents back after each step, "
+        f"`standard` also makes each step {RESAMPLINGS} times, `quality` follows the gradient of the misfit instead.",
         examples=["standard"],
     )
     expand: Expand | None = Field(

@@ -54,7 +54,7 @@ class GenerationRequest(Edit):
     prompt: str = Field(
         default="",
         max_length=2000,
-        description="What the picture shows; may be empty where something else says it, such as a classifier or `image`.",
+        description="What the picture shows; may be empty where something else says it, such as a classifier or image.",
         examples=["a red apple"],
     )
     negative_prompt: str = Field(

@@ -24,7 +24,7 @@ def decode(vae: Any, latents: Tensor) -> Tensor:
 
 
 def encode(vae: Any, picture: Tensor, generator: torch.Generator | None) -> Tensor:
-    """A picture's latents in the autoencoder's own scale: a draw of those that it allows, or without a generator the mean.
+    """A picture's latents in the autoencoder's own scale: a draw of what it allows, or without a generator the mode.
 
     Shapes: picture (1, 3, height, width) from -1 to 1, result (1, C, H, W) in float32.
     Source: must equal `retrieve_latents` of diffusers' pipelines; AutoencoderDC allows one only.

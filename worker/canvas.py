@@ -20,9 +20,9 @@ from worker.steering import Steering
 class Canvas:
     """A picture, and what becomes of it.
 
-    `mask` says which pixels of it stay; None is none of them. `original` is what is kept of it while it is painted over.
-    `extra` are channels that the network sees beside the latents, `steering` is what the prompt's row asks of it.
-    `result_size` is that of the result, where it is not the picture's.
+    `mask` says which pixels of it stay; None is none of them. `original` is what is kept of it meanwhile. `extra` are
+    channels that the network sees beside the latents, `steering` is what the prompt's row asks of it. `result_size` is
+    that of the result, where it is not the picture's.
     Shapes: picture (height, width, 3), mask (height, width), extra (1, E, H, W).
     """
 

@@ -34,10 +34,11 @@ def tensor_of(picture: Pixels) -> Tensor:
     """The picture as autoencoders take it.
 
     Shapes: picture (height, width, 3), result (1, 3, height, width), from -1 to 1.
-    Source: must equal `diffusers.image_processor.VaeImageProcessor.preprocess`.
+    Source: must equal `diffusers.image_processor.VaeImageProcessor.preprocess`, its layout in memory too, by which
+            kernels are chosen.
     """
-    unit = torch.from_numpy(picture.astype(np.float32) / 255)
-    return 2.0 * unit.permute(2, 0, 1)[None] - 1.0
+    unit = torch.from_numpy(picture.astype(np.float32)[None] / 255)
+    return 2.0 * unit.permute(0, 3, 1, 2) - 1.0
 
 
 def read_mask(png: bytes) -> Pixels:

@@ -1,6 +1,6 @@
 """How latents that must stay are kept: put back after each evaluation, with the noise that belongs to its level."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -23,10 +23,6 @@ class Original:
     noise: Tensor
     until: Tensor | None = None
     fresh_noise: bool = False
-
-    def kept(self, until: Tensor, *, fresh_noise: bool) -> "Original":
-        """The same, of which so much is put back."""
-        return replace(self, until=until, fresh_noise=fresh_noise)
 
     def put_back(self, latents: Tensor, schedule: Schedule, num_done: int, generator: torch.Generator) -> Tensor:
         """The latents after so many evaluations, with the picture's own in the place of those that are kept.

@@ -13,7 +13,7 @@ MAX_SHIFT = 0.5
 class Misfit:
     """How far the estimate of the clean latents is from a picture's own where these are kept.
 
-    Shapes: clean (1, C, H, W), kept (1, 1, H, W), 1 or 0.
+    Shapes: clean (1, C, H, W), kept (1, 1, H, W), true or false.
     Source: Chung et al. 2023, arXiv:2209.14687, Algorithm 1, line 7, whose norm it is, for latents.
     """
 

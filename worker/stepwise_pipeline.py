@@ -1,4 +1,4 @@
-"""What the engine asks of a model family: five verbs, each of them for one image or for one batch of rows."""
+"""What the engine asks of a model family: six verbs, each of them for one image or for one batch of rows."""
 
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -92,8 +92,12 @@ class StepwisePipeline(Protocol):
         """The network's raw output for B rows. Shapes: latents and result (B, C, H, W), timesteps (B,)."""
         ...
 
-    def encode_picture(self, picture: Tensor, generator: torch.Generator | None) -> Tensor:
-        """A picture's latents: a draw of what the autoencoder allows, or without a generator the most likely ones.
+    def encode_beside(self, picture: Tensor) -> Tensor:
+        """A picture as networks that follow instructions see it, (1, C, H, W), beside the latents."""
+        ...
+
+    def encode_picture(self, picture: Tensor, generator: torch.Generator) -> Tensor:
+        """A picture's latents: the generator's draw of what the autoencoder allows.
 
         Shapes: picture (1, 3, height, width) from -1 to 1, result (1, C, H, W).
         """

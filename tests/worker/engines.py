@@ -70,7 +70,10 @@ class Wrapped:
     def denoise(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         return self.inner.denoise(latents, timesteps, conditioning)
 
-    def encode_picture(self, picture: Tensor, generator: torch.Generator | None) -> Tensor:
+    def encode_beside(self, picture: Tensor) -> Tensor:
+        return self.inner.encode_beside(picture)
+
+    def encode_picture(self, picture: Tensor, generator: torch.Generator) -> Tensor:
         return self.inner.encode_picture(picture, generator)
 
     def decode_latents(self, latents: Tensor) -> Tensor:

@@ -76,6 +76,14 @@ class LatentDiffusion:
         num_channels: int = self.network.config.in_channels
         return num_channels - self.num_latent_channels * self.patch_size**2
 
+    def encode_beside(self, picture: Tensor) -> Tensor:
+        """A picture as networks that follow instructions see it: its likeliest latents, in the autoencoder's own scale.
+
+        Shapes: picture (1, 3, height, width) from -1 to 1, result (1, C, H, W).
+        Source: must equal `StableDiffusionInstructPix2PixPipeline.prepare_image_latents`.
+        """
+        return autoencoders.encode(self.vae, picture, None)
+
     def prepare_latents(self, height: int, width: int, generator: torch.Generator) -> Tensor:
         """The generator's first noise in the shape of an image of this size, (1, C, H, W). Raises: LimitExceeded."""
         scale = self.vae_scale_factor
