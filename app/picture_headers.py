@@ -1,4 +1,4 @@
-"""What the first bytes of a picture say: whether it is one that we take, and its size, before anything is decoded."""
+"""What a picture says before it is decoded: whether it is one that we take, its size, and whether its end is there."""
 
 import re
 from typing import NamedTuple
@@ -12,6 +12,10 @@ WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
 MAX_SEGMENTS = 1000
 
 _MARKER = re.compile(rb"\xff+([^\xff\x00])")
+
+
+START_OF_SCAN, END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
+LAST_CHUNK = b"IEND\xae\x42\x60\x82"
 
 
 class Size(NamedTuple):
@@ -37,6 +41,21 @@ def declared_size(content: bytes) -> Size:
     if min(size) < 1:
         raise DamagedFile("The picture says that it has no pixels.")
     return size
+
+
+def check_end(content: bytes) -> None:
+    """Raises DamagedFile when the picture's end is missing: decoders fill in what they think is there.
+
+    For WebP there is nothing to do here, because its decoder insists on the length that its header says.
+    """
+    if content.startswith(PNG):
+        ended = LAST_CHUNK in content
+    elif content.startswith(JPEG):
+        ended = content.find(END_OF_IMAGE, content.rfind(START_OF_SCAN)) >= 0
+    else:
+        ended = True
+    if not ended:
+        raise DamagedFile("The picture is cut off.")
 
 
 def _png_size(content: bytes) -> Size:

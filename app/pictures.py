@@ -6,7 +6,7 @@ from io import BytesIO
 
 from PIL import Image, ImageOps
 
-from app.picture_headers import JPEG, Size, declared_size
+from app.picture_headers import JPEG, START_OF_SCAN, Size, check_end, declared_size
 from app.settings import AppSettings
 from contract.errors import DamagedFile, LimitExceeded, SafelightError, UnsupportedFile
 from contract.files import FileContent
@@ -15,7 +15,6 @@ FORMATS = ("PNG", "JPEG", "WEBP")
 SIXTEEN_BITS = "I;16"
 """Pillow's name for grey pictures of 16 bits; it reads all others in 8."""
 
-START_OF_SCAN = b"\xff\xda"
 MAX_SCANS = 100
 """A progressive JPEG decodes all of its pixels once a scan; photographs have some ten scans."""
 
@@ -31,6 +30,7 @@ def check_picture(content: bytes, settings: AppSettings) -> FileContent:
     """
     check_num_bytes(content, settings.max_image_bytes)
     _check_size(declared_size(content), settings)
+    check_end(content)
     if content.startswith(JPEG) and content.count(START_OF_SCAN) > MAX_SCANS:
         raise UnsupportedFile(f"The JPEG has more than {MAX_SCANS} scans.")
     with _damaged_when_unreadable(), Image.open(BytesIO(content), formats=FORMATS) as picture:

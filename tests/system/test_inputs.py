@@ -1,0 +1,46 @@
+"""A real worker and requests that name pictures: the bytes arrive, and a lost file ends its own job only."""
+
+import psutil
+
+from contract.files import FileContent, FileStore, StoredFile
+from contract.leases import Lease
+from tests.pictures import encoded, gradient
+from tests.system.installation import Installation
+from worker.execution import Execution
+from worker.messages import Generate
+
+
+async def stored(installation: Installation) -> StoredFile:
+    picture = gradient(64, 64)
+    content = FileContent("image", "image/png", encoded(picture), *picture.size)
+    return await FileStore(installation.connection, installation.artifacts).add(content, ttl_seconds=3600)
+
+
+async def execution_of(installation: Installation, job_id: str) -> Execution:
+    lease = await installation.leases.claim("w")
+    assert lease == Lease(job_id, lease.execution_id if lease else "")
+    return Execution(lease, await installation.jobs.get(job_id), installation.leases, installation.artifacts)
+
+
+async def test_the_child_is_sent_the_bytes_of_every_reference(installation: Installation) -> None:
+    image, mask = await stored(installation), await stored(installation)
+    job_id = await installation.submit(image=image.id, mask=mask.id)
+    order = await (await execution_of(installation, job_id)).order()
+    assert isinstance(order, Generate)
+    assert dict(order.inputs) == {file.id: encoded(gradient(64, 64)) for file in (image, mask)}
+    assert {type(key) for key in order.inputs} == {str}
+
+
+async def test_a_lost_file_fails_its_job_and_nobody_elses(installation: Installation, worker: psutil.Process) -> None:
+    there, lost = await stored(installation), await stored(installation)
+    await installation.artifacts.delete(lost.storage_key)
+    good = await installation.submit(image=there.id)
+    bad = await installation.submit(image=there.id, mask=lost.id)
+    after = await installation.submit(image=there.id)
+    failed = await installation.until(bad, "failed")
+    assert failed.error is not None
+    assert (failed.error.code, failed.error.field, failed.error.retryable) == ("unknown_file", "mask", False)
+    assert failed.attempt == 1
+    for job_id in (good, after):
+        assert len((await installation.until(job_id, "succeeded")).images) == 1
+    assert worker.is_running()
