@@ -1,6 +1,5 @@
 """The shapes in which jobs and models are shown to clients."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -8,8 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from contract.artifact import Artifact
-from contract.catalogue import ModelSpec
-from contract.certificates import ModelCertificate
+from contract.costs import amount
 from contract.guidance import Several
 from contract.job import Job, JobStatus
 from contract.request import CompleteRequest, Scheduler
@@ -66,6 +64,28 @@ class ProgressShown(BaseModel):
         "been; null while no worker is alive, or none has run such a model yet.",
         examples=[1.5],
     )
+
+
+class CostShown(BaseModel):
+    """What a job asks of a device at most; guidance that acts in an interval only asks for less."""
+
+    network_rows: int = Field(description="Rows that pass through the network, of all pictures.", examples=[40])
+    gradients: int = Field(
+        description="Ways back through the network and the autoencoder; each takes as long as some rows.", examples=[0]
+    )
+    classifier_gradients: int = Field(
+        description="Ways back through a classifier of latents alone, each a small part of a row.", examples=[0]
+    )
+
+    @classmethod
+    def of(cls, request: CompleteRequest) -> "CostShown":
+        """What a request will take."""
+        work = amount(request)
+        return cls(
+            network_rows=work.num_rows,
+            gradients=work.num_gradients,
+            classifier_gradients=work.num_classifier_gradients,
+        )
 
 
 class ImageShown(BaseModel):
@@ -137,6 +157,10 @@ class JobShown(BaseModel):
         description="How far it is.",
         examples=[{"step": 5, "total_steps": 20, "fraction": 0.25, "eta_seconds": 1.5}],
     )
+    cost: CostShown = Field(
+        description="What it asks of a device at most.",
+        examples=[{"network_rows": 40, "gradients": 0, "classifier_gradients": 0}],
+    )
     queue_position: int | None = Field(description="Its place while it waits, 1 = next; else null.", examples=[None])
     images: list[ImageShown] = Field(description="The pictures that are finished, in order.", examples=[[]])
     warnings: list[str] = Field(description="What you should know about the result.", examples=[[]])
@@ -170,6 +194,7 @@ class JobShown(BaseModel):
                 fraction=round(job.progress.fraction, 4),
                 eta_seconds=eta_seconds,
             ),
+            cost=CostShown.of(job.request),
             queue_position=queue_position,
             images=[ImageShown.of(artifact, links) for artifact in job.images],
             urls=JobUrls(self=url, events=f"{url}/events", cancel=f"{url}/cancel"),
@@ -188,83 +213,6 @@ class JobPage(BaseModel):
     next_cursor: str | None = Field(
         description="Pass it as `cursor` for the next page; null on the last one.", examples=["41"]
     )
-
-
-class DefaultsShown(BaseModel):
-    """What a request that leaves these open gets."""
-
-    height: int = Field(description="Pixels.", examples=[128])
-    width: int = Field(description="Pixels.", examples=[128])
-    num_inference_steps: int = Field(description="Denoising steps.", examples=[20])
-    guidance_scale: float = Field(description="Weight of classifier-free guidance.", examples=[4.0])
-    scheduler: Scheduler = Field(description="Sampler and noise spacing.", examples=["ddim"])
-
-
-class LimitsShown(BaseModel):
-    """What a request may ask for."""
-
-    size_multiple: int = Field(description="Height and width are multiples of this.", examples=[32])
-    min_size: int = Field(description="The least height and width, in pixels.", examples=[64])
-    max_size: int = Field(description="The greatest height and width, in pixels.", examples=[256])
-    max_num_inference_steps: int = Field(description="The most denoising steps.", examples=[150])
-    max_guidance_scale: float = Field(description="The greatest guidance scale.", examples=[30.0])
-    max_cost: int = Field(description="The most pixels × steps × images of one job.", examples=[26214400])
-
-
-class ModelShown(BaseModel):
-    """One model on offer."""
-
-    id: str = Field(description="The name to ask for it.", examples=["safelight-emoji"])
-    object: Literal["model"] = Field(default="model", description="What this is.", examples=["model"])
-    created: int = Field(description="When it was made, in Unix seconds.", examples=[1795478400])
-    owned_by: str = Field(description="Who made it.", examples=["safelight"])
-    family: str = Field(description="Its kind of pipeline.", examples=["stable_diffusion"])
-    licence: str = Field(description="The terms of its weights.", examples=["MIT"])
-    defaults: DefaultsShown = Field(
-        description="What it takes where a request leaves something open.",
-        examples=[{"height": 128, "width": 128, "num_inference_steps": 20, "guidance_scale": 2.5, "scheduler": "ddim"}],
-    )
-    limits: LimitsShown = Field(
-        description="What a request may ask of it.",
-        examples=[
-            {
-                "size_multiple": 32,
-                "min_size": 64,
-                "max_size": 256,
-                "max_num_inference_steps": 150,
-                "max_guidance_scale": 30.0,
-                "max_cost": 26214400,
-            }
-        ],
-    )
-    schedulers: list[Scheduler] = Field(description="The schedulers that it offers.", examples=[["euler", "ddim"]])
-
-    @classmethod
-    def of(cls, spec: ModelSpec) -> "ModelShown":
-        """A row of the catalogue, without where its files are."""
-        return cls.model_validate(spec.model_dump(exclude={"source", "text_encoder"}))
-
-
-class ModelDetail(ModelShown):
-    """One model on offer, and what the workers that are alive say of it."""
-
-    resident_workers: int = Field(description="How many workers have it in memory.", examples=[1])
-    certificates: list[ModelCertificate] = Field(
-        description="What workers have proven of it: how far a picture is independent of its company, and where.",
-        examples=[[]],
-    )
-
-
-class ModelList(BaseModel):
-    """All models on offer."""
-
-    object: Literal["list"] = Field(default="list", description="What this is.", examples=["list"])
-    data: list[ModelShown] = Field(description="The models, the catalogue's first one first.", examples=[[]])
-
-    @classmethod
-    def of(cls, specs: Sequence[ModelSpec]) -> "ModelList":
-        """Rows of the catalogue."""
-        return cls(data=[ModelShown.of(spec) for spec in specs])
 
 
 class Health(BaseModel):

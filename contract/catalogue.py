@@ -9,6 +9,7 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from contract import prompt_syntax
 from contract.canvas_sizes import Allowed
 from contract.edit_support import Capabilities, TrainedFor, check_scheduler, edited
 from contract.editing import Size
@@ -19,9 +20,10 @@ from contract.errors import (
     UnknownLabel,
     UnknownModel,
     UnsupportedClassifier,
+    UnsupportedPromptSyntax,
     UnsupportedScheduler,
 )
-from contract.guidance import price, short_form
+from contract.guidance import ByClassifier, Universal, price, short_form
 from contract.guidance_limits import check_guidance
 from contract.request import MAX_SEED, SCHEDULERS, CompleteRequest, GenerationRequest, Scheduler
 
@@ -30,6 +32,10 @@ Family = Literal["stable_diffusion", "stable_diffusion_xl", "stable_diffusion_3"
 
 
 NO_SIZES: Mapping[str, Size] = MappingProxyType({})
+
+
+WEIGHS_WORDS: tuple[Family, ...] = ("stable_diffusion", "stable_diffusion_xl")
+"""Families whose network reads nothing of a prompt but states of CLIP and its like, each of one word."""
 
 
 class Row(BaseModel):
@@ -108,8 +114,8 @@ class ModelSpec(Row):
         """The request with every default and the seed filled in, and held against the limits.
 
         `sizes` are those of the pictures that its fields name.
-        Raises: UnsupportedScheduler, UnsupportedGuidance, GuidanceConflict, LimitExceeded, InvalidRequest, and as
-                `contract.edit_support.edited`.
+        Raises: UnsupportedScheduler, UnsupportedGuidance, GuidanceConflict, LimitExceeded, InvalidRequest,
+                UnsupportedPromptSyntax, MalformedPrompt, and as `contract.edit_support.edited`.
         """
         request = edited(request, sizes, self.capabilities)
         asked = request.model_dump()
@@ -134,6 +140,7 @@ class ModelSpec(Row):
         check_scheduler(request, request.scheduler)
         if request.scheduler not in self.schedulers:
             raise UnsupportedScheduler(f"{self.id} offers {', '.join(self.schedulers)}.", field="scheduler")
+        self._check_prompts(request)
         for field, size in (("height", request.height), ("width", request.width)):
             if size % limits.size_multiple or not limits.min_size <= size <= limits.max_size:
                 raise LimitExceeded(
@@ -151,6 +158,14 @@ class ModelSpec(Row):
                 f"{limits.max_cost}.",
                 field="num_images",
             )
+
+    def _check_prompts(self, request: CompleteRequest) -> None:
+        if request.prompt_syntax == "plain":
+            return
+        if self.family not in WEIGHS_WORDS:
+            raise UnsupportedPromptSyntax(f"{self.id} reads plain prompts only.", field="prompt_syntax")
+        prompt_syntax.parse(request.prompt, field="prompt")
+        prompt_syntax.parse(request.negative_prompt, field="negative_prompt")
 
 
 class ClassifierSpec(Row):
@@ -233,9 +248,23 @@ class Catalogue(Row):
     def resolve(self, request: GenerationRequest, sizes: Mapping[str, Size] = NO_SIZES) -> CompleteRequest:
         """The complete request that will be stored, replayable because its seed is in it.
 
-        Raises: UnknownModel, and as `ModelSpec.complete`.
+        Raises: UnknownModel, UnknownClassifier, and as `ModelSpec.complete` and `ClassifierSpec.check`.
         """
-        return self.find(self.default_model if request.model is None else request.model).complete(request, sizes)
+        complete = self.find(self.default_model if request.model is None else request.model).complete(request, sizes)
+        for index, one in enumerate(complete.guidance):
+            if isinstance(one, ByClassifier | Universal):
+                self._check_classifier(one, complete.model, request.within_guidance(index))
+        return complete
+
+    def _check_classifier(self, one: ByClassifier | Universal, model_id: str, within: str) -> None:
+        spec = self.classifier(one.classifier, within)
+        fitting = "classifier" if spec.kind == "latents" else "universal"
+        if one.kind != fitting:
+            raise UnsupportedClassifier(
+                f"{spec.id} reads {spec.kind}; it is followed by guidance of the kind {fitting}.",
+                field=f"{within}classifier",
+            )
+        spec.check(one.label, model_id, within)
 
 
 def read_catalogue(path: Path) -> Catalogue:

@@ -17,10 +17,10 @@ RESAMPLINGS = 5
 """How often `standard` makes each step. Source: the r of Lugmayr et al. 2022, arXiv:2201.09865, section 4.2."""
 
 DEFAULT_STRENGTH = 0.75
-REFINING_STRENGTH = 0.3
+REFINING_STRENGTH = 0.2
 """How far a picture that is enlarged leaves its plain enlargement."""
 
-LEAST_VARIATION, MOST_VARIATION = 0.2, 0.9
+LEAST_VARIATION, MOST_VARIATION = 0.2, 0.8
 """The strengths of a variation of 0 and of 1."""
 
 LARGEST_MARGIN = 8192
@@ -83,7 +83,7 @@ class Edit(BaseModel):
         gt=0,
         le=1,
         description="How far the result may leave `image`: so much of the steps is made. Null takes 1 where there is a "
-        "mask or the canvas is expanded, 0.3 to enlarge, else 0.75.",
+        "mask or the canvas is expanded, 0.2 to enlarge, else 0.75.",
         examples=[0.75],
     )
     mask_mode: MaskMode | None = Field(
@@ -164,6 +164,16 @@ class Edit(BaseModel):
     def num_resamplings(self) -> int:
         """How often each step is made."""
         return RESAMPLINGS if self.inpaint_method == "standard" else 1
+
+    @property
+    def num_edit_rows(self) -> int:
+        """Rows of each call that are there for the edit alone."""
+        return 1 if (self.image_guidance_scale or 1.0) > 1 else 0
+
+    @property
+    def num_edit_gradients(self) -> int:
+        """Ways back through the network of each call that are there for the edit alone."""
+        return 1 if self.inpaint_method == "quality" else 0
 
     def check_edit(self) -> None:
         """Holds the fields against each other. Raises: InvalidRequest, naming a field."""

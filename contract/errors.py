@@ -84,6 +84,24 @@ class UnsupportedEdit(SafelightError):
     code = "unsupported_edit"
 
 
+class MalformedPrompt(SafelightError):
+    """A prompt of `prompt_syntax` weighted has a weight or a mark that cannot be followed."""
+
+    code = "malformed_prompt"
+
+
+class UnsupportedPromptSyntax(SafelightError):
+    """The model cannot read prompts of this syntax."""
+
+    code = "unsupported_prompt_syntax"
+
+
+class AdapterMismatch(SafelightError):
+    """The adapter is for another model, has other shapes, or is of a kind that does not belong here."""
+
+    code = "adapter_mismatch"
+
+
 class UnknownJob(SafelightError):
     """No job has this id, or it has been deleted or has expired."""
 

@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from contract.editing import Edit
 from contract.guidance import Guidance, GuidanceAsked, Several, listed
 from contract.inputs import Reference, find_references
+from contract.prompt_syntax import PromptSyntax
 
 MAX_SEED = 2**53 - 1
 """The largest integer that JavaScript keeps exactly."""
@@ -59,6 +60,14 @@ class GenerationRequest(Edit):
     )
     negative_prompt: str = Field(
         default="", max_length=2000, description="What the picture must not show.", examples=["a leaf"]
+    )
+    prompt_syntax: PromptSyntax = Field(
+        default="plain",
+        description="How both prompts are read. `plain`: as they stand, and cut where the text encoder's limit is. "
+        "`weighted`: `(word)` counts 1.1 times as much, `[word]` 1.1 times less, `(word:1.3)` 1.3 times; brackets "
+        "nest, a backslash before one makes it text, and what is longer than the text encoder reads, or stands behind "
+        "`BREAK`, is read in chunks.",
+        examples=["plain"],
     )
     model: str | None = Field(
         default=None, description="An id from `GET /v1/models`; null takes the default model.", examples=[None]

@@ -26,7 +26,8 @@ def decode(vae: Any, latents: Tensor) -> Tensor:
 def encode(vae: Any, picture: Tensor, generator: torch.Generator | None) -> Tensor:
     """A picture's latents in the autoencoder's own scale: a draw of what it allows, or without a generator the mode.
 
-    Shapes: picture (1, 3, height, width) from -1 to 1, result (1, C, H, W) in float32.
+    Shapes: picture (1, 3, height, width) from -1 to 1, result (1, C, H, W) in float32, in the usual order in memory:
+            kernels are chosen by it, and company must not decide on it.
     Source: must equal `retrieve_latents` of diffusers' pipelines; AutoencoderDC allows one only.
     """
     encoded = vae.encode(picture.to(vae.device, vae.dtype))
@@ -35,7 +36,7 @@ def encode(vae: Any, picture: Tensor, generator: torch.Generator | None) -> Tens
     else:
         posterior = encoded.latent_dist
         latents = posterior.mode() if generator is None else posterior.sample(generator)
-    return latents.float()
+    return latents.float().contiguous()
 
 
 def scaled(vae: Any, latents: Tensor) -> Tensor:

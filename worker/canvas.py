@@ -8,11 +8,11 @@ from torch import Tensor
 
 from contract.editing import Size
 from worker import fills
-from worker.guiders import Role
 from worker.images import Pixels
 from worker.keeping import Original
 from worker.masks import Mask
 from worker.seams import healed
+from worker.stages import Role
 from worker.steering import Steering
 
 
@@ -32,6 +32,14 @@ class Canvas:
     extra: Tensor | None = None
     steering: tuple[Steering, ...] = ()
     result_size: Size | None = None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What of an enlargement the network does not draw."""
+        if self.result_size is None:
+            return ()
+        size = Size(*self.picture.shape[:2])
+        return (f"upscale: details were drawn at {size}, which the model takes, and resampled to {self.result_size}.",)
 
     def beside(self, model_input: Tensor, role: Role) -> Tensor:
         """What the network sees in a row of this role: the latents, and after them what is beside them.

@@ -19,6 +19,7 @@ from contract.request import CompleteRequest, GenerationRequest
 from worker import events
 from worker.certificate import CANDIDATES
 from worker.certifier import Certifier
+from worker.classifiers import Classifiers
 from worker.devices import Placement, choose_placement, choose_steady_kernels
 from worker.engine import Engine, warnings_of
 from worker.events import Event, Picture
@@ -93,7 +94,8 @@ def engine_of(catalogue: Catalogue, settings: WorkerSettings) -> Engine:
     candidates = CANDIDATES if settings.rows_per_forward is None else (settings.rows_per_forward,)
     certifier = Certifier(placement, settings.home / "certificates", candidates=candidates)
     results = ResultCache(settings.result_cache_bytes)
-    return Engine(models_of(catalogue, settings, placement), certifier, results=results)
+    classifiers = Classifiers(catalogue, placement)
+    return Engine(models_of(catalogue, settings, placement), certifier, results=results, classifiers=classifiers)
 
 
 def models_of(catalogue: Catalogue, settings: WorkerSettings, placement: Placement) -> Residency:

@@ -11,7 +11,6 @@ from contract.editing import Size
 from contract.request import CompleteRequest
 from worker import fills, masks
 from worker.canvas import Canvas
-from worker.guiders import Part
 from worker.images import Pixels
 from worker.inputs import Inputs, read_mask, read_pixels, tensor_of
 from worker.instructions import Keeping
@@ -23,6 +22,7 @@ from worker.removal import LooksAround
 from worker.samplers import SAMPLERS
 from worker.schedules import Schedule
 from worker.sigmas import noised
+from worker.stages import Part
 from worker.stepwise_pipeline import StepwisePipeline
 
 

@@ -14,13 +14,14 @@ from worker.events import Event, Failed, Finished, Picture, Previewed, Progresse
 from worker.exclusive import Exclusive, WholeRun
 from worker.generation import Generation, identity, start
 from worker.gradients import Pulled
+from worker.guiders import classifiers_of
 from worker.images import Pixels
 from worker.inputs import NO_INPUTS, Inputs
 from worker.lane import Lane, LaneKey, Measuring
 from worker.pipelines.whole import WholePipeline
 from worker.prompt_cache import PromptCache
 from worker.result_cache import ResultCache
-from worker.sources import Models
+from worker.sources import ClassifierSource, Models, NoClassifiers
 from worker.stepwise_pipeline import StepwisePipeline
 from worker.turns import Turns
 
@@ -46,12 +47,14 @@ class Engine:
         *,
         prompts: PromptCache | None = None,
         results: ResultCache | None = None,
+        classifiers: ClassifierSource | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._models = models
         self._certify = certify
         self._prompts = prompts or PromptCache()
         self._results = results or ResultCache(0)
+        self._classifiers = classifiers or NoClassifiers()
         self._clock = clock
         self._generations: dict[Hashable, Generation] = {}
         self._lanes: dict[LaneKey, Lane] = {}
@@ -96,8 +99,9 @@ class Engine:
         if isinstance(pipeline, WholePipeline):
             return WholeRun(generation_id, request, pipeline)
         try:
+            loaded = {name: self._classifiers.load(name, request.model) for name in classifiers_of(request)}
             with torch.inference_mode():
-                return start(generation_id, request, pipeline, self._prompts, inputs)
+                return start(generation_id, request, pipeline, self._prompts, loaded, inputs=inputs)
         except Exception as error:
             self._models.release(request.model)
             raise failure_of([generation_id], error) from error

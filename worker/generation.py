@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -11,12 +12,14 @@ from contract.request import CompleteRequest
 from worker import editing
 from worker.canvas import Canvas
 from worker.certificate import Shape
-from worker.guiders import Role, Stage, guided, parts_of, stages_of
+from worker.guiders import Loaded, guided, parts_of
 from worker.inputs import NO_INPUTS, Inputs
 from worker.lane import LaneKey
 from worker.latents import seeded_generator
-from worker.prompt_cache import PromptCache
+from worker.lexicon import Lexicon
+from worker.prompt_cache import PromptCache, Wanted
 from worker.schedules import Evaluation, Schedule
+from worker.stages import Role, Stage, stages_of
 from worker.stepwise_pipeline import PromptEmbeds, StepwisePipeline
 
 
@@ -91,6 +94,7 @@ class Generation:
         return (
             *_truncation("prompt", self.embeds["prompt"]),
             *(_truncation("negative_prompt", self.embeds["negative"]) if "negative" in self.embeds else ()),
+            *(() if self.canvas is None else self.canvas.warnings),
             *(["negative_prompt was not used: the model takes the guidance scale as an input."] if unused else []),
         )
 
@@ -121,15 +125,17 @@ def start(
     request: CompleteRequest,
     pipeline: StepwisePipeline,
     prompts: PromptCache,
+    classifiers: Loaded = MappingProxyType({}),
+    *,
     inputs: Inputs = NO_INPUTS,
 ) -> Generation:
-    """An image before its first step.
+    """An image before its first step; `classifiers` and `inputs` are those that the request names.
 
-    Raises: UnsupportedScheduler, UnsupportedGuidance, LimitExceeded, DamagedFile, InvalidMask, UnsupportedEdit.
+    Raises: UnsupportedScheduler, UnsupportedGuidance, UnsupportedClassifier, LimitExceeded, DamagedFile, InvalidMask.
     """
     generator = seeded_generator(request.seed)
     begun = editing.begin(request, inputs, pipeline, generator)
-    parts = (*parts_of(request, pipeline), *begun.parts)
+    parts = (*parts_of(request, pipeline, classifiers), *begun.parts)
     schedule = guided(begun.schedule, request.guidance, parts).with_recurrence(request.num_resamplings)
     stages = stages_of(parts, schedule)
     return Generation(
@@ -154,9 +160,9 @@ def _truncation(field: str, embeds: PromptEmbeds) -> tuple[str, ...]:
 def _embeds(
     request: CompleteRequest, pipeline: StepwisePipeline, prompts: PromptCache, roles: set[Role]
 ) -> Mapping[Role, PromptEmbeds]:
-    positive = prompts.encode_prompt(pipeline, request.prompt, negative=request.remove)
-    embeds: dict[Role, PromptEmbeds] = {"prompt": positive, "perturbed": positive}
+    wanted: dict[Role, Wanted] = {"prompt": Wanted(request.prompt, negative=request.remove)}
     if "negative" in roles:
-        negative = prompts.encode_prompt(pipeline, request.negative_prompt, negative=True)
-        embeds |= {"negative": negative, "nothing": negative}
-    return embeds
+        wanted["negative"] = Wanted(request.negative_prompt, negative=True)
+    read = prompts.encode_prompts(pipeline, list(wanted.values()), Lexicon(request.prompt_syntax))
+    embeds = dict(zip(wanted, read, strict=True))
+    return {**embeds, "perturbed": embeds["prompt"], "nothing": embeds.get("negative", embeds["prompt"])}

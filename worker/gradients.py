@@ -1,5 +1,6 @@
 """Gradients through the network: one image at a time, in a forward of its own, so that its bits depend on nobody."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, Protocol
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor
 
 from worker.bucket import Row
+from worker.classifiers import LatentsClassifier
 from worker.denoiser import DENOISERS, scale_model_input
 from worker.guidance import tilted
 from worker.sigmas import Level
@@ -29,6 +31,13 @@ class Energy(Protocol):
     def __call__(self, denoised: Tensor, level: Level) -> Tensor:
         """The energy of an estimate of the clean latents, differentiable. Shapes: denoised (1, C, H, W), result ()."""
         ...
+
+
+MAX_SHIFT = 2.0
+"""How far guidance by gradients moves the clean latents in one evaluation, as the root of the mean square.
+
+They have a deviation of about 1, so two pictures that have nothing in common are the root of 2 apart.
+"""
 
 
 class Pulled(NamedTuple):
@@ -61,6 +70,22 @@ def pulled(
         (gradient,) = torch.autograd.grad(energy, variable)
     shift = tilted(-gradient, level, sum(energy.max_shift for energy in energies))
     return Pulled(output.detach(), shift)
+
+
+def of_log_probability(classifier: LatentsClassifier, label: str, latents: Tensor, level: Level) -> Tensor:
+    """The gradient of a label's log-probability by noisy latents; zero where they have no signal.
+
+    Shapes: latents (1, C, H, W), the level (); result like latents.
+    Source: Dhariwal & Nichol 2021, arXiv:2105.05233, Algorithm 2, for latents that are not of variance one.
+    """
+    if float(level.alpha) == 0.0:
+        return torch.zeros_like(latents)
+    deviation = math.hypot(float(level.alpha), float(level.sigma))
+    with differentiable():
+        variable = (latents / deviation).clone().requires_grad_()
+        here = Level(*(number.clone() for number in level))
+        (gradient,) = torch.autograd.grad(classifier.log_probability(variable, here, label).sum(), variable)
+    return gradient / deviation
 
 
 @contextmanager

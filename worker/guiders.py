@@ -1,118 +1,32 @@
-"""What guidance asks of each call of the network: which rows, and how their outputs become estimates."""
+"""The kinds of guidance at work: from what a request asks to what each evaluation of an image takes."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
 
 from torch import Tensor
 
-from contract.errors import UnsupportedGuidance
+from contract.errors import UnsupportedClassifier, UnsupportedGuidance
 from contract.guidance import (
-    ALWAYS,
     AdaptiveProjected,
+    ByClassifier,
     ClassifierFree,
     ClassifierFreeOnManifold,
     Guidance,
     PerturbedAttention,
+    Universal,
     price,
 )
 from contract.request import CompleteRequest
 from worker import guidance
-from worker.gradients import Energy
+from worker.classifiers import Classifier, LatentsClassifier, PixelsClassifier
+from worker.gradients import MAX_SHIFT, of_log_probability
 from worker.schedules import Schedule
 from worker.sigmas import Level
+from worker.stages import Outputs, Part, Seen, Shifted
 from worker.stepwise_pipeline import StepwisePipeline
 
-Role = Literal["nothing", "negative", "prompt", "perturbed"]
-"""Why a row is there: of the negative prompt without the picture that it is to change, of the negative prompt, of the
-prompt, of the prompt without its sense of structure."""
-
-Outputs = Mapping[Role, Tensor]
-"""The network's raw output for each row of one image, each (1, C, H, W)."""
-
-
-class Seen(NamedTuple):
-    """One image at one evaluation; `estimate` makes clean latents of raw outputs. Shapes: latents (1, C, H, W)."""
-
-    latents: Tensor
-    level: Level
-    outputs: Outputs
-    estimate: Callable[[Tensor], Tensor]
-    memory: Tensor | None
-
-
-class Shifted(NamedTuple):
-    """What is added to the estimate of the clean latents, and what the next evaluation must know of it."""
-
-    shift: Tensor
-    memory: Tensor | None = None
-
-
-Mixing = Callable[[Tensor, Outputs], Tensor]
-"""From a prediction so far, first the prompt's, and all raw outputs to a prediction."""
-
-Shifting = Callable[[Seen], Shifted]
-"""A correction of the estimate of the clean latents."""
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Part:
-    """One kind of guidance at work: what it does, and where on the way from noise to picture.
-
-    `scale` weighs the prompt's prediction against the negative prompt's, and comes before any `mixing`.
-    """
-
-    interval: tuple[float, float] = ALWAYS
-    roles: tuple[Role, ...] = ()
-    scale: float | None = None
-    mixing: Mixing | None = None
-    shifting: Shifting | None = None
-    energy: Energy | None = None
-
-    def acts(self, level: Level) -> bool:
-        """Whether it has a say at a level."""
-        return self.interval == ALWAYS or self.interval[0] <= guidance.way_done(level) < self.interval[1]
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Stage:
-    """What one evaluation of one image takes: its rows in the forward that images share, and what is made of them.
-
-    Where there are energies, the prompt's row has a forward of its own, and is none of `roles`.
-    """
-
-    roles: tuple[Role, ...]
-    scale: float | None = None
-    mixings: tuple[Mixing, ...] = ()
-    shiftings: tuple[Shifting, ...] = ()
-    energies: tuple[Energy, ...] = ()
-
-    @classmethod
-    def of(cls, parts: Sequence[Part]) -> "Stage":
-        """What these parts take together."""
-        asked: set[Role] = {role for part in parts for role in part.roles}
-        energies = tuple(part.energy for part in parts if part.energy is not None)
-        return cls(
-            roles=tuple(role for role in ORDER if role in (asked if energies else asked | {"prompt"})),
-            scale=next((part.scale for part in parts if part.scale is not None), None),
-            mixings=tuple(part.mixing for part in parts if part.mixing is not None),
-            shiftings=tuple(part.shifting for part in parts if part.shifting is not None),
-            energies=energies,
-        )
-
-
-ORDER: tuple[Role, ...] = ("nothing", "negative", "prompt", "perturbed")
-"""The order of an image's rows in a forward."""
-
-
-def stages_of(parts: Sequence[Part], schedule: Schedule) -> tuple[Stage, ...]:
-    """What each evaluation of a schedule takes; equal ones are the same object."""
-    known: dict[tuple[Part, ...], Stage] = {}
-    stages = []
-    for evaluation in schedule.evaluations:
-        acting = tuple(part for part in parts if part.acts(evaluation.here))
-        stages.append(known.setdefault(acting, Stage.of(acting)))
-    return tuple(stages)
+Loaded = Mapping[str, Classifier]
+"""The classifiers that a request names, by their ids."""
 
 
 def guided(schedule: Schedule, asked: Sequence[Guidance], parts: Sequence[Part]) -> Schedule:
@@ -123,18 +37,18 @@ def guided(schedule: Schedule, asked: Sequence[Guidance], parts: Sequence[Part])
     return schedule.with_recurrence(price(asked).recurrence, lambda here: any(part.acts(here) for part in pulling))
 
 
-def parts_of(request: CompleteRequest, pipeline: StepwisePipeline) -> tuple[Part, ...]:
-    """The kinds of guidance that a request names. Raises: UnsupportedGuidance."""
+def parts_of(request: CompleteRequest, pipeline: StepwisePipeline, classifiers: Loaded) -> tuple[Part, ...]:
+    """The kinds of guidance that a request names. Raises: UnsupportedGuidance, UnsupportedClassifier."""
     if pipeline.embeds_guidance:
         if request.guidance_scale is None:
             raise UnsupportedGuidance(
                 f"{request.model} takes the guidance scale as an input, and no other guidance.", field="guidance"
             )
         return ()
-    return tuple(part for one in request.guidance for part in _parts(one))
+    return tuple(part for one in request.guidance for part in _parts(one, pipeline, classifiers))
 
 
-def _parts(one: Guidance) -> Iterator[Part]:
+def _parts(one: Guidance, pipeline: StepwisePipeline, classifiers: Loaded) -> Iterator[Part]:
     match one:
         case ClassifierFree() if guidance.needs_guidance(one.scale):
             yield Part(one.interval, ("negative",), one.scale, Rescaling(one.rescale) if one.rescale else None)
@@ -144,6 +58,28 @@ def _parts(one: Guidance) -> Iterator[Part]:
             yield Part(one.interval, ("negative",), shifting=Projecting(one))
         case PerturbedAttention() if one.scale:
             yield Part(one.interval, ("perturbed",), mixing=Sharpening(one.scale))
+        case ByClassifier() if one.scale:
+            yield Part(one.interval, shifting=Nudging(_of_latents(classifiers[one.classifier]), one.label, one.scale))
+        case Universal() if one.scale:
+            classifier = _of_pixels(classifiers[one.classifier])
+            yield Part(one.interval, energy=Unlikeliness(pipeline, classifier, one.label, one.scale))
+
+
+def classifiers_of(request: CompleteRequest) -> frozenset[str]:
+    """The classifiers that a request names."""
+    return frozenset(one.classifier for one in request.guidance if isinstance(one, ByClassifier | Universal))
+
+
+def _of_latents(classifier: Classifier) -> LatentsClassifier:
+    if not isinstance(classifier, LatentsClassifier):
+        raise UnsupportedClassifier("This classifier reads pictures, and no latents.", field="guidance")
+    return classifier
+
+
+def _of_pixels(classifier: Classifier) -> PixelsClassifier:
+    if not isinstance(classifier, PixelsClassifier):
+        raise UnsupportedClassifier("This classifier reads latents, and no pictures.", field="guidance")
+    return classifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,3 +116,35 @@ class Projecting:
         return Shifted(
             guidance.adaptive_projected(conditional, running, one.scale, one.eta, one.norm_threshold), running
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Nudging:
+    """Follows a classifier of noisy latents, by a gradient of that classifier alone."""
+
+    classifier: LatentsClassifier
+    label: str
+    scale: float
+
+    def __call__(self, seen: Seen) -> Shifted:
+        gradient = of_log_probability(self.classifier, self.label, seen.latents, seen.level)
+        return Shifted(guidance.tilted(self.scale * gradient, seen.level, MAX_SHIFT))
+
+
+@dataclass(frozen=True, slots=True)
+class Unlikeliness:
+    """How unlikely a label is for the picture that an estimate decodes to."""
+
+    pipeline: StepwisePipeline
+    classifier: PixelsClassifier
+    label: str
+    scale: float
+
+    @property
+    def max_shift(self) -> float:
+        """As of other guidance."""
+        return MAX_SHIFT
+
+    def __call__(self, denoised: Tensor, level: Level) -> Tensor:
+        picture = self.pipeline.decode_latents(denoised)
+        return -self.scale * self.classifier.log_probability(picture, self.label).sum()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from worker.guiders import Outputs
+from worker.stages import Outputs
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from typing import Protocol
 
+from contract.errors import UnknownClassifier
+from worker.classifiers import Classifier
 from worker.pipelines.whole import WholePipeline
 from worker.stepwise_pipeline import StepwisePipeline
 
@@ -21,3 +23,19 @@ class Models(Protocol):
     def resident(self) -> tuple[str, ...]:
         """The models in memory."""
         ...
+
+
+class ClassifierSource(Protocol):
+    """Where the classifiers come from that guidance follows."""
+
+    def load(self, classifier_id: str, model_id: str) -> Classifier:
+        """The classifier with this id, for pictures of a model. Raises: UnknownClassifier, ModelUnavailable."""
+        ...
+
+
+class NoClassifiers:
+    """Of a service that offers none."""
+
+    def load(self, classifier_id: str, model_id: str) -> Classifier:
+        """Raises: UnknownClassifier."""
+        raise UnknownClassifier(f"There is no classifier {classifier_id!r}.", field="guidance")

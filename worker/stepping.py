@@ -15,11 +15,11 @@ from worker.denoiser import DENOISERS, scale_model_input
 from worker.generation import Generation
 from worker.gradients import Pulled, pulled
 from worker.guidance import classifier_free
-from worker.guiders import Outputs, Role, Seen
 from worker.latents import draw_noise
 from worker.perturbation import IdentityAttention
 from worker.rules import RENOISING_RULES, Point, Rule, columns
 from worker.sigmas import Level
+from worker.stages import Outputs, Role, Seen
 from worker.steering import Steering
 
 STEERING: dict[Role, tuple[Steering, ...]] = {"perturbed": (IdentityAttention(),)}

@@ -6,6 +6,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from worker.lexicon import PLAIN, Lexicon
 from worker.steering import Steering
 from worker.trained_noise import TrainedNoise
 
@@ -80,8 +81,11 @@ class StepwisePipeline(Protocol):
         """What its weights take on the device."""
         ...
 
-    def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:
-        """The conditioning of one row; `negative` says that it is what the picture must not show."""
+    def encode_prompt(self, prompt: str, *, negative: bool, lexicon: Lexicon = PLAIN) -> PromptEmbeds:
+        """The conditioning of one row; `negative` says that it is what the picture must not show.
+
+        Raises: MalformedPrompt, UnsupportedPromptSyntax, AdapterMismatch.
+        """
         ...
 
     def prepare_latents(self, height: int, width: int, generator: torch.Generator) -> Tensor:

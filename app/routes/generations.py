@@ -20,12 +20,14 @@ from contract.errors import (
     IdempotencyConflict,
     InvalidRequest,
     LimitExceeded,
+    MalformedPrompt,
     QueueFull,
     StoreUnavailable,
     UnknownArtifact,
     UnknownFile,
     UnknownModel,
     UnsupportedFile,
+    UnsupportedPromptSyntax,
     UnsupportedScheduler,
 )
 from contract.job import Job
@@ -91,6 +93,8 @@ HEADERS: dict[str, Any] = {
             UnknownArtifact,
             UnsupportedFile,
             DamagedFile,
+            UnsupportedPromptSyntax,
+            MalformedPrompt,
             IdempotencyConflict,
             QueueFull,
             StoreUnavailable,

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path
 
 from app.dependencies import ResourcesOf
 from app.error_responses import documented
-from app.responses import ModelDetail, ModelList, ModelShown
+from app.model_responses import ModelDetail, ModelList, ModelShown
 from contract.errors import StoreUnavailable, UnknownModel
 
 router = APIRouter(prefix="/v1/models", tags=["models"])

@@ -27,6 +27,7 @@ async def test_a_prompt_becomes_a_job_with_the_models_defaults_and_a_seed(client
     assert {field: value for field, value in request.items() if value is not None} == {
         "prompt": "a red apple",
         "negative_prompt": "",
+        "prompt_syntax": "plain",
         "model": "safelight-emoji",
         "num_images": 1,
         "height": 128,

@@ -14,6 +14,7 @@ from worker.engine import Certify, Engine
 from worker.events import Event, Finished
 from worker.images import Pixels
 from worker.lane import LaneKey, Measuring
+from worker.lexicon import PLAIN, Lexicon
 from worker.loading import load_pipeline
 from worker.pipelines.whole import WholePipeline
 from worker.stepwise_pipeline import Conditioning, PromptEmbeds, StepwisePipeline
@@ -61,8 +62,8 @@ class Wrapped:
     def num_bytes(self) -> int:
         return self.inner.num_bytes
 
-    def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:
-        return self.inner.encode_prompt(prompt, negative=negative)
+    def encode_prompt(self, prompt: str, *, negative: bool, lexicon: Lexicon = PLAIN) -> PromptEmbeds:
+        return self.inner.encode_prompt(prompt, negative=negative, lexicon=lexicon)
 
     def prepare_latents(self, height: int, width: int, generator: torch.Generator) -> Tensor:
         return self.inner.prepare_latents(height, width, generator)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from worker import autoencoders
 from worker.components import ModelFolder
+from worker.lexicon import PLAIN, Lexicon
 from worker.pipelines.latent_diffusion import LatentDiffusion
 from worker.steering import steered
 from worker.stepwise_pipeline import Conditioning, PromptEmbeds
@@ -49,8 +50,9 @@ class Flux(LatentDiffusion):
         """How many latents, along each side, are packed into one of the transformer's inputs."""
         return PATCH_SIZE
 
-    def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:
+    def encode_prompt(self, prompt: str, *, negative: bool, lexicon: Lexicon = PLAIN) -> PromptEmbeds:
         """T5's states, and CLIP's summary as the pooled embedding; what counts as read is what T5 reads."""
+        lexicon.require_plain("Flux")
         del negative
         (_, summary), (tokens, states) = (reader.read(prompt) for reader in self.readers)
         return PromptEmbeds(states[0], summary.pooler_output, tokens.num_tokens, tokens.num_tokens_used)

@@ -9,10 +9,12 @@ from torch import Tensor
 from contract.errors import ModelUnavailable
 from worker import autoencoders
 from worker.components import ModelFolder
+from worker.emphasis import read
+from worker.lexicon import PLAIN, Lexicon
 from worker.pipelines.latent_diffusion import LatentDiffusion
 from worker.steering import steered
 from worker.stepwise_pipeline import Conditioning, PromptEmbeds
-from worker.text import tokenize
+from worker.textual_inversion import require_fit
 from worker.trained_noise import read_trained_noise
 
 
@@ -33,16 +35,14 @@ class StableDiffusion(LatentDiffusion):
             digests=folder.digests(text=("tokenizer", "text_encoder"), picture=("unet", "vae")),
         )
 
-    def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:
+    def encode_prompt(self, prompt: str, *, negative: bool, lexicon: Lexicon = PLAIN) -> PromptEmbeds:
         """The last hidden state of every token, padding included."""
         del negative
-        tokenizer, text_encoder, max_length = self.readers[0]
-        tokens = tokenize(tokenizer, prompt, max_length)
-        device = text_encoder.device
-        masked = getattr(text_encoder.config, "use_attention_mask", False)
-        mask = tokens.attention_mask.to(device) if masked else None
-        states = text_encoder(tokens.input_ids.to(device), attention_mask=mask)[0]
-        return PromptEmbeds(states, None, tokens.num_tokens, tokens.num_tokens_used)
+        (reader,) = self.readers
+        require_fit(lexicon.inversions, [reader.text_encoder])
+        masked = getattr(reader.text_encoder.config, "use_attention_mask", False)
+        reading = read(reader, prompt, lexicon, _last_states, masked=masked)
+        return PromptEmbeds(reading.states, None, reading.num_tokens, reading.num_tokens_used)
 
     def denoise(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         """The U-Net's output. Shapes: latents and result (B, C, H, W), timesteps (B,)."""
@@ -63,6 +63,11 @@ class StableDiffusion(LatentDiffusion):
     def decode_latents(self, latents: Tensor) -> Tensor:
         """The picture, from -1 to 1. Shapes: latents (1, C, H, W), result (1, 3, height, width)."""
         return autoencoders.decode(self.vae, latents / self.vae.config.scaling_factor)
+
+
+def _last_states(output: Any) -> Tensor:
+    states: Tensor = output[0]
+    return states
 
 
 def refuse_guidance_embedding(folder: ModelFolder, unet: Any) -> None:

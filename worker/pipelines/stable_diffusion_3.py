@@ -9,6 +9,7 @@ from torch import Tensor
 from contract.errors import LimitExceeded
 from worker import autoencoders
 from worker.components import ModelFolder
+from worker.lexicon import PLAIN, Lexicon
 from worker.pipelines.latent_diffusion import LatentDiffusion
 from worker.steering import steered
 from worker.stepwise_pipeline import Conditioning, PromptEmbeds
@@ -44,11 +45,12 @@ class StableDiffusion3(LatentDiffusion):
         patch_size: int = self.network.config.patch_size
         return patch_size
 
-    def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:
+    def encode_prompt(self, prompt: str, *, negative: bool, lexicon: Lexicon = PLAIN) -> PromptEmbeds:
         """The states of CLIP, widened with zeros to those of T5, and T5's behind them; pooled is CLIP's alone.
 
         What counts as read is what the encoder with the longest reach reads.
         """
+        lexicon.require_plain("Stable Diffusion 3")
         del negative
         (tokens, first), (_, second) = (reader.read(prompt) for reader in self.readers[:2])
         clip = torch.cat([first.hidden_states[-2], second.hidden_states[-2]], dim=-1)

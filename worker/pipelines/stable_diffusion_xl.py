@@ -1,17 +1,20 @@
 """SDXL: two text encoders read each prompt, and the network is told the size of the picture."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
 from worker import autoencoders
 from worker.components import ModelFolder
+from worker.emphasis import read
+from worker.lexicon import PLAIN, Lexicon
 from worker.pipelines.latent_diffusion import LatentDiffusion
 from worker.pipelines.stable_diffusion import refuse_guidance_embedding
 from worker.steering import steered
 from worker.stepwise_pipeline import Conditioning, PromptEmbeds
+from worker.textual_inversion import require_fit
 from worker.trained_noise import read_trained_noise
 
 
@@ -38,17 +41,21 @@ class StableDiffusionXL(LatentDiffusion):
             force_zeros_for_empty_prompt=folder.index.get("force_zeros_for_empty_prompt", True),
         )
 
-    def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:
+    def encode_prompt(self, prompt: str, *, negative: bool, lexicon: Lexicon = PLAIN) -> PromptEmbeds:
         """The states of both encoders before their last layers, side by side, and the second one's pooled output.
 
         An empty negative prompt is none at all, which the network was trained to know as zeros.
         """
-        (tokens, first), (_, second) = (reader.read(prompt) for reader in self.readers)
-        states = torch.cat([first.hidden_states[-2], second.hidden_states[-2]], dim=-1)
-        pooled = second[0]
+        require_fit(lexicon.inversions, [reader.text_encoder for reader in self.readers])
+        first, second = (
+            read(reader, prompt, lexicon, _states_before_last, encoder=number)
+            for number, reader in enumerate(self.readers)
+        )
+        states = torch.cat([first.states, second.states], dim=-1)
+        pooled = second.first[0]
         if negative and not prompt and self.force_zeros_for_empty_prompt:
             states, pooled = torch.zeros_like(states), torch.zeros_like(pooled)
-        return PromptEmbeds(states, pooled, tokens.num_tokens, tokens.num_tokens_used)
+        return PromptEmbeds(states, pooled, first.num_tokens, first.num_tokens_used)
 
     def denoise(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         """The U-Net's output. Shapes: latents and result (B, C, H, W), timesteps (B,)."""
@@ -81,3 +88,8 @@ class StableDiffusionXL(LatentDiffusion):
         scale = self.vae_scale_factor
         height, width = latents.shape[2] * scale, latents.shape[3] * scale
         return torch.tensor([[height, width, 0, 0, height, width]]).repeat(len(latents), 1)
+
+
+def _states_before_last(output: Any) -> Tensor:
+    states: Tensor = output.hidden_states[-2]
+    return states

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from tests.worker.engines import Wrapped
+from worker.lexicon import PLAIN, Lexicon
 from worker.stepwise_pipeline import PromptEmbeds, StepwisePipeline
 
 CULPRIT = "culprit"
@@ -16,8 +17,8 @@ class KnowsCulprits(Wrapped):
         super().__init__(inner)
         self._culprits: list[PromptEmbeds] = []
 
-    def encode_prompt(self, prompt: str, *, negative: bool) -> PromptEmbeds:
-        embeds = super().encode_prompt(prompt, negative=negative)
+    def encode_prompt(self, prompt: str, *, negative: bool, lexicon: Lexicon = PLAIN) -> PromptEmbeds:
+        embeds = super().encode_prompt(prompt, negative=negative, lexicon=lexicon)
         if prompt == CULPRIT:
             self._culprits.append(embeds)
         return embeds
