@@ -59,7 +59,10 @@ def canvas_size(edit: Edit, asked: Asked, picture: Size, allowed: Allowed) -> Si
         return asked.over(allowed.nearest(picture.times(edit.upscale)))
     own = picture if edit.expand is None else picture.plus(edit.expand.margins)
     if edit.resize is not None:
-        return asked.over(allowed.nearest(own))
+        size = asked.over(allowed.nearest(own))
+        if edit.expand is not None and min(size.less(edit.expand.margins)) < 1:
+            raise InvalidRequest(f"expand leaves nothing of {size} pixels for image.", field="expand")
+        return size
     if asked.over(own) != own:
         raise InvalidRequest(
             f"The result would be {own} pixels, and {asked.over(own)} are asked for; `resize` says how to bring image "

@@ -146,7 +146,7 @@ class Edit(BaseModel):
     @property
     def effective_strength(self) -> float:
         """How much of the steps is made, 1 where no picture is there."""
-        if self.image is None:
+        if self.image is None or self.image_guidance_scale is not None:
             return 1.0
         if self.variation is not None:
             return LEAST_VARIATION + self.variation * (MOST_VARIATION - LEAST_VARIATION)

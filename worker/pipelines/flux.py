@@ -50,6 +50,12 @@ class Flux(LatentDiffusion):
         """How many latents, along each side, are packed into one of the transformer's inputs."""
         return PATCH_SIZE
 
+    @property
+    def num_extra_channels(self) -> int:
+        """How many channels the network sees beside the latents' own: its input is packed."""
+        num_channels: int = self.network.config.in_channels
+        return num_channels - self.num_latent_channels * PATCH_SIZE**2
+
     def encode_prompt(self, prompt: str, *, negative: bool, lexicon: Lexicon = PLAIN) -> PromptEmbeds:
         """T5's states, and CLIP's summary as the pooled embedding; what counts as read is what T5 reads."""
         lexicon.require_plain("Flux")

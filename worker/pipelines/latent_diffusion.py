@@ -74,7 +74,7 @@ class LatentDiffusion:
     def num_extra_channels(self) -> int:
         """How many channels the network sees beside the latents' own: those of a picture, and of a mask."""
         num_channels: int = self.network.config.in_channels
-        return num_channels - self.num_latent_channels * self.patch_size**2
+        return num_channels - self.num_latent_channels
 
     def encode_beside(self, picture: Tensor) -> Tensor:
         """A picture as networks that follow instructions see it: its likeliest latents, in the autoencoder's own scale.
