@@ -114,10 +114,6 @@ class GenerationRequest(Edit):
         examples=[{"order": "42"}],
     )
 
-    def references(self) -> dict[str, Reference]:
-        """The files that the request names, by the dotted path of the field."""
-        return dict(find_references(self))
-
     @property
     def guidance_listed(self) -> tuple[Guidance, ...] | None:
         """The ways of guiding, as a list."""
@@ -126,6 +122,10 @@ class GenerationRequest(Edit):
     def within_guidance(self, index: int) -> str:
         """What stands before the names of the fields of one way of guiding."""
         return f"guidance.{index}." if isinstance(self.guidance, tuple) else "guidance."
+
+    def references(self) -> dict[str, Reference]:
+        """The files that the request names, by the dotted path of the field."""
+        return dict(find_references(self))
 
 
 class CompleteRequest(GenerationRequest):

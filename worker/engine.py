@@ -101,7 +101,7 @@ class Engine:
         try:
             loaded = {name: self._classifiers.load(name, request.model) for name in classifiers_of(request)}
             with torch.inference_mode():
-                return start(generation_id, request, pipeline, self._prompts, loaded, inputs=inputs)
+                return start(generation_id, request, pipeline, self._prompts, inputs=inputs, classifiers=loaded)
         except Exception as error:
             self._models.release(request.model)
             raise failure_of([generation_id], error) from error

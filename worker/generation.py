@@ -125,11 +125,11 @@ def start(
     request: CompleteRequest,
     pipeline: StepwisePipeline,
     prompts: PromptCache,
-    classifiers: Loaded = MappingProxyType({}),
     *,
     inputs: Inputs = NO_INPUTS,
+    classifiers: Loaded = MappingProxyType({}),
 ) -> Generation:
-    """An image before its first step; `classifiers` and `inputs` are those that the request names.
+    """An image before its first step; `inputs` and `classifiers` are those that the request names.
 
     Raises: UnsupportedScheduler, UnsupportedGuidance, UnsupportedClassifier, LimitExceeded, DamagedFile, InvalidMask.
     """
