@@ -2,12 +2,17 @@
 
 import secrets
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from contract import prompt_syntax
+from contract.canvas_sizes import Allowed
+from contract.edit_support import Capabilities, TrainedFor, check_scheduler, edited
+from contract.editing import Size
 from contract.errors import (
     CatalogueInvalid,
     LimitExceeded,
@@ -24,6 +29,9 @@ from contract.request import MAX_SEED, SCHEDULERS, CompleteRequest, GenerationRe
 
 Family = Literal["stable_diffusion", "stable_diffusion_xl", "stable_diffusion_3", "flux", "diffusers"]
 """How a model's files are laid out; `diffusers` is any layout that has no name here, run whole by its own pipeline."""
+
+
+NO_SIZES: Mapping[str, Size] = MappingProxyType({})
 
 
 WEIGHS_WORDS: tuple[Family, ...] = ("stable_diffusion", "stable_diffusion_xl")
@@ -94,6 +102,7 @@ class ModelSpec(Row):
     defaults: Defaults
     limits: Limits
     schedulers: tuple[Scheduler, ...] = SCHEDULERS
+    trained_for: TrainedFor = "pictures"
 
     @model_validator(mode="after")
     def _offers_its_own_default(self) -> "ModelSpec":
@@ -101,12 +110,14 @@ class ModelSpec(Row):
             raise ValueError("defaults.scheduler is not one of schedulers")
         return self
 
-    def complete(self, request: GenerationRequest) -> CompleteRequest:
+    def complete(self, request: GenerationRequest, sizes: Mapping[str, Size] = NO_SIZES) -> CompleteRequest:
         """The request with every default and the seed filled in, and held against the limits.
 
+        `sizes` are those of the pictures that its fields name.
         Raises: UnsupportedScheduler, UnsupportedGuidance, GuidanceConflict, LimitExceeded, InvalidRequest,
-                UnsupportedPromptSyntax, MalformedPrompt.
+                UnsupportedPromptSyntax, MalformedPrompt, and as `contract.edit_support.edited`.
         """
+        request = edited(request, sizes, self.capabilities)
         asked = request.model_dump()
         filled = {name: value for name, value in self.defaults.model_dump().items() if asked[name] is None}
         filled |= {"model": self.id, "seed": secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed}
@@ -117,8 +128,16 @@ class ModelSpec(Row):
         check_guidance(request, complete, self.family, self.limits.max_guidance_scale)
         return complete
 
+    @property
+    def capabilities(self) -> Capabilities:
+        """What decides on edits."""
+        limits = self.limits
+        allowed = Allowed(limits.size_multiple, limits.min_size, limits.max_size)
+        return Capabilities(self.id, self.family, self.trained_for, allowed, self.defaults.scheduler)
+
     def _check(self, request: CompleteRequest) -> None:
         limits = self.limits
+        check_scheduler(request, request.scheduler)
         if request.scheduler not in self.schedulers:
             raise UnsupportedScheduler(f"{self.id} offers {', '.join(self.schedulers)}.", field="scheduler")
         self._check_prompts(request)
@@ -130,7 +149,7 @@ class ModelSpec(Row):
                     field=field,
                 )
         _at_most("num_inference_steps", request.num_inference_steps, limits.max_num_inference_steps)
-        recurrence = price(request.guidance).recurrence
+        recurrence = price(request.guidance).recurrence * request.num_resamplings
         cost = request.height * request.width * request.total_steps * recurrence
         if cost > limits.max_cost:
             repeated = " × recurrence" if recurrence > 1 else ""
@@ -226,12 +245,12 @@ class Catalogue(Row):
             f"There is no classifier {classifier_id!r}; GET /v1/classifiers lists them.", field=f"{within}classifier"
         )
 
-    def resolve(self, request: GenerationRequest) -> CompleteRequest:
+    def resolve(self, request: GenerationRequest, sizes: Mapping[str, Size] = NO_SIZES) -> CompleteRequest:
         """The complete request that will be stored, replayable because its seed is in it.
 
         Raises: UnknownModel, UnknownClassifier, and as `ModelSpec.complete` and `ClassifierSpec.check`.
         """
-        complete = self.find(self.default_model if request.model is None else request.model).complete(request)
+        complete = self.find(self.default_model if request.model is None else request.model).complete(request, sizes)
         for index, one in enumerate(complete.guidance):
             if isinstance(one, ByClassifier | Universal):
                 self._check_classifier(one, complete.model, request.within_guidance(index))

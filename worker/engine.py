@@ -275,7 +275,8 @@ class Engine:
 
     def _decoded(self, generation: Generation, latents: Tensor) -> Pixels | Exception:
         try:
-            return self._lane(generation).decode(generation.pipeline, latents)
+            pixels = self._lane(generation).decode(generation.pipeline, latents)
+            return pixels if generation.canvas is None else generation.canvas.composite(pixels)
         except Exception as error:
             return error
 

@@ -12,8 +12,9 @@ from worker.guidance import way_done
 from worker.schedules import Schedule
 from worker.sigmas import Level
 
-Role = Literal["negative", "prompt", "perturbed"]
-"""Why a row is there: of the negative prompt, of the prompt, of the prompt without its sense of structure."""
+Role = Literal["nothing", "negative", "prompt", "perturbed"]
+"""Why a row is there: of the negative prompt without the picture that it is to change, of the negative prompt, of the
+prompt, of the prompt without its sense of structure."""
 
 Outputs = Mapping[Role, Tensor]
 """The network's raw output for each row of one image, each (1, C, H, W)."""
@@ -90,7 +91,7 @@ class Stage:
         )
 
 
-ORDER: tuple[Role, ...] = ("negative", "prompt", "perturbed")
+ORDER: tuple[Role, ...] = ("nothing", "negative", "prompt", "perturbed")
 """The order of an image's rows in a forward."""
 
 

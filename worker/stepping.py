@@ -38,12 +38,13 @@ def rows_of(generations: Sequence[Generation]) -> list[Row]:
 
 def row_of(generation: Generation, role: Role, model_input: Tensor) -> Row:
     """One row of an image's next call. Shapes: model_input (1, C, H, W)."""
+    canvas = generation.canvas
     return Row(
-        model_input,
+        model_input if canvas is None else canvas.beside(model_input, role),
         generation.evaluation.timestep,
         generation.embeds[role],
         generation.request.guidance_scale or 1.0,
-        STEERING.get(role, ()),
+        STEERING.get(role, ()) + (canvas.steering if canvas is not None and role == "prompt" else ()),
     )
 
 
@@ -79,6 +80,7 @@ def advance(
         generation.latents, generation.denoised = moved[index : index + 1], denoised[index : index + 1]
         generation.momentum = momenta[index]
         generation.num_evaluations += 1
+        generation.constrain()
     return torch.isfinite(moved).flatten(1).all(dim=1).tolist()
 
 

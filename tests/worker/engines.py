@@ -59,6 +59,14 @@ class Wrapped:
         return self.inner.embeds_guidance
 
     @property
+    def num_latent_channels(self) -> int:
+        return self.inner.num_latent_channels
+
+    @property
+    def num_extra_channels(self) -> int:
+        return self.inner.num_extra_channels
+
+    @property
     def num_bytes(self) -> int:
         return self.inner.num_bytes
 
@@ -70,6 +78,12 @@ class Wrapped:
 
     def denoise(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         return self.inner.denoise(latents, timesteps, conditioning)
+
+    def encode_beside(self, picture: Tensor) -> Tensor:
+        return self.inner.encode_beside(picture)
+
+    def encode_picture(self, picture: Tensor, generator: torch.Generator) -> Tensor:
+        return self.inner.encode_picture(picture, generator)
 
     def decode_latents(self, latents: Tensor) -> Tensor:
         return self.inner.decode_latents(latents)

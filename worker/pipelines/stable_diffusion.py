@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Self
 
+import torch
 from torch import Tensor
 
 from contract.errors import ModelUnavailable
@@ -53,6 +54,11 @@ class StableDiffusion(LatentDiffusion):
                 return_dict=False,
             )[0]
         return output.float()
+
+    def encode_picture(self, picture: Tensor, generator: torch.Generator) -> Tensor:
+        """A picture's latents, (1, C, H, W). Shapes: picture (1, 3, height, width), from -1 to 1."""
+        latents = autoencoders.encode(self.vae, picture, generator)
+        return float(self.vae.config.scaling_factor) * latents
 
     def decode_latents(self, latents: Tensor) -> Tensor:
         """The picture, from -1 to 1. Shapes: latents (1, C, H, W), result (1, 3, height, width)."""

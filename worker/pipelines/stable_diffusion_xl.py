@@ -75,6 +75,10 @@ class StableDiffusionXL(LatentDiffusion):
             )[0]
         return output.float()
 
+    def encode_picture(self, picture: Tensor, generator: torch.Generator) -> Tensor:
+        """A picture's latents, (1, C, H, W). Shapes: picture (1, 3, height, width), from -1 to 1."""
+        return autoencoders.scaled(self.vae, autoencoders.encode(self.vae, picture, generator))
+
     def decode_latents(self, latents: Tensor) -> Tensor:
         """The picture, from -1 to 1. Shapes: latents (1, C, H, W), result (1, 3, height, width)."""
         return autoencoders.decode(self.vae, autoencoders.unscaled(self.vae, latents))
