@@ -85,6 +85,8 @@ ANSWERS: dict[type[SafelightError], Answer] = {
     errors.UnknownLabel: Answer(422),
     errors.UnsupportedClassifier: Answer(422),
     errors.LimitExceeded: Answer(422),
+    errors.InvalidMask: Answer(422),
+    errors.UnsupportedEdit: Answer(422),
     errors.MalformedPrompt: Answer(422),
     errors.UnsupportedPromptSyntax: Answer(422),
     errors.UnknownAdapter: Answer(404),

@@ -2,14 +2,19 @@
 
 import secrets
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 
 from contract import prompt_syntax
-from contract.adapter_specs import AdapterSpec, check_adapters, find_adapter
+from contract.adapter_specs import AdapterSpec, check_adapters
 from contract.adapters import named
+from contract.canvas_sizes import Allowed
+from contract.edit_support import Capabilities, TrainedFor, check_scheduler, edited
+from contract.editing import Size
 from contract.errors import (
     CatalogueInvalid,
     LimitExceeded,
@@ -31,6 +36,9 @@ Family = Literal["stable_diffusion", "stable_diffusion_xl", "stable_diffusion_3"
 
 ADAPTABLE: tuple[Family, ...] = ("stable_diffusion", "stable_diffusion_xl")
 """Families whose layers adapters are made for."""
+
+NO_SIZES: Mapping[str, Size] = MappingProxyType({})
+
 
 WEIGHS_WORDS: tuple[Family, ...] = ("stable_diffusion", "stable_diffusion_xl")
 """Families whose network reads nothing of a prompt but states of CLIP and its like, each of one word."""
@@ -81,6 +89,7 @@ class ModelSpec(Row):
     defaults: Defaults
     limits: Limits
     schedulers: tuple[Scheduler, ...] = SCHEDULERS
+    trained_for: TrainedFor = "pictures"
 
     @model_validator(mode="after")
     def _offers_its_own_default(self) -> "ModelSpec":
@@ -88,12 +97,14 @@ class ModelSpec(Row):
             raise ValueError("defaults.scheduler is not one of schedulers")
         return self
 
-    def complete(self, request: GenerationRequest) -> CompleteRequest:
+    def complete(self, request: GenerationRequest, sizes: Mapping[str, Size] = NO_SIZES) -> CompleteRequest:
         """The request with every default and the seed filled in, and held against the limits.
 
+        `sizes` are those of the pictures that its fields name.
         Raises: UnsupportedScheduler, UnsupportedGuidance, GuidanceConflict, LimitExceeded, InvalidRequest,
-                UnsupportedPromptSyntax, MalformedPrompt.
+                UnsupportedPromptSyntax, MalformedPrompt, and as `contract.edit_support.edited`.
         """
+        request = edited(request, sizes, self.capabilities)
         asked = request.model_dump()
         filled = {name: value for name, value in self.defaults.model_dump().items() if asked[name] is None}
         filled |= {"model": self.id, "seed": secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed}
@@ -104,8 +115,16 @@ class ModelSpec(Row):
         check_guidance(request, complete, self.family, self.limits.max_guidance_scale)
         return complete
 
+    @property
+    def capabilities(self) -> Capabilities:
+        """What decides on edits."""
+        limits = self.limits
+        allowed = Allowed(limits.size_multiple, limits.min_size, limits.max_size)
+        return Capabilities(self.id, self.family, self.trained_for, allowed, self.defaults.scheduler)
+
     def _check(self, request: CompleteRequest) -> None:
         limits = self.limits
+        check_scheduler(request, request.scheduler)
         if request.scheduler not in self.schedulers:
             raise UnsupportedScheduler(f"{self.id} offers {', '.join(self.schedulers)}.", field="scheduler")
         self._check_prompts(request)
@@ -117,7 +136,7 @@ class ModelSpec(Row):
                     field=field,
                 )
         _at_most("num_inference_steps", request.num_inference_steps, limits.max_num_inference_steps)
-        recurrence = price(request.guidance).recurrence
+        recurrence = price(request.guidance).recurrence * request.num_resamplings
         cost = request.height * request.width * request.total_steps * recurrence
         if cost > limits.max_cost:
             repeated = " × recurrence" if recurrence > 1 else ""
@@ -224,24 +243,20 @@ class Catalogue(Row):
             f"There is no classifier {classifier_id!r}; GET /v1/classifiers lists them.", field=f"{within}classifier"
         )
 
-    def resolve(self, request: GenerationRequest) -> CompleteRequest:
+    def resolve(self, request: GenerationRequest, sizes: Mapping[str, Size] = NO_SIZES) -> CompleteRequest:
         """The complete request that will be stored, replayable because its seed is in it.
 
         Raises: UnknownModel, UnknownAdapter, AdapterMismatch, InvalidRequest, UnknownClassifier, and as
                 `ModelSpec.complete` and `ClassifierSpec.check`.
         """
         spec = self.find(self.default_model if request.model is None else request.model)
-        complete = spec.complete(request)
+        complete = spec.complete(request, sizes)
         names = list(named(complete.adapters, complete.control, complete.image_prompt))
         check_adapters(self.adapters, names, spec.id, takes_adapters=spec.family in ADAPTABLE)
         for index, one in enumerate(complete.guidance):
             if isinstance(one, ByClassifier | Universal):
                 self._check_classifier(one, complete.model, request.within_guidance(index))
         return complete
-
-    def adapter(self, adapter_id: str, field: str | None = None) -> AdapterSpec:
-        """The adapter with this id. Raises: UnknownAdapter."""
-        return find_adapter(self.adapters, adapter_id, field)
 
     def _check_classifier(self, one: ByClassifier | Universal, model_id: str, within: str) -> None:
         spec = self.classifier(one.classifier, within)

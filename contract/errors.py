@@ -72,6 +72,18 @@ class LimitExceeded(SafelightError):
     code = "limit_exceeded"
 
 
+class InvalidMask(SafelightError):
+    """The mask is of another size than the picture, or selects nothing of it, or everything."""
+
+    code = "invalid_mask"
+
+
+class UnsupportedEdit(SafelightError):
+    """The model cannot change pictures in this way."""
+
+    code = "unsupported_edit"
+
+
 class MalformedPrompt(SafelightError):
     """A prompt of `prompt_syntax` weighted has a weight or a mark that cannot be followed."""
 

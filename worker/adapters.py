@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+import torch
+
 from contract.adapter_specs import AdapterSpec
 from contract.adapters import AdapterUse
 from contract.errors import ModelUnavailable, SafelightError, UnknownAdapter
@@ -110,10 +112,12 @@ class Adapters:
             self._parts.release(part_id)
 
     @contextmanager
-    def kept(self, adaptation: Adaptation) -> Iterator[None]:
-        """Lets go of it if something goes wrong meanwhile."""
+    def adapted(self, request: CompleteRequest, pipeline: StepwisePipeline, inputs: Inputs) -> Iterator[Adaptation]:
+        """As `adapt`; lets go of it if something goes wrong meanwhile."""
+        with torch.no_grad():
+            adaptation = self.adapt(request, pipeline, inputs)
         try:
-            yield
+            yield adaptation
         except BaseException:
             self.release(adaptation)
             raise

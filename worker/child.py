@@ -65,7 +65,7 @@ class Execution:
     def step(self) -> int:
         """Steps done over all images; those that were stored by an earlier execution count as done."""
         stored = self.request.num_images - len(self.waiting.union(self.steps))
-        return stored * self.request.num_inference_steps + sum(self.steps.values())
+        return stored * self.request.num_steps + sum(self.steps.values())
 
 
 def serve(connection: Connection, settings: WorkerSettings) -> None:
@@ -213,7 +213,7 @@ class Child:
             return
         match event:
             case events.Progressed(step=step):
-                execution.steps[int(index)] = step
+                execution.steps[int(index)] = min(step, execution.request.num_steps)
                 self._outlet.send(Progressed(execution_id, execution.step))
             case events.Previewed(step=step, pixels=pixels):
                 self._outlet.send_later(partial(_preview, execution_id, int(index), step, pixels))
@@ -223,7 +223,7 @@ class Child:
                 self._fail(execution_id, error)
 
     def _finish_image(self, execution_id: str, index: int, execution: Execution, picture: Picture) -> None:
-        execution.steps[index] = execution.request.num_inference_steps
+        execution.steps[index] = execution.request.num_steps
         execution.waiting.discard(index)
         self._outlet.send_later(partial(_image, execution_id, index, execution.request.of_image(index), picture))
         if not execution.waiting:

@@ -11,7 +11,6 @@ from contract.request import CompleteRequest
 from worker import batcher, stepping
 from worker.adapters import Adapters
 from worker.counters import Counters
-from worker.devices import as_written
 from worker.events import Event, Failed, Finished, Picture, Previewed, Progressed, failure_of
 from worker.exclusive import Exclusive, WholeRun
 from worker.generation import Generation, identity, start
@@ -104,17 +103,9 @@ class Engine:
             return WholeRun(generation_id, request, pipeline)
         try:
             loaded = {name: self._classifiers.load(name, request.model) for name in classifiers_of(request)}
-            with torch.no_grad():
-                adaptation = self._adapters.adapt(request, pipeline, inputs)
-            with self._adapters.kept(adaptation), torch.inference_mode():
+            with self._adapters.adapted(request, pipeline, inputs) as own, torch.inference_mode():
                 return start(
-                    generation_id,
-                    request,
-                    pipeline,
-                    self._prompts,
-                    inputs=inputs,
-                    classifiers=loaded,
-                    adaptation=adaptation,
+                    generation_id, request, pipeline, self._prompts, inputs=inputs, classifiers=loaded, adaptation=own
                 )
         except Exception as error:
             self._models.release(request.model)
@@ -224,7 +215,8 @@ class Engine:
             if is_finite:
                 yield from self._stepped(generation, before)
             else:
-                yield from self._failed(generation, _not_finite(generation))
+                message = f"The latents became NaN or infinite in step {generation.step}."
+                yield from self._failed(generation, NonFiniteLatents(message))
 
     def _advance_apart(self, lane: Lane, generations: Sequence[Generation], error: Exception) -> Iterator[Event]:
         """When a forward raises, its images go on alone, so that only the culprit fails."""
@@ -247,8 +239,7 @@ class Engine:
     def _pull(self, lane: Lane, generation: Generation) -> Pulled | None:
         """An image's own forward, where it needs a gradient through the network; its seconds are the lane's."""
         started_at = time.perf_counter()
-        with as_written(generation.pipeline.is_compiled):
-            own = stepping.pull(generation)
+        own = stepping.pull(generation)
         if own is not None:
             self.counters += Counters(num_forwards=1, num_rows=1, forward_seconds=lane.charge(started_at))
         return own
@@ -292,7 +283,8 @@ class Engine:
 
     def _decoded(self, generation: Generation, latents: Tensor) -> Pixels | Exception:
         try:
-            return self._lane(generation).decode(generation.pipeline, latents)
+            pixels = self._lane(generation).decode(generation.pipeline, latents)
+            return pixels if generation.canvas is None else generation.canvas.composite(pixels)
         except Exception as error:
             return error
 
@@ -306,7 +298,3 @@ class Engine:
 def warnings_of(prepared: Prepared) -> tuple[str, ...]:
     """What a client should know of an image before it is made."""
     return prepared.pipeline.warnings(prepared.request) if isinstance(prepared, WholeRun) else prepared.warnings
-
-
-def _not_finite(generation: Generation) -> NonFiniteLatents:
-    return NonFiniteLatents(f"The latents became NaN or infinite in step {generation.step}.")

@@ -1,4 +1,4 @@
-"""What the engine asks of a model family: four verbs, each of them for one image or for one batch of rows."""
+"""What the engine asks of a model family: six verbs, each of them for one image or for one batch of rows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -55,6 +55,16 @@ class StepwisePipeline(Protocol):
         ...
 
     @property
+    def text_dtypes(self) -> tuple[torch.dtype, ...]:
+        """The number formats in which prompts are read, one for each text encoder."""
+        ...
+
+    @property
+    def vae_dtype(self) -> torch.dtype:
+        """The number format in which pictures are decoded."""
+        ...
+
+    @property
     def text_digest(self) -> str:
         """SHA-256, in hex, of the files that `encode_prompt` reads: equal ones encode alike."""
         ...
@@ -67,6 +77,16 @@ class StepwisePipeline(Protocol):
     @property
     def embeds_guidance(self) -> bool:
         """Whether the network takes the guidance scale as an input, and so needs no row without the prompt."""
+        ...
+
+    @property
+    def num_latent_channels(self) -> int:
+        """C of the latents of an image."""
+        ...
+
+    @property
+    def num_extra_channels(self) -> int:
+        """How many channels the network sees beside the latents' own: those of a picture, and of a mask."""
         ...
 
     @property
@@ -102,6 +122,17 @@ class StepwisePipeline(Protocol):
 
     def denoise(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         """The network's raw output for B rows. Shapes: latents and result (B, C, H, W), timesteps (B,)."""
+        ...
+
+    def encode_beside(self, picture: Tensor) -> Tensor:
+        """A picture as networks that follow instructions see it, (1, C, H, W), beside the latents."""
+        ...
+
+    def encode_picture(self, picture: Tensor, generator: torch.Generator) -> Tensor:
+        """A picture's latents: the generator's draw of what the autoencoder allows.
+
+        Shapes: picture (1, 3, height, width) from -1 to 1, result (1, C, H, W).
+        """
         ...
 
     def decode_latents(self, latents: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from app.dependencies import ResourcesOf
 from app.error_responses import documented
-from contract.adapter_specs import AdapterSpec
+from contract.adapter_specs import AdapterSpec, find_adapter
 from contract.adapters import AdapterKind
 from contract.errors import UnknownAdapter
 
@@ -59,4 +59,4 @@ async def read_adapter(
     adapter_id: Annotated[str, Path(description="The adapter's id.", examples=["gilded"])], resources: ResourcesOf
 ) -> AdapterShown:
     """Read which models one adapter fits, and where a request names it."""
-    return AdapterShown.of(resources.catalogue.adapter(adapter_id, "adapter_id"))
+    return AdapterShown.of(find_adapter(resources.catalogue.adapters, adapter_id, "adapter_id"))

@@ -1,5 +1,7 @@
 """GET /v1/adapters, and what the API knows not to fit without looking at weights."""
 
+from base64 import b64encode
+
 import httpx
 import pytest
 import torch
@@ -7,9 +9,10 @@ from safetensors.torch import save
 
 from contract.job_store import JobStore
 from tests.app.conftest import BODY, assert_error, submit
+from tests.pictures import encoded, gradient
 
 FILE = "file_" + "0" * 32
-IMAGE = "data:image/png;base64,AAAA"
+IMAGE = f"data:image/png;base64,{b64encode(encoded(gradient(64, 64))).decode()}"
 
 ROW = {
     "id": "gilded",

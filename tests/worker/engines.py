@@ -42,6 +42,14 @@ class Wrapped:
         return self.inner.network_dtype
 
     @property
+    def text_dtypes(self) -> tuple[torch.dtype, ...]:
+        return self.inner.text_dtypes
+
+    @property
+    def vae_dtype(self) -> torch.dtype:
+        return self.inner.vae_dtype
+
+    @property
     def text_digest(self) -> str:
         return self.inner.text_digest
 
@@ -52,6 +60,14 @@ class Wrapped:
     @property
     def embeds_guidance(self) -> bool:
         return self.inner.embeds_guidance
+
+    @property
+    def num_latent_channels(self) -> int:
+        return self.inner.num_latent_channels
+
+    @property
+    def num_extra_channels(self) -> int:
+        return self.inner.num_extra_channels
 
     @property
     def num_bytes(self) -> int:
@@ -77,6 +93,12 @@ class Wrapped:
 
     def denoise(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         return self.inner.denoise(latents, timesteps, conditioning)
+
+    def encode_beside(self, picture: Tensor) -> Tensor:
+        return self.inner.encode_beside(picture)
+
+    def encode_picture(self, picture: Tensor, generator: torch.Generator) -> Tensor:
+        return self.inner.encode_picture(picture, generator)
 
     def decode_latents(self, latents: Tensor) -> Tensor:
         return self.inner.decode_latents(latents)
@@ -133,7 +155,16 @@ def asked(**changes: object) -> CompleteRequest:
     return CompleteRequest.model_validate(usual | changes)
 
 
-SETTING = Setting(device="cpu", dtype="float32", layout="contiguous", num_threads=1, compiled=False, torch="2")
+SETTING = Setting(
+    device="cpu",
+    dtype="float32",
+    text_dtype="float32",
+    vae_dtype="float32",
+    layout="contiguous",
+    num_threads=1,
+    compiled=False,
+    torch="2",
+)
 
 
 class Held:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Self
 
+import torch
 from torch import Tensor
 
 from contract.errors import ModelUnavailable
@@ -70,6 +71,11 @@ class StableDiffusion(LatentDiffusion):
     def parts(self) -> Mapping[str, Any]:
         """The U-Net and the text encoder."""
         return {"unet": self.network, "text_encoder": self.readers[0].text_encoder}
+
+    def encode_picture(self, picture: Tensor, generator: torch.Generator) -> Tensor:
+        """A picture's latents, (1, C, H, W). Shapes: picture (1, 3, height, width), from -1 to 1."""
+        latents = autoencoders.encode(self.vae, picture, generator)
+        return float(self.vae.config.scaling_factor) * latents
 
     def decode_latents(self, latents: Tensor) -> Tensor:
         """The picture, from -1 to 1. Shapes: latents (1, C, H, W), result (1, 3, height, width)."""
