@@ -89,6 +89,7 @@ ANSWERS: dict[type[SafelightError], Answer] = {
     errors.UnsupportedEdit: Answer(422),
     errors.MalformedPrompt: Answer(422),
     errors.UnsupportedPromptSyntax: Answer(422),
+    errors.UnknownAdapter: Answer(404),
     errors.AdapterMismatch: Answer(422),
     errors.UnknownJob: Answer(404),
     errors.UnknownArtifact: Answer(404),

@@ -7,9 +7,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from contract import prompt_syntax
+from contract.adapter_specs import AdapterSpec, check_adapters
+from contract.adapters import named
 from contract.canvas_sizes import Allowed
 from contract.edit_support import Capabilities, TrainedFor, check_scheduler, edited
 from contract.editing import Size
@@ -26,35 +28,20 @@ from contract.errors import (
 from contract.guidance import ByClassifier, Universal, price, short_form
 from contract.guidance_limits import check_guidance
 from contract.request import MAX_SEED, SCHEDULERS, CompleteRequest, GenerationRequest, Scheduler
+from contract.rows import HubSource, LocalSource, Row
 
 Family = Literal["stable_diffusion", "stable_diffusion_xl", "stable_diffusion_3", "flux", "diffusers"]
 """How a model's files are laid out; `diffusers` is any layout that has no name here, run whole by its own pipeline."""
 
+
+ADAPTABLE: tuple[Family, ...] = ("stable_diffusion", "stable_diffusion_xl")
+"""Families whose layers adapters are made for."""
 
 NO_SIZES: Mapping[str, Size] = MappingProxyType({})
 
 
 WEIGHS_WORDS: tuple[Family, ...] = ("stable_diffusion", "stable_diffusion_xl")
 """Families whose network reads nothing of a prompt but states of CLIP and its like, each of one word."""
-
-
-class Row(BaseModel):
-    """A table of `models.toml`: unknown entries are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class LocalSource(Row):
-    """A diffusers folder on this machine; a relative path starts at the catalogue's own folder."""
-
-    path: Path
-
-
-class HubSource(Row):
-    """A repository of the model hub, pinned to one commit."""
-
-    hub: str
-    revision: str = Field(min_length=7)
 
 
 class PackagedWeights(Row):
@@ -205,11 +192,12 @@ class ClassifierSpec(Row):
 
 
 class Catalogue(Row):
-    """All models and classifiers on offer, in the order of the file."""
+    """All models, classifiers and adapters on offer, in the order of the file."""
 
     default_model: str
     models: tuple[ModelSpec, ...] = Field(min_length=1)
     classifiers: tuple[ClassifierSpec, ...] = ()
+    adapters: tuple[AdapterSpec, ...] = ()
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> "Catalogue":
@@ -227,6 +215,16 @@ class Catalogue(Row):
         unknown = {name for spec in self.classifiers for name in spec.models} - {spec.id for spec in self.models}
         if unknown:
             raise ValueError(f"classifiers name models that are not there: {', '.join(sorted(unknown))}")
+        return self
+
+    @model_validator(mode="after")
+    def _adapters_fit(self) -> "Catalogue":
+        if len({spec.id for spec in self.adapters}) < len(self.adapters):
+            raise ValueError("two adapters have the same id")
+        adaptable = {spec.id for spec in self.models if spec.family in ADAPTABLE}
+        unfit = {name for spec in self.adapters for name in spec.models} - adaptable
+        if unfit:
+            raise ValueError(f"adapters name models that are not there or take none: {', '.join(sorted(unfit))}")
         return self
 
     def find(self, model_id: str) -> ModelSpec:
@@ -248,9 +246,13 @@ class Catalogue(Row):
     def resolve(self, request: GenerationRequest, sizes: Mapping[str, Size] = NO_SIZES) -> CompleteRequest:
         """The complete request that will be stored, replayable because its seed is in it.
 
-        Raises: UnknownModel, UnknownClassifier, and as `ModelSpec.complete` and `ClassifierSpec.check`.
+        Raises: UnknownModel, UnknownAdapter, AdapterMismatch, InvalidRequest, UnknownClassifier, and as
+                `ModelSpec.complete` and `ClassifierSpec.check`.
         """
-        complete = self.find(self.default_model if request.model is None else request.model).complete(request, sizes)
+        spec = self.find(self.default_model if request.model is None else request.model)
+        complete = spec.complete(request, sizes)
+        names = list(named(complete.adapters, complete.control, complete.image_prompt))
+        check_adapters(self.adapters, names, spec.id, takes_adapters=spec.family in ADAPTABLE)
         for index, one in enumerate(complete.guidance):
             if isinstance(one, ByClassifier | Universal):
                 self._check_classifier(one, complete.model, request.within_guidance(index))
@@ -278,11 +280,12 @@ def read_catalogue(path: Path) -> Catalogue:
         update={
             "models": tuple(_anchored(spec, folder) for spec in catalogue.models),
             "classifiers": tuple(_anchored(spec, folder) for spec in catalogue.classifiers),
+            "adapters": tuple(_anchored(spec, folder) for spec in catalogue.adapters),
         }
     )
 
 
-Sourced = TypeVar("Sourced", ModelSpec, ClassifierSpec)
+Sourced = TypeVar("Sourced", ModelSpec, ClassifierSpec, AdapterSpec)
 
 
 def _anchored(spec: Sourced, folder: Path) -> Sourced:

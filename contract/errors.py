@@ -96,6 +96,12 @@ class UnsupportedPromptSyntax(SafelightError):
     code = "unsupported_prompt_syntax"
 
 
+class UnknownAdapter(SafelightError):
+    """The catalogue has no such adapter."""
+
+    code = "unknown_adapter"
+
+
 class AdapterMismatch(SafelightError):
     """The adapter is for another model, has other shapes, or is of a kind that does not belong here."""
 

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
+from contract.adapters import MAX_ADAPTERS, MAX_CONTROLS, AdapterUse, ControlUse, ImagePrompt
 from contract.editing import Edit
 from contract.guidance import Guidance, GuidanceAsked, Several, listed
 from contract.inputs import Reference, find_references
@@ -106,6 +107,25 @@ class GenerationRequest(Edit):
     )
     output_format: OutputFormat = Field(
         default="png", description="How the pictures are encoded; png keeps every pixel.", examples=["png"]
+    )
+    adapters: tuple[AdapterUse, ...] = Field(
+        default=(),
+        strict=False,
+        max_length=MAX_ADAPTERS,
+        description="What is added to the model for this request alone; several add up.",
+        examples=[[{"id": "gilded", "scale": 0.8}]],
+    )
+    control: tuple[ControlUse, ...] = Field(
+        default=(),
+        strict=False,
+        max_length=MAX_CONTROLS,
+        description="Pictures to keep to; several add up.",
+        examples=[[{"id": "edges", "image": "file_3f2b8c1d9e7a4f60b5c2d1e0a9f8b7c6"}]],
+    )
+    image_prompt: ImagePrompt | None = Field(
+        default=None,
+        description="A picture to be prompted with beside the words.",
+        examples=[{"id": "by-example", "image": "file_3f2b8c1d9e7a4f60b5c2d1e0a9f8b7c6"}],
     )
     metadata: dict[MetadataKey, MetadataValue] = Field(
         default_factory=dict,

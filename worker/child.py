@@ -17,6 +17,7 @@ from contract.errors import GenerationFailed, SafelightError
 from contract.job import JobFailure
 from contract.request import CompleteRequest, GenerationRequest
 from worker import events
+from worker.adapters import Adapters
 from worker.certificate import CANDIDATES
 from worker.certifier import Certifier
 from worker.classifiers import Classifiers
@@ -94,8 +95,14 @@ def engine_of(catalogue: Catalogue, settings: WorkerSettings) -> Engine:
     candidates = CANDIDATES if settings.rows_per_forward is None else (settings.rows_per_forward,)
     certifier = Certifier(placement, settings.home / "certificates", candidates=candidates)
     results = ResultCache(settings.result_cache_bytes)
-    classifiers = Classifiers(catalogue, placement)
-    return Engine(models_of(catalogue, settings, placement), certifier, results=results, classifiers=classifiers)
+    models = models_of(catalogue, settings, placement)
+    return Engine(
+        models,
+        certifier,
+        results=results,
+        classifiers=Classifiers(catalogue, placement),
+        adapters=Adapters(catalogue.adapters, models),
+    )
 
 
 def models_of(catalogue: Catalogue, settings: WorkerSettings, placement: Placement) -> Residency:

@@ -10,8 +10,10 @@ from torch import Tensor
 from contract.costs import ROWS_PER_GRADIENT
 from contract.request import CompleteRequest
 from worker import editing
+from worker.adapters import UNADAPTED, Adaptation
 from worker.canvas import Canvas
 from worker.certificate import Shape
+from worker.control import Control
 from worker.guiders import Loaded, guided, parts_of
 from worker.inputs import NO_INPUTS, Inputs
 from worker.lane import LaneKey
@@ -40,6 +42,7 @@ class Generation:
     embeds: Mapping[Role, PromptEmbeds]
     generator: torch.Generator
     latents: Tensor
+    adaptation: Adaptation = UNADAPTED
     accepted_at: float = 0.0
     num_evaluations: int = 0
     step: int = 0
@@ -51,10 +54,14 @@ class Generation:
     turns_waited: int = 0
     canvas: Canvas | None = None
     total_rows: int = field(init=False)
+    is_steered: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        """Counts the rows of all forwards that are this image's, and what takes as long as rows."""
+        """Counts the rows of all forwards that are this image's, and what takes as long; and whether any is steered."""
         self.total_rows = sum(len(one.roles) + ROWS_PER_GRADIENT * bool(one.energies) for one in self.stages)
+        edited = self.canvas is not None and bool(self.canvas.steering)
+        guided_so = any("perturbed" in one.roles for one in self.stages)
+        self.is_steered = self.adaptation.is_steered or edited or guided_so
 
     @property
     def evaluation(self) -> Evaluation:
@@ -75,6 +82,11 @@ class Generation:
     def is_denoised(self) -> bool:
         """Whether nothing is left to do but to decode."""
         return self.num_evaluations == len(self.schedule.evaluations)
+
+    @property
+    def controls(self) -> tuple[Control, ...]:
+        """What the rows of the next call are held to."""
+        return self.adaptation.controls_in(self.step, self.schedule.evaluations[-1].step)
 
     @property
     def has_news(self) -> bool:
@@ -112,6 +124,7 @@ class Generation:
                 tuple(embeds.prompt_embeds.shape[1:]),
                 None if pooled is None else tuple(pooled.shape[1:]),
             ),
+            eager=self.is_steered and self.pipeline.is_compiled,
         )
 
 
@@ -128,6 +141,7 @@ def start(
     *,
     inputs: Inputs = NO_INPUTS,
     classifiers: Loaded = MappingProxyType({}),
+    adaptation: Adaptation = UNADAPTED,
 ) -> Generation:
     """An image before its first step; `inputs` and `classifiers` are those that the request names.
 
@@ -144,8 +158,9 @@ def start(
         pipeline=pipeline,
         schedule=schedule,
         stages=stages,
-        embeds=_embeds(request, pipeline, prompts, {role for stage in stages for role in stage.roles}),
+        embeds=_embeds(request, pipeline, prompts, adaptation, {role for stage in stages for role in stage.roles}),
         generator=generator,
+        adaptation=adaptation,
         latents=begun.latents,
         canvas=begun.canvas,
     )
@@ -158,11 +173,12 @@ def _truncation(field: str, embeds: PromptEmbeds) -> tuple[str, ...]:
 
 
 def _embeds(
-    request: CompleteRequest, pipeline: StepwisePipeline, prompts: PromptCache, roles: set[Role]
+    request: CompleteRequest, pipeline: StepwisePipeline, prompts: PromptCache, adaptation: Adaptation, roles: set[Role]
 ) -> Mapping[Role, PromptEmbeds]:
     wanted: dict[Role, Wanted] = {"prompt": Wanted(request.prompt, negative=request.remove)}
     if "negative" in roles:
         wanted["negative"] = Wanted(request.negative_prompt, negative=True)
-    read = prompts.encode_prompts(pipeline, list(wanted.values()), Lexicon(request.prompt_syntax))
+    lexicon = Lexicon(request.prompt_syntax, adaptation.inversions, adaptation.accents)
+    read = prompts.encode_prompts(pipeline, list(wanted.values()), lexicon)
     embeds = dict(zip(wanted, read, strict=True))
     return {**embeds, "perturbed": embeds["prompt"], "nothing": embeds.get("negative", embeds["prompt"])}

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from worker.bucket import Row
 from worker.denoiser import DENOISERS, scale_model_input
+from worker.devices import as_written
 from worker.generation import Generation
 from worker.gradients import Pulled, pulled
 from worker.guidance import classifier_free
@@ -24,6 +25,10 @@ from worker.steering import Steering
 
 STEERING: dict[Role, tuple[Steering, ...]] = {"perturbed": (IdentityAttention(),)}
 """What rows of some roles ask of the network beyond their prompts."""
+
+
+SEES_PROMPT: tuple[Role, ...] = ("prompt", "perturbed")
+"""Rows that a picture as a prompt belongs to."""
 
 
 def rows_of(generations: Sequence[Generation]) -> list[Row]:
@@ -44,7 +49,12 @@ def row_of(generation: Generation, role: Role, model_input: Tensor) -> Row:
         generation.evaluation.timestep,
         generation.embeds[role],
         generation.request.guidance_scale or 1.0,
-        STEERING.get(role, ()) + (canvas.steering if canvas is not None and role == "prompt" else ()),
+        (
+            *generation.adaptation.steering_of(prompt=role in SEES_PROMPT),
+            *STEERING.get(role, ()),
+            *(canvas.steering if canvas is not None and role == "prompt" else ()),
+        ),
+        generation.controls,
     )
 
 
@@ -54,7 +64,8 @@ def pull(generation: Generation) -> Pulled | None:
     if not energies:
         return None
     row = partial(row_of, generation, "prompt")
-    return pulled(generation.pipeline, row, generation.latents, generation.evaluation.here, energies)
+    with as_written(generation.pipeline.is_compiled):
+        return pulled(generation.pipeline, row, generation.latents, generation.evaluation.here, energies)
 
 
 def advance(

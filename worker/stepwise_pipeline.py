@@ -1,11 +1,13 @@
 """What the engine asks of a model family: six verbs, each of them for one image or for one batch of rows."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from worker.control import Control
 from worker.lexicon import PLAIN, Lexicon
 from worker.steering import Steering
 from worker.trained_noise import TrainedNoise
@@ -29,13 +31,14 @@ class Conditioning:
     """What each of B rows is to become.
 
     Shapes: prompt_embeds (B, L, D), pooled_prompt_embeds (B, D) where the family has them, guidance_scales (B,);
-    steering has an entry for each of the first rows, those behind ask for nothing.
+    steering and controls have an entry for each of the first rows, those behind ask for nothing.
     """
 
     prompt_embeds: Tensor
     pooled_prompt_embeds: Tensor | None
     guidance_scales: Tensor
     steering: list[tuple[Steering, ...]] = field(default_factory=list)
+    controls: list[tuple[Control, ...]] = field(default_factory=list)
 
 
 class StepwisePipeline(Protocol):
@@ -89,6 +92,21 @@ class StepwisePipeline(Protocol):
     @property
     def num_bytes(self) -> int:
         """What its weights take on the device."""
+        ...
+
+    @property
+    def vae_scale_factor(self) -> int:
+        """How many pixels one latent stands for, along each side."""
+        ...
+
+    @property
+    def parts(self) -> Mapping[str, Any]:
+        """The networks that adapters may change, under diffusers' names; none where the family takes no adapters."""
+        ...
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether the denoising network was compiled, and so has other bits where it is steered."""
         ...
 
     def encode_prompt(self, prompt: str, *, negative: bool, lexicon: Lexicon = PLAIN) -> PromptEmbeds:

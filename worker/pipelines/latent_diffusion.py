@@ -1,6 +1,8 @@
 """What every family has: readers of prompts, a network that denoises latents, and an autoencoder that shows them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -64,6 +66,16 @@ class LatentDiffusion:
     def num_bytes(self) -> int:
         """What its weights take on the device."""
         return weight_bytes(*(reader.text_encoder for reader in self.readers), self.network, self.vae)
+
+    @property
+    def parts(self) -> Mapping[str, Any]:
+        """The networks that adapters may change, under diffusers' names: most families take no adapters."""
+        return {}
+
+    @cached_property
+    def is_compiled(self) -> bool:
+        """Whether the denoising network was compiled, all of it or its blocks."""
+        return any(module._compiled_call_impl is not None for module in self.network.modules())
 
     @property
     def vae_scale_factor(self) -> int:
