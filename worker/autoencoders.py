@@ -1,5 +1,6 @@
 """What differs between the autoencoders of diffusers: their scale, and what they expect of latents."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -12,6 +13,11 @@ def vae_scale_factor(vae: Any) -> int:
     if isinstance(vae, AutoencoderDC):
         return int(vae.spatial_compression_ratio)
     return int(2 ** (len(vae.config.block_out_channels) - 1))
+
+
+def needs_range(config: Mapping[str, Any]) -> bool:
+    """Whether an autoencoder's configuration asks for float32: some overflow in less."""
+    return bool(config.get("force_upcast"))
 
 
 def decode(vae: Any, latents: Tensor) -> Tensor:

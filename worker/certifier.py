@@ -56,7 +56,9 @@ class Certifier:
     def _setting(self, pipeline: StepwisePipeline) -> Setting:
         return Setting(
             device=device_name(self._placement.device),
-            dtype=str(pipeline.network_dtype).removeprefix("torch."),
+            dtype=_name(pipeline.network_dtype),
+            text_dtype=", ".join(sorted({_name(dtype) for dtype in pipeline.text_dtypes})),
+            vae_dtype=_name(pipeline.vae_dtype),
             layout="contiguous",
             num_threads=torch.get_num_threads(),
             compiled=self._placement.compiled,
@@ -93,6 +95,10 @@ def describe(certificate: Certificate) -> str:
     )
     size = f"{certificate.height} × {certificate.width}"
     return f"{certificate.model} at {size}: {promise} in forwards of (ms) {milliseconds}"
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _read(file: Path) -> Certificate | None:

@@ -53,7 +53,8 @@ class PipelineLoader:
 
     def expected_bytes(self, model_id: str) -> int:
         """What the model's weights will take, as its files say. Raises: UnknownModel, ModelUnavailable."""
-        return expected_bytes(model_path(self._catalogue.find(model_id).source), self._placement)
+        spec = self._catalogue.find(model_id)
+        return expected_bytes(model_path(spec.source), self._placement, whole=spec.family == "diffusers")
 
 
 def load_pipeline(spec: ModelSpec, placement: Placement) -> StepwisePipeline:

@@ -78,7 +78,8 @@ class Stage:
 
     @classmethod
     def of(cls, parts: Sequence[Part]) -> "Stage":
-        """What these parts take together."""
+        """What these parts take together, in whichever order they are named."""
+        parts = sorted(parts, key=lambda part: part.scale is None)
         asked: set[Role] = {role for part in parts for role in part.roles}
         energies = tuple(part.energy for part in parts if part.energy is not None)
         return cls(

@@ -52,6 +52,16 @@ class StepwisePipeline(Protocol):
         ...
 
     @property
+    def text_dtypes(self) -> tuple[torch.dtype, ...]:
+        """The number formats in which prompts are read, one for each text encoder."""
+        ...
+
+    @property
+    def vae_dtype(self) -> torch.dtype:
+        """The number format in which pictures are decoded."""
+        ...
+
+    @property
     def text_digest(self) -> str:
         """SHA-256, in hex, of the files that `encode_prompt` reads: equal ones encode alike."""
         ...

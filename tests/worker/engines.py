@@ -39,6 +39,14 @@ class Wrapped:
         return self.inner.network_dtype
 
     @property
+    def text_dtypes(self) -> tuple[torch.dtype, ...]:
+        return self.inner.text_dtypes
+
+    @property
+    def vae_dtype(self) -> torch.dtype:
+        return self.inner.vae_dtype
+
+    @property
     def text_digest(self) -> str:
         return self.inner.text_digest
 
@@ -132,7 +140,16 @@ def asked(**changes: object) -> CompleteRequest:
     return CompleteRequest.model_validate(usual | changes)
 
 
-SETTING = Setting(device="cpu", dtype="float32", layout="contiguous", num_threads=1, compiled=False, torch="2")
+SETTING = Setting(
+    device="cpu",
+    dtype="float32",
+    text_dtype="float32",
+    vae_dtype="float32",
+    layout="contiguous",
+    num_threads=1,
+    compiled=False,
+    torch="2",
+)
 
 
 class Held:

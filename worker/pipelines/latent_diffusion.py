@@ -35,6 +35,17 @@ class LatentDiffusion:
         return dtype
 
     @property
+    def text_dtypes(self) -> tuple[torch.dtype, ...]:
+        """The number formats in which prompts are read, one for each text encoder."""
+        return tuple(reader.text_encoder.dtype for reader in self.readers)
+
+    @property
+    def vae_dtype(self) -> torch.dtype:
+        """The number format in which pictures are decoded."""
+        dtype: torch.dtype = self.vae.dtype
+        return dtype
+
+    @property
     def text_digest(self) -> str:
         """What `encode_prompt` reads."""
         return self.digests.text
