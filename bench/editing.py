@@ -101,7 +101,7 @@ def main() -> None:
         "is what was kept the same to the byte, does the seam show, does a judge still read what the picture showed? "
         "Then remove one of two things, and compare with the render without it. Needs `python -m training.fetch`."
     )
-    parser.add_argument("--pictures", type=int, default=12, help="how many of each kind")
+    parser.add_argument("--pictures", type=int, default=10, help="how many of each kind")
     parser.add_argument("--judge-seconds", type=float, default=60.0, help="how long the judge learns")
     parser.add_argument("--out", type=Path, help="a folder for the figures as JSON and the pictures of some cases")
     arguments = parser.parse_args()
