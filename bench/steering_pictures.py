@@ -1,49 +1,40 @@
-"""Pictures for the documentation, edited by the whole service: `python -m bench.editing_pictures --help`."""
+"""Pictures for the documentation, steered by the whole service: `python -m bench.steering_pictures --help`."""
 
 import argparse
 import base64
 import json
-import re
-import sys
-import tempfile
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 
-from bench.installation import end, start, until
+from bench.saturation import served
 
 GAP = 8
 
-
-def main() -> None:
-    """Writes one strip of pictures for each kind of edit."""
-    parser = argparse.ArgumentParser(
-        description="Start the service, have it edit pictures of its own, and keep strips."
-    )
-    parser.add_argument("--out", type=Path, required=True)
-    arguments = parser.parse_args()
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    with service() as address:
-        for name, strip in {"remove": hat, "expand": wider, "inpaint": fox, "variations": variations}.items():
-            save(strip(address), arguments.out / f"{name}.png")
+THRESHOLD = 90
+"""Of the differences of three channels together, in steps of 1/255."""
 
 
-@contextmanager
-def service() -> Iterator[str]:
-    """The address of a service of our own."""
-    with tempfile.TemporaryDirectory(prefix="sl-") as folder:
-        log = Path(folder) / "log.txt"
-        launcher = start([sys.executable, "-m", "launch"], {"SAFELIGHT_HOME": folder, "SAFELIGHT_PORT": "0"}, log)
-        try:
-            yield until(lambda: re.search(r"is ready at (http://\S+)", log.read_text()))[1]
-        finally:
-            end(launcher)
+def guidance(address: str) -> list[Image.Image]:
+    """One seed under five kinds of guidance, after none at all."""
+    kinds: list[Any] = [
+        {"kind": "classifier_free", "scale": 1},
+        {"kind": "classifier_free", "scale": 5},
+        {"kind": "cfg_pp", "scale": 0.6},
+        {"kind": "adaptive_projected", "scale": 8},
+        {"kind": "perturbed_attention", "scale": 2},
+    ]
+    towards = {"kind": "classifier", "classifier": "emoji-groups", "label": "animals", "scale": 10}
+    return [
+        *(drawn(address, prompt="a fox", seed=7, guidance=kind) for kind in kinds),
+        drawn(address, prompt="", seed=7, guidance=towards),
+    ]
 
 
 def hat(address: str) -> list[Image.Image]:
@@ -64,13 +55,19 @@ def wider(address: str) -> list[Image.Image]:
 def fox(address: str) -> list[Image.Image]:
     """A puppy repainted as a fox, and where not a byte differs."""
     picture = drawn(address, prompt="a dog on a green background", seed=1)
-    mask = Image.new("L", picture.size)
-    ImageDraw.Draw(mask).rectangle((4, 4, 123, 123), fill=255)
+    mask = silhouette(picture)
     result = drawn(address, image=picture, mask=mask, prompt="a fox on a green background", seed=1)
     outside = np.asarray(mask) == 0
     if not np.array_equal(np.asarray(result)[outside], np.asarray(picture)[outside]):
         raise RuntimeError("Pixels outside of the mask have changed.")
     return [picture, mask, result]
+
+
+def silhouette(picture: Image.Image) -> Image.Image:
+    """White where a picture is not as its corner is, and a little around."""
+    pixels = np.asarray(picture).astype(int)
+    differs = (np.abs(pixels - pixels[3, 3]).sum(axis=2) > THRESHOLD).astype(np.uint8) * 255
+    return Image.fromarray(differs).filter(ImageFilter.MedianFilter(5)).filter(ImageFilter.MaxFilter(15))
 
 
 def variations(address: str) -> list[Image.Image]:
@@ -108,6 +105,23 @@ def save(pictures: list[Image.Image], file: Path) -> None:
         strip.paste(picture.convert("RGB"), (left, 0))
         left += picture.width + GAP
     strip.resize((2 * strip.width, 2 * strip.height), Image.Resampling.BICUBIC).save(file, optimize=True)
+
+
+STRIPS: Mapping[str, Callable[[str], list[Image.Image]]] = MappingProxyType(
+    {"guidance": guidance, "remove": hat, "expand": wider, "inpaint": fox, "variations": variations}
+)
+
+
+def main() -> None:
+    """Writes a strip of pictures for each way to steer."""
+    parser = argparse.ArgumentParser(description="Start the service, have it make and edit pictures, and keep strips.")
+    parser.add_argument("--out", type=Path, required=True, help="the folder for the strips")
+    parser.add_argument("--only", choices=sorted(STRIPS), action="append", help="a strip; all, if none is named")
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    with served() as address:
+        for name in arguments.only or STRIPS:
+            save(STRIPS[name](address), arguments.out / f"{name}.png")
 
 
 if __name__ == "__main__":
