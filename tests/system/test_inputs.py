@@ -1,14 +1,18 @@
 """A real worker and requests that name pictures: their bytes arrive, a lost file ends one job, an expired one goes."""
 
 import psutil
+import torch
+from safetensors.torch import save
 
 from contract.files import EXPIRING, FileContent, FileStore, StoredFile
 from contract.leases import Lease
 from tests.pictures import encoded, gradient
 from tests.system.installation import Installation
-from tests.waiting import wait_until
+from tests.waiting import wait_until_async
 from worker.execution import Execution
 from worker.messages import Generate
+
+UP = torch.ones(4, 2, 1, 1)
 
 
 async def stored(installation: Installation, ttl_seconds: float = 3600) -> StoredFile:
@@ -46,5 +50,31 @@ async def test_a_lost_file_fails_its_job_and_nobody_elses(installation: Installa
     for job_id in (good, after):
         assert len((await installation.until(job_id, "succeeded")).images) == 1
     assert worker.is_running()
-    wait_until(lambda: not (installation.home / "artifacts" / expired.storage_key).exists(), 30)
-    assert await installation.connection.redis.zcard(EXPIRING) == 2
+
+    async def swept() -> bool:
+        return await installation.connection.redis.zscore(EXPIRING, expired.id) is None
+
+    await wait_until_async(swept, 30)
+    assert not (installation.home / "artifacts" / expired.storage_key).exists()
+
+
+async def test_uploaded_weights_adapt_their_own_job_and_misfits_harm_nobody(
+    installation: Installation, worker: psutil.Process
+) -> None:
+    files = FileStore(installation.connection, installation.artifacts)
+
+    async def uploaded(channels: int) -> str:
+        factors = {"unet.conv_out.lora_A.weight": torch.ones(2, channels, 3, 3), "unet.conv_out.lora_B.weight": UP}
+        content = FileContent("weights", "application/octet-stream", save(factors))
+        return (await files.add(content, ttl_seconds=3600)).id
+
+    plain = await installation.submit()
+    adapted = await installation.submit(adapters=[{"id": await uploaded(16)}])
+    misfit = await installation.submit(adapters=[{"id": await uploaded(17)}])
+    after = await installation.submit(seed=8)
+    failed = await installation.until(misfit, "failed")
+    assert failed.error is not None
+    assert (failed.error.code, failed.error.field) == ("adapter_mismatch", "adapters.0.id")
+    jobs = [await installation.until(job_id, "succeeded") for job_id in (plain, adapted, after)]
+    assert len({job.images[0].sha256 for job in jobs}) == 3
+    assert worker.is_running()
