@@ -21,7 +21,7 @@ PATCH_SIZE = 2
 
 
 class Flux(LatentDiffusion):
-    """The four verbs as `FluxPipeline` does them."""
+    """The verbs as `FluxPipeline` does them."""
 
     @classmethod
     def load(cls, folder: ModelFolder) -> Self:

@@ -20,7 +20,7 @@ from worker.trained_noise import read_trained_noise
 
 
 class StableDiffusion(LatentDiffusion):
-    """The four verbs as `StableDiffusionPipeline` does them."""
+    """The verbs as `StableDiffusionPipeline` does them."""
 
     @classmethod
     def load(cls, folder: ModelFolder) -> Self:

@@ -21,7 +21,7 @@ MAX_SEQUENCE_LENGTH = 256
 
 
 class StableDiffusion3(LatentDiffusion):
-    """The four verbs as `StableDiffusion3Pipeline` does them; without a third reader its part is zeros."""
+    """The verbs as `StableDiffusion3Pipeline` does them; without a third reader its part is zeros."""
 
     @classmethod
     def load(cls, folder: ModelFolder) -> Self:

@@ -22,7 +22,7 @@ from worker.trained_noise import read_trained_noise
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class StableDiffusionXL(LatentDiffusion):
-    """The four verbs as `StableDiffusionXLPipeline` does them."""
+    """The verbs as `StableDiffusionXLPipeline` does them."""
 
     force_zeros_for_empty_prompt: bool
 
