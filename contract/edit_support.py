@@ -85,12 +85,7 @@ def check_scheduler(edit: Edit, scheduler: str) -> None:
 
 
 def check_prompt(prompt: str, edit: Edit) -> None:
-    """A prompt must be there where nothing else says what is made, and not where it would be left out.
-
-    Raises: InvalidRequest.
-    """
-    if not prompt and edit.image is None:
-        raise InvalidRequest("prompt is required.", field="prompt")
+    """A prompt may not be there where it would be left out. Raises: InvalidRequest."""
     if prompt and edit.remove:
         raise InvalidRequest("prompt and remove cannot be combined; without remove, mask is repainted.", field="prompt")
 

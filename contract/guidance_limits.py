@@ -56,7 +56,7 @@ def check_guidance(asked: GenerationRequest, complete: CompleteRequest, family: 
         and complete.image is None
         and not any(one.kind in SAYS_WHAT_IT_SHOWS for one in complete.guidance)
     ):
-        raise InvalidRequest("The prompt is empty, and nothing else says what the picture shows.", field="prompt")
+        raise InvalidRequest("prompt is required where nothing else says what the picture shows.", field="prompt")
 
 
 def _check_forms(asked: GenerationRequest) -> None:

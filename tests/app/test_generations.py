@@ -30,6 +30,8 @@ async def test_a_prompt_becomes_a_job_with_the_models_defaults_and_a_seed(client
         "prompt_syntax": "plain",
         "model": "safelight-emoji",
         "num_images": 1,
+        "adapters": [],
+        "control": [],
         "height": 128,
         "width": 128,
         "num_inference_steps": 20,
