@@ -13,8 +13,14 @@ class MalformedJSON(InvalidRequest):
     code = "malformed_json"
 
 
+class MalformedMultipart(InvalidRequest):
+    """The body cannot be read as multipart/form-data."""
+
+    code = "malformed_multipart"
+
+
 class UnsupportedMediaType(SafelightError):
-    """The body is said to be something else than JSON."""
+    """The body is said to be something else than what this operation takes."""
 
     code = "unsupported_media_type"
 
@@ -79,11 +85,18 @@ ANSWERS: dict[type[SafelightError], Answer] = {
     errors.UnknownLabel: Answer(422),
     errors.UnsupportedClassifier: Answer(422),
     errors.LimitExceeded: Answer(422),
+    errors.InvalidMask: Answer(422),
+    errors.UnsupportedEdit: Answer(422),
     errors.MalformedPrompt: Answer(422),
     errors.UnsupportedPromptSyntax: Answer(422),
+    errors.UnknownAdapter: Answer(404),
     errors.AdapterMismatch: Answer(422),
     errors.UnknownJob: Answer(404),
     errors.UnknownArtifact: Answer(404),
+    errors.UnknownFile: Answer(404),
+    errors.FileInUse: Answer(409),
+    errors.UnsupportedFile: Answer(422),
+    errors.DamagedFile: Answer(422),
     errors.JobNotEnded: Answer(409),
     errors.IdempotencyConflict: Answer(409),
     errors.QueueFull: Answer(429, retry_after_seconds=10),
@@ -95,6 +108,7 @@ ANSWERS: dict[type[SafelightError], Answer] = {
     errors.GenerationFailed: INTERNAL,
     errors.WorkerDied: INTERNAL,
     MalformedJSON: Answer(400),
+    MalformedMultipart: Answer(400),
     UnsupportedMediaType: Answer(415),
     BodyTooLarge: Answer(413),
     UnknownPath: Answer(404),

@@ -1,6 +1,7 @@
 """Request bodies: read up to a limit, and parsed so strictly that no two readers can disagree about them."""
 
 import json
+import re
 from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn
 
@@ -8,7 +9,12 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.body_sizes import bounded
 from app.errors import BodyTooLarge, MalformedJSON, UnsupportedMediaType
+
+DATA_URI = b'"data:image'
+
+_FORBIDDEN = re.compile("[\0\ud800-\udfff]")
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -43,7 +49,7 @@ class JSONRoute(APIRoute):
 
 async def read_json(request: Request) -> JSONRequest:
     """The request with its body parsed. Raises: BodyTooLarge, UnsupportedMediaType, MalformedJSON."""
-    content = await _read(request, request.state.resources.settings.max_body_bytes)
+    content = await _read(request)
     if not content:
         raise MalformedJSON("The body is empty; it must be a JSON object.")
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -68,17 +74,25 @@ def parse_json(content: bytes) -> Any:
         raise MalformedJSON("The body has a number with too many digits.") from error
 
 
-async def _read(request: Request, max_body_bytes: int) -> bytes:
-    too_large = BodyTooLarge(f"The body may have at most {max_body_bytes} bytes.")
-    declared = request.headers.get("content-length", "0")
-    if declared.isdecimal() and int(declared[:20]) > max_body_bytes:
-        raise too_large
-    content = bytearray()
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > max_body_bytes:
-            raise too_large
-    return bytes(content)
+async def _read(request: Request) -> bytes:
+    settings = request.state.resources.settings
+    content = await bounded(request, settings.max_body_bytes + settings.max_inline_bytes).body()
+    num_bytes = len(content) if len(content) <= settings.max_body_bytes else len(content) - _inline_bytes(content)
+    if num_bytes > settings.max_body_bytes:
+        raise BodyTooLarge(f"Beside `data:` URIs, the body may have at most {settings.max_body_bytes} bytes.")
+    return content
+
+
+def _inline_bytes(content: bytes) -> int:
+    """The bytes of the `data:` URIs in a JSON body: they take no more memory when they are parsed, unlike the rest."""
+    total = 0
+    start = content.find(DATA_URI)
+    while start >= 0:
+        end = content.find(b'"', start + 1)
+        end = len(content) if end < 0 else end
+        total += end - start
+        start = content.find(DATA_URI, end)
+    return total
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -94,7 +108,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _check_text(text: str) -> None:
-    if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in text):
+    if _FORBIDDEN.search(text):
         raise MalformedJSON("The body has text with a NUL or with half of a surrogate pair.")
 
 

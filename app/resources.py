@@ -6,12 +6,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypedDict
 
+from app.file_kinds import FileChecker
 from app.metrics import RequestMetrics
 from app.settings import AppSettings
 from contract.artifact_store import ArtifactStore
 from contract.catalogue import Catalogue
 from contract.certificates import Certificates
 from contract.costs import Costs
+from contract.files import FileStore
 from contract.job_store import JobStore
 from contract.liveness import Liveness
 from contract.store_connection import StoreConnection
@@ -31,6 +33,8 @@ class Resources:
     costs: Costs
     certificates: Certificates
     artifacts: ArtifactStore
+    files: FileStore
+    file_checker: FileChecker
 
 
 class State(TypedDict):
@@ -46,6 +50,7 @@ async def open_resources(
 ) -> AsyncIterator[Resources]:
     """The resources of a running process; connections are made when they are first needed."""
     connection = StoreConnection(settings.store_url)
+    artifacts = ArtifactStore(settings.artifacts_location)
     try:
         yield Resources(
             settings=settings,
@@ -57,7 +62,9 @@ async def open_resources(
             liveness=Liveness(connection, lease_seconds=settings.lease_seconds),
             costs=Costs(connection),
             certificates=Certificates(connection, lease_seconds=settings.lease_seconds),
-            artifacts=ArtifactStore(settings.artifacts_location),
+            artifacts=artifacts,
+            files=FileStore(connection, artifacts),
+            file_checker=FileChecker(settings),
         )
     finally:
         closing.set()

@@ -116,6 +116,9 @@ class FailureShown(BaseModel):
     code: str = Field(description="What went wrong, in a word that does not change.", examples=["generation_failed"])
     message: str = Field(description="What went wrong, for people.", examples=["The engine stopped."])
     retryable: bool = Field(description="Whether the same request may succeed later.", examples=[False])
+    field: str | None = Field(
+        default=None, description="The part of the request that is to blame, where one is.", examples=[None]
+    )
 
 
 class JobUrls(BaseModel):

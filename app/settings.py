@@ -18,7 +18,23 @@ class AppSettings(Settings):
         description="The path under which a proxy serves this API, e.g. `/images`.",
     )
     max_queued_jobs: int = Field(default=1000, ge=0, description="With this many jobs waiting, new ones are refused.")
-    max_body_bytes: int = Field(default=256 * 1024, ge=1, description="The largest request body that is read.")
+    max_body_bytes: int = Field(
+        default=256 * 1024, ge=1, description="The most bytes of a JSON body, `data:` URIs in it not counted."
+    )
+    max_inline_bytes: int = Field(
+        default=8 * 1024 * 1024, ge=0, description="The most bytes of the `data:` URIs in a JSON body."
+    )
+    max_image_bytes: int = Field(
+        default=32 * 1024 * 1024, ge=1, description="The most bytes of a picture that is sent."
+    )
+    max_image_side: int = Field(default=4096, ge=1, description="The most pixels along a side of a picture.")
+    max_image_pixels: int = Field(default=4096 * 4096, ge=1, description="The most pixels of a picture.")
+    max_weights_bytes: int = Field(
+        default=64 * 1024 * 1024, ge=1, description="The most bytes of a safetensors file that is sent."
+    )
+    file_ttl_seconds: float = Field(
+        default=7 * 24 * 3600, gt=0, description="How long a file can be named by requests after it was sent."
+    )
     shutdown_seconds: int = Field(
         default=5, ge=1, description="How long requests in flight may take to end when the process is told to stop."
     )

@@ -29,8 +29,8 @@ from worker.engine import Engine
 from worker.events import Failed, Finished
 from worker.settings import WorkerSettings
 
-EMPTY = " "
-"""A prompt of no words: the unconditional model."""
+EMPTY = ""
+"""The prompt of the unconditional model."""
 
 TRAINED = "trained conditioning"
 

@@ -72,6 +72,18 @@ class LimitExceeded(SafelightError):
     code = "limit_exceeded"
 
 
+class InvalidMask(SafelightError):
+    """The mask is of another size than the picture, or selects nothing of it, or everything."""
+
+    code = "invalid_mask"
+
+
+class UnsupportedEdit(SafelightError):
+    """The model cannot change pictures in this way."""
+
+    code = "unsupported_edit"
+
+
 class MalformedPrompt(SafelightError):
     """A prompt of `prompt_syntax` weighted has a weight or a mark that cannot be followed."""
 
@@ -82,6 +94,12 @@ class UnsupportedPromptSyntax(SafelightError):
     """The model cannot read prompts of this syntax."""
 
     code = "unsupported_prompt_syntax"
+
+
+class UnknownAdapter(SafelightError):
+    """The catalogue has no such adapter."""
+
+    code = "unknown_adapter"
 
 
 class AdapterMismatch(SafelightError):
@@ -100,6 +118,30 @@ class UnknownArtifact(SafelightError):
     """No published artifact has this id."""
 
     code = "unknown_artifact"
+
+
+class UnknownFile(SafelightError):
+    """No file has this id, or it has been deleted or has expired."""
+
+    code = "unknown_file"
+
+
+class FileInUse(SafelightError):
+    """A job that has not ended uses the file."""
+
+    code = "file_in_use"
+
+
+class UnsupportedFile(SafelightError):
+    """The file is of a kind that is not taken, or is not needed here; its bytes decide, not its name."""
+
+    code = "unsupported_file"
+
+
+class DamagedFile(SafelightError):
+    """The file is cut off, or its bytes contradict each other."""
+
+    code = "damaged_file"
 
 
 class JobNotEnded(SafelightError):

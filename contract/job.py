@@ -40,18 +40,19 @@ class Progress(BaseModel):
 
 
 class JobFailure(BaseModel):
-    """Why a job failed; `retryable` says whether the same request may succeed later."""
+    """Why a job failed; `retryable` says whether the same request may succeed later, `field` what in it is to blame."""
 
     model_config = ConfigDict(frozen=True)
 
     code: str
     message: str
     retryable: bool
+    field: str | None = None
 
     @classmethod
     def of(cls, error: SafelightError) -> "JobFailure":
         """The record of an error from the tree."""
-        return cls(code=error.code, message=error.message, retryable=error.retryable)
+        return cls(code=error.code, message=error.message, retryable=error.retryable, field=error.field)
 
 
 class Job(BaseModel):

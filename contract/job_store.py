@@ -2,16 +2,18 @@
 
 import hashlib
 from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from redis import Redis as BlockingRedis
 
+from contract.artifact import Artifact, job_id_of
 from contract.costs import CostTable, Forecast
-from contract.errors import IdempotencyConflict, JobNotEnded, QueueFull, UnknownJob
+from contract.errors import IdempotencyConflict, JobNotEnded, QueueFull, UnknownArtifact, UnknownFile, UnknownJob
 from contract.job import ENDED, Job, JobStatus, new_job_id
-from contract.job_record import job_key, job_of
+from contract.job_records import fields_of, read_job
 from contract.outlook import Outlook, Place
 from contract.queue import QUEUE_NAME, rq_job_fields
 from contract.request import CompleteRequest, GenerationRequest
@@ -77,11 +79,13 @@ class JobStore:
         """Accepts a request once, however often the call is repeated.
 
         `request` is as the client sent it, and is what a repeated idempotency key is held against. `forecast` is what
-        the job is predicted to need; without one, nobody can say when those behind it will end.
-        Raises: IdempotencyConflict, QueueFull.
+        the job is predicted to need; without one, nobody can say when those behind it will end. The references of
+        `complete` are file ids; the job holds these files until it has ended.
+        Raises: IdempotencyConflict, QueueFull, UnknownFile.
         """
         fresh_id = new_job_id()
-        answer, job_id, *record = await self._connection.run(
+        references = complete.references()
+        answer, found_id, *record = await self._connection.run(
             "admit",
             fresh_id,
             "" if idempotency_key is None else _digest(idempotency_key),
@@ -94,22 +98,46 @@ class JobStore:
             "1" if no_store else "",
             "" if forecast is None else _micros(forecast.work_seconds),
             "" if forecast is None else _micros(forecast.own_seconds),
+            " ".join(sorted(set(references.values()))),
             *rq_job_fields(fresh_id, _UNCONNECTED),
         )
         if answer == "conflict":
-            raise IdempotencyConflict("This Idempotency-Key came with another body before.", field="Idempotency-Key")
+            raise _other_body()
         if answer == "full":
             raise QueueFull(f"{max_queued} jobs are waiting; try again later.")
-        job = job_of(job_id, _fields(*record)) if record else await self.get(job_id)
+        if answer == "unknown_file":
+            field = next(field for field, file_id in references.items() if file_id == found_id)
+            raise UnknownFile(f"There is no file {found_id!r}.", field=field)
+        job = read_job(found_id, fields_of(*record)) if record else await self.get(found_id)
         return Admission(job=job, replayed=answer == "existing")
+
+    async def replayed(self, request: GenerationRequest, idempotency_key: str) -> Job | None:
+        """The job that this request became when it came with this key before. Raises: IdempotencyConflict."""
+        with unavailable_when_unreachable():
+            fingerprint, job_id = await self._redis.hmget(
+                f"safelight:idempotency:{_digest(idempotency_key)}", "fingerprint", "job_id"
+            )
+        if fingerprint is None:
+            return None
+        if fingerprint != _digest(request.model_dump_json()):
+            raise _other_body()
+        return await self.get(job_id)
 
     async def get(self, job_id: str) -> Job:
         """The job as it is now. Raises: UnknownJob."""
         with unavailable_when_unreachable():
-            fields = await self._redis.hgetall(job_key(job_id))
+            fields = await self._redis.hgetall(_job_key(job_id))
         if not fields:
             raise UnknownJob(f"There is no job {job_id!r}.")
-        return job_of(job_id, fields)
+        return read_job(job_id, fields)
+
+    async def artifact(self, artifact_id: str) -> Artifact:
+        """The published artifact with this id. Raises: UnknownArtifact."""
+        with suppress(UnknownJob):
+            for artifact in (await self.get(job_id_of(artifact_id))).images:
+                if artifact.id == artifact_id:
+                    return artifact
+        raise UnknownArtifact(f"There is no artifact {artifact_id!r}.")
 
     async def page(
         self, *, status: JobStatus | None = None, limit: int, cursor: int | None = None
@@ -128,7 +156,7 @@ class JobStore:
     async def queue_positions(self, job_ids: Iterable[str]) -> dict[str, int]:
         """The place of each waiting job, 1 = next; jobs that no longer wait are left out."""
         ids = list(job_ids)
-        places = await self._pipelined([("LPOS", f"rq:queue:{QUEUE_NAME}", job_id) for job_id in ids])
+        places = await self._connection.pipelined([("LPOS", f"rq:queue:{QUEUE_NAME}", job_id) for job_id in ids])
         return {job_id: place + 1 for job_id, place in zip(ids, places, strict=True) if place is not None}
 
     async def outlook(self, job_ids: Iterable[str] = ()) -> Outlook:
@@ -219,7 +247,7 @@ class JobStore:
     async def counts(self) -> dict[JobStatus, int]:
         """How many jobs there are in each status."""
         statuses: tuple[JobStatus, ...] = get_args(JobStatus)
-        cards = await self._pipelined([("ZCARD", f"safelight:jobs:{status}") for status in statuses])
+        cards = await self._connection.pipelined([("ZCARD", f"safelight:jobs:{status}") for status in statuses])
         return dict(zip(statuses, cards, strict=True))
 
     async def statistics(self) -> dict[str, float]:
@@ -230,30 +258,25 @@ class JobStore:
 
     async def _get_many(self, job_ids: Iterable[str]) -> list[Job]:
         ids = list(job_ids)
-        records = await self._pipelined([("HGETALL", job_key(job_id)) for job_id in ids])
-        return [job_of(job_id, fields) for job_id, fields in zip(ids, records, strict=True) if fields]
-
-    async def _pipelined(self, commands: list[tuple[str, ...]]) -> list[Any]:
-        with unavailable_when_unreachable():
-            if len(commands) == 1:
-                return [await self._redis.execute_command(*commands[0])]
-            async with self._redis.pipeline(transaction=False) as batch:
-                for command in commands:
-                    batch.execute_command(*command)
-                return await batch.execute() if commands else []
+        records = await self._connection.pipelined([("HGETALL", _job_key(job_id)) for job_id in ids])
+        return [read_job(job_id, fields) for job_id, fields in zip(ids, records, strict=True) if fields]
 
 
 _UNCONNECTED = BlockingRedis()
 """RQ's job class wants a client to build a hash with; this one never connects."""
 
 
+def _job_key(job_id: str) -> str:
+    return f"safelight:job:{job_id}"
+
+
 def _micros(seconds: float) -> int:
     return max(1, round(seconds * 1e6))
 
 
+def _other_body() -> IdempotencyConflict:
+    return IdempotencyConflict("This Idempotency-Key came with another body before.", field="Idempotency-Key")
+
+
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _fields(flat: list[str]) -> dict[str, str]:
-    return dict(zip(flat[::2], flat[1::2], strict=True))

@@ -1,6 +1,6 @@
 """The way to the job store's server: its timeouts, its scripts, and the one error that a broken way becomes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -74,6 +74,16 @@ class StoreConnection:
         """The answer of a script. Every script may safely be sent twice. Raises: StoreUnavailable."""
         with unavailable_when_unreachable():
             return await self._scripts[script](args=list(args))
+
+    async def pipelined(self, commands: Sequence[tuple[str, ...]]) -> list[Any]:
+        """The answers of commands that are sent together and change nothing. Raises: StoreUnavailable."""
+        with unavailable_when_unreachable():
+            if len(commands) == 1:
+                return [await self.redis.execute_command(*commands[0])]
+            async with self.redis.pipeline(transaction=False) as batch:
+                for command in commands:
+                    batch.execute_command(*command)
+                return await batch.execute() if commands else []
 
     async def ping(self) -> None:
         """Asks for a sign of life. Raises: StoreUnavailable."""

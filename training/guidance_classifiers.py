@@ -6,20 +6,24 @@ import argparse
 import hashlib
 import json
 import logging
+import random
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 
 from training import noise_aware, picture_classifier
+from training.captions import Scene
 from training.checkpoints import averaged_weights
 from training.configuration import Configuration, read_configuration
 from training.export import write_json
 from training.groups import GROUPS
 from training.noise_aware import scenes_of, shape_of
-from training.picture_classifier import build_network, renders_of
+from training.picture_classifier import Renders, build_network, renders_of
+from training.scenes import SIZE
 from worker.latent_classifier import LatentClassifier
 
 log = logging.getLogger(__name__)
@@ -82,6 +86,18 @@ def export_pixels(configuration: Configuration, folder: Path) -> torch.nn.Module
     return read
 
 
+def write_samples(renders: Renders, folder: Path, num_each: int = 3) -> None:
+    """Write fresh renders of single things as one picture: a column a group, for the card and for tests."""
+    rng = random.Random(MEASURING_SEED)
+    sheet = Image.new("RGB", (SIZE * len(GROUPS), SIZE * num_each))
+    for column, group in enumerate(GROUPS):
+        things = [label for label in renders.vocabulary.plain if renders.groups[label] == group]
+        for row, label in enumerate(rng.sample(things, num_each)):
+            scene = Scene("single", (label,), rng.choice(list(renders.vocabulary.colours)))
+            sheet.paste(renders.scene(scene, rng), (SIZE * column, SIZE * row))
+    sheet.save(folder / "samples.webp", quality=92)
+
+
 def write_card(folder: Path, name: str, scores: Mapping[str, float]) -> None:
     """Write the card: the committed text, how often the classifier was right, the file's size and SHA-256."""
     file = folder / "model.safetensors"
@@ -102,6 +118,7 @@ def make_latents(configuration: Configuration, minutes: float) -> None:
     fresh = noise_aware.held_out(configuration, scenes)
     scores = noise_aware.accuracies(network, fresh, scenes.groups, MEASURING_SEED)
     log.info("%s", json.dumps(scores))
+    write_samples(renders_of(configuration), folder)
     write_card(folder, "latents", scores)
 
 

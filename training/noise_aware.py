@@ -21,6 +21,7 @@ from training.groups import GROUPS, accuracy, group_rows, shares_of, thing_group
 from training.latents import Key, Library, encode_keys, library_of, load_library, save_library
 from training.schedule import build_scheduler, stratified_timesteps
 from training.sprites import thing_sprites
+from worker.devices import has_fast_bf16
 from worker.latent_classifier import LatentClassifier, Shape
 
 log = logging.getLogger(__name__)
@@ -122,14 +123,15 @@ def loss_of(network: nn.Module, batch: Noisy) -> Tensor:
 
     Source: Dhariwal & Nichol 2021, arXiv:2105.05233, section 4.1 (training on the noise of the diffusion model).
     """
-    return functional.cross_entropy(network(batch.latents, batch.log_snr), batch.shares)
+    return functional.cross_entropy(network(batch.latents, batch.log_snr).float(), batch.shares)
 
 
 def train_step(training: Training, batch: Noisy, config: LatentsClassifierConfig, progress: float) -> float:
     """One optimizer step; returns the loss."""
     rate = config.learning_rate * min(1.0, (training.step + 1) / 100) * (1 - progress)
     training.optimizer.param_groups[0]["lr"] = rate
-    loss = loss_of(training.network, batch)
+    with torch.autocast("cpu", torch.bfloat16, enabled=has_fast_bf16()):
+        loss = loss_of(training.network, batch)
     training.optimizer.zero_grad()
     loss.backward()
     nn.utils.clip_grad_norm_(training.network.parameters(), 1.0)

@@ -1,4 +1,4 @@
-"""This file knows how the classifier of finished pictures learns: a small ConvNeXt, from rough and blurred renders.
+"""This file knows how the classifier of finished pictures learns: a small ResNet, from rough and blurred renders.
 
 It must not be the judge of `training.classifier`: it has another architecture, other pictures and another loss.
 """
@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import ConvNextConfig, ConvNextForImageClassification
+from transformers import ResNetConfig, ResNetForImageClassification
 
 from training import checkpoints
 from training.captions import Scene, Vocabulary, read_vocabulary, sample_scene
@@ -24,6 +24,7 @@ from training.groups import GROUPS, accuracy, shares_of, thing_groups
 from training.places import KINDS
 from training.scenes import compose, to_tensor
 from training.sprites import Sprite, thing_sprites
+from worker.devices import has_fast_bf16
 
 log = logging.getLogger(__name__)
 
@@ -105,14 +106,15 @@ def blurred(pixels: Tensor, deviation: float) -> Tensor:
     return functional.conv2d(across, line[:, :, :, None], groups=pixels.shape[1])
 
 
-def build_network(config: PixelsClassifierConfig) -> ConvNextForImageClassification:
-    """An untrained ConvNeXt of the configured size, its labels in its configuration."""
+def build_network(config: PixelsClassifierConfig) -> ResNetForImageClassification:
+    """An untrained ResNet of the configured size, its labels in its configuration."""
     names = dict(enumerate(GROUPS))
-    return ConvNextForImageClassification(
-        ConvNextConfig(
+    return ResNetForImageClassification(
+        ResNetConfig(
+            embedding_size=config.channels[0],
             hidden_sizes=config.channels,
             depths=config.depths,
-            image_size=config.size,
+            layer_type="basic",
             id2label=names,
             label2id={name: index for index, name in names.items()},
         )
@@ -125,7 +127,9 @@ def train_step(
     """One optimizer step; returns the loss."""
     rate = config.learning_rate * min(1.0, (training.step + 1) / 100) * (1 - progress)
     training.optimizer.param_groups[0]["lr"] = rate
-    loss = functional.cross_entropy(training.network(pixels).logits, shares, label_smoothing=0.05)
+    with torch.autocast("cpu", torch.bfloat16, enabled=has_fast_bf16()):
+        logits = training.network(pixels.contiguous(memory_format=torch.channels_last)).logits
+        loss = functional.cross_entropy(logits.float(), shares, label_smoothing=0.05)
     training.optimizer.zero_grad()
     loss.backward()
     nn.utils.clip_grad_norm_(training.network.parameters(), 1.0)

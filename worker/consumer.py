@@ -155,7 +155,16 @@ class Consumer:
         if execution.num_images_left == 0:
             await self._end(Finished(lease.execution_id))
         else:
-            self._supervisor.order(execution.order)
+            await self._order(execution)
+
+    async def _order(self, execution: Execution) -> None:
+        """Has the child make the job's images, unless the job has ended while its files were read."""
+        order = await execution.order()
+        if isinstance(order, Failed):
+            await self._end(order)
+        elif order.execution_id in self._executions:
+            self._supervisor.order(order)
+            execution.previews_wanted = False  # What was said of that before, the child did not understand.
 
     # ---- the child
 

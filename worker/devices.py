@@ -2,6 +2,8 @@
 
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,6 +79,16 @@ def compile_in_place(network: Any, device: torch.device) -> None:
         network.compile_repeated_blocks(dynamic=False)
     else:
         network.compile(dynamic=False)
+
+
+@contextmanager
+def as_written(eager: bool = True) -> Iterator[None]:
+    """Has compiled networks run uncompiled meanwhile: compiled code knows nothing of hooks that came after it."""
+    if not eager:
+        yield
+        return
+    with torch.compiler.set_stance("force_eager"):
+        yield
 
 
 def device_name(device: torch.device) -> str:

@@ -9,6 +9,7 @@ from torch import Tensor
 from contract.errors import NonFiniteLatents
 from contract.request import CompleteRequest
 from worker import batcher, stepping
+from worker.adapters import Adapters
 from worker.counters import Counters
 from worker.events import Event, Failed, Finished, Picture, Previewed, Progressed, failure_of
 from worker.exclusive import Exclusive, WholeRun
@@ -16,6 +17,7 @@ from worker.generation import Generation, identity, start
 from worker.gradients import Pulled
 from worker.guiders import classifiers_of
 from worker.images import Pixels
+from worker.inputs import NO_INPUTS, Inputs
 from worker.lane import Lane, LaneKey, Measuring
 from worker.pipelines.whole import WholePipeline
 from worker.prompt_cache import PromptCache
@@ -47,6 +49,7 @@ class Engine:
         prompts: PromptCache | None = None,
         results: ResultCache | None = None,
         classifiers: ClassifierSource | None = None,
+        adapters: Adapters | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._models = models
@@ -54,6 +57,7 @@ class Engine:
         self._prompts = prompts or PromptCache()
         self._results = results or ResultCache(0)
         self._classifiers = classifiers or NoClassifiers()
+        self._adapters = adapters or Adapters((), models)
         self._clock = clock
         self._generations: dict[Hashable, Generation] = {}
         self._lanes: dict[LaneKey, Lane] = {}
@@ -79,15 +83,16 @@ class Engine:
 
     # ---- taking in
 
-    def add(self, generation_id: str, request: CompleteRequest) -> tuple[str, ...]:
+    def add(self, generation_id: str, request: CompleteRequest, inputs: Inputs = NO_INPUTS) -> tuple[str, ...]:
         """Prepares and admits the one image of a request. Raises: as `prepare`."""
-        prepared = self.prepare(generation_id, request)
+        prepared = self.prepare(generation_id, request, inputs)
         self.admit(prepared)
         return warnings_of(prepared)
 
-    def prepare(self, generation_id: str, request: CompleteRequest) -> Prepared:
+    def prepare(self, generation_id: str, request: CompleteRequest, inputs: Inputs = NO_INPUTS) -> Prepared:
         """An image that is ready to be admitted: its model is held, its prompts are encoded, its noise is drawn.
 
+        `inputs` has the bytes of the files that the request names.
         Raises: SafelightError, of whatever kind kept the image from starting.
         """
         try:
@@ -98,8 +103,10 @@ class Engine:
             return WholeRun(generation_id, request, pipeline)
         try:
             loaded = {name: self._classifiers.load(name, request.model) for name in classifiers_of(request)}
-            with torch.inference_mode():
-                return start(generation_id, request, pipeline, self._prompts, loaded)
+            with self._adapters.adapted(request, pipeline, inputs) as own, torch.inference_mode():
+                return start(
+                    generation_id, request, pipeline, self._prompts, inputs=inputs, classifiers=loaded, adaptation=own
+                )
         except Exception as error:
             self._models.release(request.model)
             raise failure_of([generation_id], error) from error
@@ -126,6 +133,8 @@ class Engine:
 
     def discard(self, prepared: Prepared) -> None:
         """Lets a prepared image go that nobody wants any more."""
+        if isinstance(prepared, Generation):
+            self._adapters.release(prepared.adaptation)
         self._models.release(prepared.request.model)
 
     def abort(self, generation_id: str) -> None:
@@ -206,7 +215,8 @@ class Engine:
             if is_finite:
                 yield from self._stepped(generation, before)
             else:
-                yield from self._failed(generation, _not_finite(generation))
+                message = f"The latents became NaN or infinite in step {generation.step}."
+                yield from self._failed(generation, NonFiniteLatents(message))
 
     def _advance_apart(self, lane: Lane, generations: Sequence[Generation], error: Exception) -> Iterator[Event]:
         """When a forward raises, its images go on alone, so that only the culprit fails."""
@@ -273,7 +283,8 @@ class Engine:
 
     def _decoded(self, generation: Generation, latents: Tensor) -> Pixels | Exception:
         try:
-            return self._lane(generation).decode(generation.pipeline, latents)
+            pixels = self._lane(generation).decode(generation.pipeline, latents)
+            return pixels if generation.canvas is None else generation.canvas.composite(pixels)
         except Exception as error:
             return error
 
@@ -287,7 +298,3 @@ class Engine:
 def warnings_of(prepared: Prepared) -> tuple[str, ...]:
     """What a client should know of an image before it is made."""
     return prepared.pipeline.warnings(prepared.request) if isinstance(prepared, WholeRun) else prepared.warnings
-
-
-def _not_finite(generation: Generation) -> NonFiniteLatents:
-    return NonFiniteLatents(f"The latents became NaN or infinite in step {generation.step}.")

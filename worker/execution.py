@@ -8,16 +8,18 @@ import logging
 import math
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeVar
 
 from contract.artifact import MEDIA_TYPES, Artifact, artifact_id
 from contract.artifact_store import ArtifactStore
 from contract.costs import Forecast
-from contract.errors import StoreUnavailable
+from contract.errors import SafelightError, StoreUnavailable, UnknownArtifact, UnknownFile
+from contract.file_ids import storage_key_of
 from contract.job import Job, JobFailure
 from contract.job_store import EventName
 from contract.leases import Lease, Leases, Outcome
-from worker.messages import Generate, ImageFinished, Previewed
+from worker.messages import Failed, Generate, ImageFinished, Previewed
 from worker.step_rate import StepRate
 
 logger = logging.getLogger(__name__)
@@ -48,16 +50,33 @@ class Execution:
         self._leases = leases
         self._artifacts = artifacts
         self._published = {artifact.index for artifact in job.images}
-        self._step = len(self._published) * job.request.num_inference_steps
+        self._step = len(self._published) * job.request.num_steps
         predicted = None if forecast is None else forecast.own_seconds / job.request.total_steps
         self._rate = StepRate(self._step, predicted, time.monotonic())
         self._reported = 0.0
 
-    @property
-    def order(self) -> Generate:
-        """What the child is asked to do: the images that no earlier execution has published."""
+    async def order(self) -> Generate | Failed:
+        """What the child is asked to do: the images that no earlier execution has published; or why it cannot be."""
+        try:
+            inputs = await self._inputs()
+        except SafelightError as error:
+            return Failed(self.lease.execution_id, JobFailure.of(error))
         missing = (index for index in range(self.job.request.num_images) if index not in self._published)
-        return Generate(self.lease.execution_id, self.job.request, tuple(missing), use_cache=not self.job.no_store)
+        return Generate(self.lease.execution_id, self.job.request, tuple(missing), not self.job.no_store, inputs)
+
+    async def _inputs(self) -> dict[str, bytes]:
+        """The bytes of the files that the request names. Raises: UnknownFile, naming the field; StoreUnavailable.
+
+        The job holds these files: they are gone only where somebody removed them from the artifact store by hand.
+        """
+        inputs: dict[str, bytes] = {}
+        for field, file_id in self.job.request.references().items():
+            read = partial(self._artifacts.get, storage_key_of(file_id))
+            try:
+                inputs[str(file_id)] = await until_available(read, PATIENCE_SECONDS)
+            except UnknownArtifact as error:
+                raise UnknownFile(f"The bytes of the file {file_id} are gone.", field=field) from error
+        return inputs
 
     @property
     def num_images_left(self) -> int:
@@ -68,7 +87,7 @@ class Execution:
     def num_images_to_denoise(self) -> int:
         """Images that will need rows of forwards for some time yet: those in their last steps count no more."""
         steps_left = self.job.request.total_steps - self._step - LAST_STEPS
-        return max(0, min(self.num_images_left, math.ceil(steps_left / self.job.request.num_inference_steps)))
+        return max(0, min(self.num_images_left, math.ceil(steps_left / self.job.request.num_steps)))
 
     async def progress(self, step: int, num_executions: int = 1) -> None:
         """Notes a step; tells the store of it now and then, and not at all while it is out of reach."""

@@ -49,7 +49,7 @@ class Intake:
         for index in order.indexes:
             try:
                 name = generation_id(order.execution_id, index)
-                image = self._engine.prepare(name, order.request.of_image(index))
+                image = self._engine.prepare(name, order.request.of_image(index), order.inputs)
             except SafelightError as error:
                 self._done(Refused(order, error))
                 return

@@ -10,6 +10,7 @@ from contract.artifact_store import ArtifactStore
 from contract.certificates import Certificates
 from contract.costs import Costs
 from contract.errors import UnknownJob
+from contract.files import FileStore
 from contract.job_store import JobStore
 from contract.leases import Leases
 from contract.liveness import Liveness
@@ -47,6 +48,7 @@ class Keeper:
         self._costs = Costs(connection)
         self._certificates = Certificates(connection, lease_seconds=settings.lease_seconds)
         self._artifacts = artifacts
+        self._files = FileStore(connection, artifacts)
         self._rq_worker = RQWorker(settings.store_url, worker, settings.lease_seconds)
         self._tally = tally
 
@@ -69,7 +71,8 @@ class Keeper:
             logger.warning("%s: its lease had ended; taken back", job_id)
 
     async def sweep(self) -> None:
-        """Removes ended jobs whose time is over, files first, so that no file is left without a record."""
+        """Removes ended jobs and files whose time is over, bytes first, so that none are left without a record."""
+        await self._files.sweep(SWEEP_BATCH)
         for job_id in await self._jobs.expired(SWEEP_BATCH):
             await self._artifacts.delete_all(f"{job_id}/")
             try:

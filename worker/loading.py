@@ -10,8 +10,9 @@ import safetensors.torch
 from huggingface_hub import HfApi, snapshot_download
 from torch import Tensor
 
-from contract.catalogue import Catalogue, HubSource, LocalSource, ModelSpec, PackagedWeights
+from contract.catalogue import Catalogue, ModelSpec, PackagedWeights
 from contract.errors import ModelUnavailable
+from contract.rows import HubSource, LocalSource
 from worker.components import ModelFolder
 from worker.devices import Placement
 from worker.pipelines import PIPELINES

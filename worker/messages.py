@@ -1,6 +1,7 @@
 """What the parent and the child of one worker say to each other: small frozen types, separated by direction."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from contract.certificates import ModelCertificate
 from contract.costs import Cost
@@ -14,13 +15,15 @@ from contract.request import CompleteRequest
 class Generate:
     """Make the images `indexes` of a request; those not named are stored already.
 
-    `use_cache` says whether pictures that were made before may be given, and these may be given to others.
+    `use_cache` says whether pictures that were made before may be given, and these may be given to others. `inputs` has
+    the bytes of the files that the request names, by their ids.
     """
 
     execution_id: str
     request: CompleteRequest
     indexes: tuple[int, ...]
     use_cache: bool = True
+    inputs: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

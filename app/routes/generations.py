@@ -6,6 +6,7 @@ from fastapi import APIRouter, Header
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.admission import admit
 from app.dependencies import Presenter, PresenterOf, ResourcesOf
 from app.error_responses import documented
 from app.errors import BodyTooLarge, MalformedJSON, UnsupportedMediaType
@@ -15,13 +16,19 @@ from app.resources import Resources
 from app.responses import JOB_ID, JobShown
 from app.waiting import disconnected, ended, first_of, follow
 from contract.errors import (
+    AdapterMismatch,
+    DamagedFile,
     IdempotencyConflict,
     InvalidRequest,
     LimitExceeded,
     MalformedPrompt,
     QueueFull,
     StoreUnavailable,
+    UnknownAdapter,
+    UnknownArtifact,
+    UnknownFile,
     UnknownModel,
+    UnsupportedFile,
     UnsupportedPromptSyntax,
     UnsupportedScheduler,
 )
@@ -82,10 +89,16 @@ HEADERS: dict[str, Any] = {
             UnsupportedMediaType,
             BodyTooLarge,
             UnknownModel,
+            UnknownAdapter,
+            AdapterMismatch,
             UnsupportedScheduler,
             LimitExceeded,
             UnsupportedPromptSyntax,
             MalformedPrompt,
+            UnknownFile,
+            UnknownArtifact,
+            UnsupportedFile,
+            DamagedFile,
             IdempotencyConflict,
             QueueFull,
             StoreUnavailable,
@@ -105,15 +118,8 @@ async def create_generation(
 ) -> JobShown:
     """Accept a prompt as a job, and wait for its end if the client prefers that."""
     wait_seconds = preferred_wait(prefer or ())
-    complete = resources.catalogue.resolve(generation)
-    costs = await resources.costs.read()
-    admission = await resources.job_store.admit(
-        generation,
-        complete,
-        max_queued=resources.settings.max_queued_jobs,
-        idempotency_key=idempotency_key,
-        no_store=forbids_storing(cache_control or ()),
-        forecast=costs.forecast(complete),
+    admission = await admit(
+        generation, resources, idempotency_key=idempotency_key, no_store=forbids_storing(cache_control or ())
     )
     response.headers["Location"] = f"{request.scope.get('root_path', '')}/v1/jobs/{admission.job.id}"
     if wait_seconds is None:

@@ -2,8 +2,8 @@
 -- ARGV: job id, idempotency key ('' = none), fingerprint, idempotency seconds, max queued,
 --       request as JSON, total steps, model, no_store ('1' | ''),
 --       microseconds of device time that the job is predicted to need, and of its own run on an idle worker ('' = unknown),
---       then the fields and values of RQ's hash
--- Returns {'created' | 'existing' | 'conflict' | 'full', job id or '', the fields and values of a new job's record}
+--       ids of the files that it names, separated by spaces, then the fields and values of RQ's hash
+-- Returns {'created' | 'existing' | 'conflict' | 'full' | 'unknown_file', job id, file id or '', the fields and values of a new job's record}
 local id, key, fingerprint = ARGV[1], ARGV[2], ARGV[3]
 if redis.call('EXISTS', job_key(id)) == 1 then return {'created', id} end
 if key ~= '' then
@@ -13,6 +13,10 @@ if key ~= '' then
 end
 local depth = redis.call('ZCARD', status_key('queued'))
 if depth >= tonumber(ARGV[5]) then return {'full', ''} end
+for file in string.gmatch(ARGV[12], '%S+') do
+    local found = redis.call('HMGET', file_key(file), 'expires_at', 'retired')
+    if not found[1] or found[2] or tonumber(found[1]) <= clock() then return {'unknown_file', file} end
+end
 
 local sequence = redis.call('INCR', 'safelight:sequence')
 redis.call('HSET', job_key(id),
@@ -30,10 +34,12 @@ else
     end
     add_waiting(sequence, tonumber(ARGV[10]))
 end
+if ARGV[12] ~= '' then redis.call('HSET', job_key(id), 'files', ARGV[12]) end
+for file in string.gmatch(ARGV[12], '%S+') do redis.call('SADD', file_users_key(file), id) end
 redis.call('ZADD', status_key('queued'), sequence, id)
 redis.call('ZADD', 'safelight:jobs', sequence, id)
 redis.call('SADD', 'rq:queues', QUEUE)
-redis.call('HSET', rq_key(id), unpack(ARGV, 12))
+redis.call('HSET', rq_key(id), unpack(ARGV, 13))
 redis.call('RPUSH', QUEUE, id)
 if key ~= '' then
     redis.call('HSET', idempotency_key(key), 'fingerprint', fingerprint, 'job_id', id)

@@ -8,12 +8,16 @@ local EXPIRING = 'safelight:expiring'    -- zset: id of an ended job by the time
 local STATISTICS = 'safelight:statistics' -- hash: counters and histogram buckets over all jobs
 local WORK = 'safelight:work'            -- hash: predicted microseconds of device time of the jobs that wait or run
 local UNWEIGHED = 'safelight:unweighed'  -- zset: id of a waiting or running job of unknown work by its sequence
+local FILES = 'safelight:files'          -- zset: id of a file that can be named, by its sequence
+local EXPIRING_FILES = 'safelight:files:expiring' -- zset: id of a file by the time at which its bytes may be removed
 
 local function job_key(id) return 'safelight:job:' .. id end
 local function rq_key(id) return 'rq:job:' .. id end
 local function events_key(id) return 'safelight:events:' .. id end
 local function idempotency_key(key) return 'safelight:idempotency:' .. key end
 local function status_key(status) return 'safelight:jobs:' .. status end
+local function file_key(id) return 'safelight:file:' .. id end
+local function file_users_key(id) return 'safelight:file_users:' .. id end -- set: ids of the jobs that hold the file
 
 local function clock()
     local time = redis.call('TIME')
@@ -113,6 +117,13 @@ local function observe(name, value, bounds)
     return redis.call('HINCRBY', STATISTICS, name .. ':inf', 1)
 end
 
+-- Lets go of the files that a job has held since its admission.
+local function release_files(id)
+    for file in string.gmatch(redis.call('HGET', job_key(id), 'files') or '', '%S+') do
+        redis.call('SREM', file_users_key(file), id)
+    end
+end
+
 local RQ_STATUS = {succeeded = 'finished', failed = 'failed', cancelled = 'canceled'}
 local BOUNDS = {0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600}
 
@@ -121,6 +132,7 @@ local function finish(id, status, failure, retention)
     local now = clock()
     local expires = now + retention
     drop_lease(id)
+    release_files(id)
     move(id, status)
     redis.call('HSET', job_key(id), 'finished_at', seconds(now), 'expires_at', seconds(expires))
     if failure ~= '' then redis.call('HSET', job_key(id), 'error', failure) end

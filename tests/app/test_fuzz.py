@@ -5,11 +5,13 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contract.request import GenerationRequest
 from tests.app.conftest import BODY, assert_error
+from tests.pictures import encoded, gradient
 
 SETTINGS = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None
@@ -29,7 +31,7 @@ fields = st.sampled_from([*GenerationRequest.model_fields, "stepz", ""])
 
 
 async def assert_sound(response: httpx.Response) -> None:
-    if response.status_code != 202:
+    if response.status_code not in (201, 202):
         error = response.json()["error"]
         assert response.status_code in (400, 404, 413, 415, 422), response.text
         assert_error(response, response.status_code, error["code"], error["field"])
@@ -52,6 +54,25 @@ async def test_any_body(client: httpx.AsyncClient, content: bytes) -> None:
     )
 
 
+@SETTINGS
+@given(name=st.text(), file_name=st.text(), content=st.binary(max_size=60))
+async def test_any_upload(client: httpx.AsyncClient, name: str, file_name: str, content: bytes) -> None:
+    await assert_sound(await client.post("/v1/files", files={name: (file_name, content)}))
+    await assert_sound(await client.post("/v1/files", files={"file": (file_name, content)}))
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    await assert_sound(await client.post("/v1/files", content=b"--b\r\n" + content, headers=headers))
+
+
+@SETTINGS
+@given(at=st.integers(0, 2000), cut=st.booleans(), changes=st.binary(min_size=1, max_size=4))
+@pytest.mark.parametrize("image_format", ["PNG", "JPEG", "WEBP"])
+async def test_any_picture(*, client: httpx.AsyncClient, image_format: str, at: int, cut: bool, changes: bytes) -> None:
+    whole = encoded(gradient(), image_format)
+    at %= len(whole)
+    content = whole[:at] + changes + (b"" if cut else whole[at + len(changes) :])
+    await assert_sound(await client.post("/v1/files", files={"file": content}))
+
+
 header_text = st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=40)
 header_names = st.sampled_from(
     ["Prefer", "Idempotency-Key", "X-Request-Id", "Content-Type", "Host", "Accept", "Last-Event-ID", "Range"]
@@ -69,7 +90,7 @@ async def test_any_headers(client: httpx.AsyncClient, name: str, value: str, wai
 @SETTINGS
 @given(path=st.binary(max_size=30), query=st.binary(max_size=30))
 async def test_any_path(client: httpx.AsyncClient, path: bytes, query: bytes) -> None:
-    for start in ("/v1/jobs/", "/v1/artifacts/", "/v1/models/", "/v1/", "/docs/"):
+    for start in ("/v1/jobs/", "/v1/artifacts/", "/v1/files/", "/v1/models/", "/v1/", "/docs/"):
         response = await client.get(f"{start}{quote(path)}?{quote(query, safe='=&')}")
         assert response.status_code < 500
         if response.status_code >= 400:

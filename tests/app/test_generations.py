@@ -24,7 +24,7 @@ async def test_a_prompt_becomes_a_job_with_the_models_defaults_and_a_seed(client
     assert (response.status_code, response.headers["location"]) == (202, f"/v1/jobs/{job['id']}")
     request = job["request"]
     assert isinstance(request.pop("seed"), int)
-    assert request == {
+    assert {field: value for field, value in request.items() if value is not None} == {
         "prompt": "a red apple",
         "negative_prompt": "",
         "prompt_syntax": "plain",

@@ -32,7 +32,7 @@ async def test_a_failure_is_shown(client: httpx.AsyncClient, player: Player) -> 
     await player.settle(await player.claim(), "failed", JobFailure(code="worker_died", message="No.", retryable=True))
     job = (await client.get(f"/v1/jobs/{job_id}")).json()
     assert job["status"] == "failed"
-    assert job["error"] == {"code": "worker_died", "message": "No.", "retryable": True}
+    assert job["error"] == {"code": "worker_died", "message": "No.", "retryable": True, "field": None}
 
 
 async def test_lists_are_newest_first_and_stable_under_inserts(client: httpx.AsyncClient) -> None:

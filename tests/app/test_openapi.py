@@ -9,6 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from tests.app.conftest import BODY, Player, submit
+from tests.pictures import encoded, gradient
 
 Document = dict[str, Any]
 
@@ -78,6 +79,12 @@ def test_what_every_operation_may_answer(document: Document) -> None:
         ("/v1/jobs/{job_id}/events", "get"): {"200", "404", "422", "500", "503"},
         ("/v1/artifacts/{artifact_id}", "get"): {"200", "206", "304", "404", "416", "500", "503"},
         ("/v1/artifacts/{artifact_id}", "head"): {"200", "304", "404", "500", "503"},
+        ("/v1/files", "post"): {"201", "400", "413", "415", "422", "500", "503"},
+        ("/v1/files", "get"): {"200", "422", "500", "503"},
+        ("/v1/files/{file_id}", "get"): {"200", "404", "500", "503"},
+        ("/v1/files/{file_id}", "delete"): {"204", "404", "409", "500", "503"},
+        ("/v1/files/{file_id}/content", "get"): {"200", "206", "304", "404", "416", "500", "503"},
+        ("/v1/files/{file_id}/content", "head"): {"200", "304", "404", "500", "503"},
         ("/v1/models/{model_id}", "get"): {"200", "404", "500", "503"},
         ("/v1/classifiers/{classifier_id}", "get"): {"200", "404", "500"},
         ("/readyz", "get"): {"200", "500", "503"},
@@ -89,6 +96,8 @@ def test_what_every_operation_may_answer(document: Document) -> None:
         assert {"Location", "Preference-Applied"} <= set(created[status]["headers"])
     picture = document["paths"]["/v1/artifacts/{artifact_id}"]["get"]["responses"]
     assert {"image/png", "image/jpeg", "image/webp"} == set(picture["200"]["content"])
+    assert set(document["paths"]["/v1/files"]["post"]["requestBody"]["content"]) == {"multipart/form-data"}
+    assert "Location" in document["paths"]["/v1/files"]["post"]["responses"]["201"]["headers"]
     stream = document["paths"]["/v1/jobs/{job_id}/events"]["get"]["responses"]["200"]
     assert set(stream["content"]) == {"text/event-stream"}
 
@@ -107,6 +116,12 @@ async def test_answers_are_as_documented(client: httpx.AsyncClient, document: Do
     check(await client.get("/v1/jobs/job_1"), "/v1/jobs/{job_id}")
     check(await client.get("/v1/jobs"), "/v1/jobs")
     check(await client.get("/v1/models"), "/v1/models")
+    sent = await client.post("/v1/files", files={"file": encoded(gradient())})
+    check(sent, "/v1/files", "post")
+    check(await client.post("/v1/files", files={"file": b"text"}), "/v1/files", "post")
+    check(await client.get("/v1/files"), "/v1/files")
+    check(await client.get(f"/v1/files/{sent.json()['id']}"), "/v1/files/{file_id}")
+    check(await client.get("/v1/files/file_1"), "/v1/files/{file_id}")
     check(await client.get("/v1/models/safelight-emoji"), "/v1/models/{model_id}")
     check(await client.get("/v1/classifiers"), "/v1/classifiers")
     check(await client.get("/v1/classifiers/emoji-groups"), "/v1/classifiers/{classifier_id}")

@@ -10,6 +10,7 @@ from contract.liveness import Liveness
 from tests.system.installation import Installation
 from tests.waiting import wait_until_async
 from worker.execution import Execution
+from worker.messages import Generate
 
 NUM_STEPS = 60
 
@@ -75,4 +76,6 @@ async def test_the_wish_not_to_store_reaches_the_child(installation: Installatio
         assert lease is not None
         job = await installation.jobs.get(job_id)
         execution = Execution(lease, job, installation.leases, installation.artifacts)
-        assert (job.no_store, execution.order.use_cache) == (no_store, not no_store)
+        order = await execution.order()
+        assert isinstance(order, Generate)
+        assert (job.no_store, order.use_cache) == (no_store, not no_store)

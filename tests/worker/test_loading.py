@@ -14,8 +14,9 @@ from diffusers import UNet2DConditionModel
 from huggingface_hub.utils import filter_repo_objects
 from safetensors.torch import load_file, save_file
 
-from contract.catalogue import Catalogue, HubSource, ModelSpec, PackagedWeights
+from contract.catalogue import Catalogue, ModelSpec, PackagedWeights
 from contract.errors import ModelUnavailable, UnknownModel
+from contract.rows import HubSource
 from tests.worker.engines import CPU, alone, asked, spec_of
 from worker.devices import Placement, choose_placement, has_fast_bf16
 from worker.loading import HUB_FILES, HUB_VARIANTS, PipelineLoader, load_pipeline

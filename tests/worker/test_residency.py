@@ -214,3 +214,33 @@ def test_memory_of_a_gpu_is_given_back(epsilon_folder: Path) -> None:
     for model_id in "babab":
         use(residency, model_id)
         assert torch.cuda.memory_allocated() == after_one
+
+
+class Loaded:
+    """A part of so many bytes."""
+
+    def __init__(self, num_bytes: int) -> None:
+        self.num_bytes = num_bytes
+
+
+def test_what_is_loaded_beside_a_model_is_in_the_same_budget(loads: Loads, loader: PipelineLoader, size: int) -> None:
+    residency = residency_of(loads, loader, 2 * size)
+    residency.acquire("a")
+    part = residency.acquire_part("part of a", lambda: Loaded(size // 2), 0, beside=["a"])
+    assert residency.acquire_part("part of a", lambda: Loaded(0), 0, beside=["a"]) is part
+    assert (residency.resident, residency.resident_bytes) == (("a",), size + size // 2)
+    waiting = in_thread(lambda: residency.acquire("b"))
+    waiting.join(WATCH_SECONDS)
+    residency.release("part of a")
+    waiting.join(WATCH_SECONDS)
+    assert waiting.is_alive()
+    residency.release("part of a")
+    waiting.join(30)
+    assert (residency.resident, residency.resident_bytes) == (("a", "b"), 2 * size)
+
+
+def test_nobody_waits_for_what_it_holds_itself(loads: Loads, loader: PipelineLoader, size: int) -> None:
+    residency = residency_of(loads, loader, size)
+    residency.acquire("a")
+    with pytest.raises(ModelUnavailable):
+        residency.acquire_part("part of a", lambda: Loaded(1), 1, beside=["a"])

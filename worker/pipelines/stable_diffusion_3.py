@@ -86,6 +86,10 @@ class StableDiffusion3(LatentDiffusion):
             )[0]
         return output.float()
 
+    def encode_picture(self, picture: Tensor, generator: torch.Generator) -> Tensor:
+        """A picture's latents, (1, C, H, W). Shapes: picture (1, 3, height, width), from -1 to 1."""
+        return autoencoders.shifted(self.vae, autoencoders.encode(self.vae, picture, generator))
+
     def decode_latents(self, latents: Tensor) -> Tensor:
         """The picture, from -1 to 1. Shapes: latents (1, C, H, W), result (1, 3, height, width)."""
         return autoencoders.decode(self.vae, autoencoders.unshifted(self.vae, latents))

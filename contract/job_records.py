@@ -1,4 +1,4 @@
-"""How a job lies in Redis: the key of its hash, and what each of the hash's fields says."""
+"""How a job is read from its hash in Redis."""
 
 import json
 from datetime import UTC, datetime
@@ -10,13 +10,13 @@ from contract.outlook import Outlook, Place
 from contract.request import CompleteRequest
 
 
-def job_key(job_id: str) -> str:
-    """Where the hash is; the scripts build the same key."""
-    return f"safelight:job:{job_id}"
+def fields_of(flat: list[str]) -> dict[str, str]:
+    """A hash from the flat list of fields and values that scripts answer with."""
+    return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
-def job_of(job_id: str, fields: dict[str, str]) -> Job:
-    """The job that the fields of its hash describe."""
+def read_job(job_id: str, fields: dict[str, str]) -> Job:
+    """The job in a hash."""
     return Job(
         id=job_id,
         status=fields["status"],

@@ -1,0 +1,86 @@
+"""Pictures from outside: judged before they are decoded, and kept as PNGs that have pixels and nothing else."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+
+from PIL import Image, ImageOps
+
+from app.picture_headers import JPEG, START_OF_SCAN, Size, check_end, declared_size
+from app.settings import AppSettings
+from contract.errors import DamagedFile, LimitExceeded, SafelightError, UnsupportedFile
+from contract.files import FileContent
+
+FORMATS = ("PNG", "JPEG", "WEBP")
+SIXTEEN_BITS = "I;16"
+"""Pillow's name for grey pictures of 16 bits; it reads all others in 8."""
+
+MAX_SCANS = 100
+"""A progressive JPEG decodes all of its pixels once a scan; photographs have some ten scans."""
+
+COMPRESS_LEVEL = 1
+"""zlib's fastest: what is stored is soon read again."""
+
+
+def check_picture(content: bytes, settings: AppSettings) -> FileContent:
+    """The picture as it is kept: upright, in 8 bits, grey or RGB, with its alpha if it has any.
+
+    Metadata are dropped, and colour profiles with them, unapplied.
+    Raises: UnsupportedFile, DamagedFile, LimitExceeded.
+    """
+    check_num_bytes(content, settings.max_image_bytes)
+    _check_size(declared_size(content), settings)
+    check_end(content)
+    if content.startswith(JPEG) and content.count(START_OF_SCAN) > MAX_SCANS:
+        raise UnsupportedFile(f"The JPEG has more than {MAX_SCANS} scans.")
+    with _damaged_when_unreadable(), Image.open(BytesIO(content), formats=FORMATS) as picture:
+        _check_size(Size(*picture.size), settings)
+        _check_frames(picture)
+        ImageOps.exif_transpose(picture, in_place=True)
+        upright = _in_eight_bits(picture)
+    return FileContent("image", "image/png", _png(upright), upright.width, upright.height)
+
+
+def check_num_bytes(content: bytes, max_bytes: int) -> None:
+    """Raises: LimitExceeded."""
+    if len(content) > max_bytes:
+        raise LimitExceeded(f"The file has {len(content)} bytes, and {max_bytes} are allowed.")
+
+
+def _check_size(size: Size, settings: AppSettings) -> None:
+    if max(size) > settings.max_image_side or size.width * size.height > settings.max_image_pixels:
+        raise LimitExceeded(
+            f"The picture has {size.width} × {size.height} pixels; at most {settings.max_image_side} a side and "
+            f"{settings.max_image_pixels} in all are allowed."
+        )
+
+
+def _check_frames(picture: Image.Image) -> None:
+    """A JPEG may have pictures behind the first (MPO: depth, gain maps); they are no animation."""
+    if picture.format != "MPO" and getattr(picture, "n_frames", 1) != 1:
+        raise UnsupportedFile("The picture is animated; send one frame.")
+
+
+def _in_eight_bits(picture: Image.Image) -> Image.Image:
+    if picture.mode == SIXTEEN_BITS:
+        return Image.frombytes("L", picture.size, picture.tobytes("raw", "I;16B")[::2])
+    if picture.has_transparency_data:
+        return picture.convert("RGBA")
+    return picture.convert("L" if picture.mode in ("1", "L") else "RGB")
+
+
+def _png(picture: Image.Image) -> bytes:
+    picture.info = {}
+    output = BytesIO()
+    picture.save(output, "PNG", compress_level=COMPRESS_LEVEL)
+    return output.getvalue()
+
+
+@contextmanager
+def _damaged_when_unreadable() -> Iterator[None]:
+    try:
+        yield
+    except SafelightError:
+        raise
+    except Exception as error:  # Pillow's readers raise whatever the bytes lead them to.
+        raise DamagedFile("The picture is cut off, or its bytes contradict each other.") from error

@@ -1,0 +1,135 @@
+"""Files: sent, read, listed, removed."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.dependencies import ResourcesOf
+from app.downloads import HEAD_ANSWERS, ConditionsOf, documented_bytes, serve
+from app.error_responses import documented
+from app.errors import BodyTooLarge, MalformedMultipart, RangeNotSatisfiable, UnsupportedMediaType
+from app.file_responses import FILE_ID, FilePage, FileShown
+from app.uploads import BODY, FIELD, uploaded_file
+from contract.errors import (
+    DamagedFile,
+    FileInUse,
+    InvalidRequest,
+    LimitExceeded,
+    StoreUnavailable,
+    UnknownArtifact,
+    UnknownFile,
+    UnsupportedFile,
+)
+from contract.file_ids import FileKind
+from contract.files import StoredFile
+
+router = APIRouter(prefix="/v1/files", tags=["files"])
+
+EXTENSIONS: dict[FileKind, str] = {"image": "png", "weights": "safetensors"}
+
+CREATED: dict[int | str, dict[str, Any]] = {
+    201: {
+        "headers": {
+            "Location": {
+                "description": "Where the file is.",
+                "schema": {"type": "string"},
+                "example": f"/v1/files/{FILE_ID}",
+            }
+        }
+    }
+}
+
+FileId = Annotated[str, Path(description="The file's id.", examples=[FILE_ID])]
+
+
+async def existing_file(file_id: FileId, resources: ResourcesOf) -> StoredFile:
+    """The file that the path names. Raises: UnknownFile."""
+    return await resources.files.get(file_id)
+
+
+ExistingFile = Annotated[StoredFile, Depends(existing_file)]
+
+
+class Listing(BaseModel):
+    """Which files to list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(default=20, ge=1, le=100, description="At most this many.", examples=[20])
+    cursor: str | None = Field(
+        default=None, pattern=r"^[0-9]{1,15}$", description="The `next_cursor` of the page before.", examples=["41"]
+    )
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_description="The file is kept.",
+    openapi_extra={"requestBody": BODY},
+    responses=CREATED
+    | documented(
+        InvalidRequest,
+        MalformedMultipart,
+        UnsupportedMediaType,
+        BodyTooLarge,
+        UnsupportedFile,
+        DamagedFile,
+        LimitExceeded,
+        StoreUnavailable,
+    ),
+)
+async def create_file(request: Request, response: Response, resources: ResourcesOf) -> FileShown:
+    """Send a picture or weights. Pictures are turned upright and lose everything but their pixels and their alpha."""
+    settings = resources.settings
+    async with uploaded_file(request, max(settings.max_image_bytes, settings.max_weights_bytes)) as upload:
+        content = await resources.file_checker.check(upload.read, field=FIELD)
+    file = await resources.files.add(content, ttl_seconds=settings.file_ttl_seconds)
+    response.headers["Location"] = f"{request.scope.get('root_path', '')}/v1/files/{file.id}"
+    return FileShown.of(file)
+
+
+@router.get("", response_description="One page of files.", responses=documented(InvalidRequest, StoreUnavailable))
+async def list_files(listing: Annotated[Listing, Query()], resources: ResourcesOf) -> FilePage:
+    """List files, newest first; files that are sent meanwhile do not shift the pages."""
+    cursor = None if listing.cursor is None else int(listing.cursor)
+    return FilePage.of(*await resources.files.page(limit=listing.limit, cursor=cursor))
+
+
+@router.get("/{file_id}", response_description="The file.", responses=documented(UnknownFile, StoreUnavailable))
+async def read_file(file: ExistingFile) -> FileShown:
+    """Read what a file is."""
+    return FileShown.of(file)
+
+
+@router.head(
+    "/{file_id}/content",
+    response_class=Response,
+    responses=HEAD_ANSWERS | documented(UnknownFile, StoreUnavailable),
+    summary="Read the headers of a file's bytes",
+)
+@router.get(
+    "/{file_id}/content",
+    response_class=Response,
+    responses=documented_bytes("image/png", "application/octet-stream")
+    | documented(UnknownFile, RangeNotSatisfiable, StoreUnavailable),
+)
+async def read_file_content(file: ExistingFile, asked: ConditionsOf, resources: ResourcesOf) -> Response:
+    """Read a file's bytes as they are kept, or a range of them."""
+    try:
+        return await serve(file, f"{file.id}.{EXTENSIONS[file.kind]}", asked, resources.artifacts)
+    except UnknownArtifact as error:
+        raise UnknownFile("The bytes of this file are gone.") from error
+
+
+@router.delete(
+    "/{file_id}",
+    status_code=204,
+    response_description="The file is gone.",
+    responses=documented(UnknownFile, FileInUse, StoreUnavailable),
+)
+async def delete_file(file_id: FileId, resources: ResourcesOf) -> None:
+    """Remove a file that no job needs any more."""
+    await resources.files.remove(file_id)
