@@ -21,7 +21,7 @@ from worker.adapters import Adapters
 from worker.certificate import CANDIDATES
 from worker.certifier import Certifier
 from worker.classifiers import Classifiers
-from worker.devices import Placement, choose_placement, choose_steady_kernels
+from worker.devices import Placement, choose_placement, choose_steady_kernels, keep_compiled_in
 from worker.engine import Engine, warnings_of
 from worker.events import Event, Picture
 from worker.images import Pixels, encode, encode_preview
@@ -73,7 +73,6 @@ def serve(connection: Connection, settings: WorkerSettings) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     logging.basicConfig(level=settings.worker_log_level, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(settings.home.resolve() / "compiled"))
     torch.set_num_threads(settings.num_threads or os.cpu_count() or 1)
     choose_steady_kernels()
     transformers.utils.logging.disable_progress_bar()
@@ -91,6 +90,7 @@ def serve(connection: Connection, settings: WorkerSettings) -> None:
 
 def engine_of(catalogue: Catalogue, settings: WorkerSettings) -> Engine:
     """The engine that a worker with these settings runs."""
+    keep_compiled_in(settings.home.resolve() / "compiled")
     placement = choose_placement(compiled=settings.compile)
     candidates = CANDIDATES if settings.rows_per_forward is None else (settings.rows_per_forward,)
     certifier = Certifier(placement, settings.home / "certificates", candidates=candidates)

@@ -5,6 +5,7 @@ import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -57,8 +58,23 @@ def choose_steady_kernels() -> None:
     torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = False
 
 
+NUM_COMPILED = 1024
+"""Forwards of so many sizes may be compiled, over all models; beyond its own few torch would quietly not compile."""
+
+
+def keep_compiled_in(folder: Path) -> None:
+    """What is compiled becomes files here, and is found at the next start.
+
+    It is set whatever stands there: torch writes its own default into the environment as soon as it is asked for it.
+    """
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder)
+
+
 def compile_in_place(network: Any, device: torch.device) -> None:
     """Compiles a network for each size of forwards: all of it on a CPU, the blocks that repeat on a GPU."""
+    from torch._dynamo import config
+
+    config.recompile_limit = config.accumulated_recompile_limit = NUM_COMPILED
     if device.type == "cuda":
         network.compile_repeated_blocks(dynamic=False)
     else:
