@@ -23,7 +23,7 @@ test: $(VENV)/dev.stamp  ## run every test that needs no GPU
 check: $(VENV)/dev.stamp  ## lint, types, architecture; writes nothing
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
-	$(BIN)/mypy contract app worker launch training
+	$(BIN)/mypy contract app worker launch training bench
 	$(BIN)/lint-imports
 
 fix: $(VENV)/dev.stamp  ## format, and mend what can be mended by rule

@@ -7,11 +7,12 @@ from functools import partial
 
 from app.file_kinds import blaming
 from app.resources import Resources
+from contract.editing import Size
 from contract.errors import InvalidRequest, UnsupportedFile
 from contract.files import StoredFile
 from contract.inputs import ARTIFACT_ID, DATA_URI, Reference, replace_references
 from contract.job_store import Admission
-from contract.request import CompleteRequest, GenerationRequest
+from contract.request import GenerationRequest
 
 
 async def admit(
@@ -25,14 +26,15 @@ async def admit(
 
     Raises: as Catalogue.resolve, JobStore.admit, and whatever is wrong with a file that the request names or brings.
     """
-    complete = resources.catalogue.resolve(generation)
-    if idempotency_key is not None and complete.references():
+    if idempotency_key is not None and generation.references():
         # Files may be gone by now that were there when the job was admitted.
         earlier = await resources.job_store.replayed(generation, idempotency_key)
         if earlier is not None:
             return Admission(earlier, replayed=True)
     async with AsyncExitStack() as made:
-        files = await _files(complete, resources, made)
+        files = await _files(generation, resources, made)
+        sizes = {field: _size(files[reference]) for field, reference in generation.references().items()}
+        complete = resources.catalogue.resolve(generation, {field: size for field, size in sizes.items() if size})
         complete = replace_references(complete, {reference: file.id for reference, file in files.items()})
         costs = await resources.costs.read()
         admission = await resources.job_store.admit(
@@ -48,7 +50,12 @@ async def admit(
     return admission
 
 
-async def _files(request: CompleteRequest, resources: Resources, made: AsyncExitStack) -> dict[Reference, StoredFile]:
+def _size(file: StoredFile) -> Size | None:
+    """The size of a picture; None for what is no picture."""
+    return None if file.height is None or file.width is None else Size(file.height, file.width)
+
+
+async def _files(request: GenerationRequest, resources: Resources, made: AsyncExitStack) -> dict[Reference, StoredFile]:
     """The file behind every reference. Those that are made here are removed by `made`."""
     files: dict[Reference, StoredFile] = {}
     for field, reference in request.references().items():

@@ -20,6 +20,7 @@ from bench.exactness import differing
 from bench.kernels import gemm_flops_per_second, network_flops_per_row
 from bench.plot import draw
 from bench.policies import Policy, Run, any_mix, equal_requests, equal_steps, serve
+from bench.quantiles import p95, ratio_interval
 from bench.saturation import pictures_per_second, seconds_for, served
 from bench.table import Measure, as_json, missed, report
 from bench.workload import FULL, SHORT, Scale, at_once, mixed, poisson, uniform
@@ -27,6 +28,7 @@ from contract.catalogue import read_catalogue
 from contract.request import CompleteRequest
 from launch.settings import LaunchSettings, num_cores
 from worker.child import engine_of
+from worker.generation import Generation
 from worker.lane import Lane
 from worker.pace import Pace
 from worker.png import write_png
@@ -101,12 +103,13 @@ class Bench:
         measures = []
         bounds = zip(LOADS, self.bounds.to_equal_requests, self.bounds.to_equal_steps, strict=True)
         for load, to_requests, to_steps in bounds:
-            p95 = {name: self._p95(name, policy, load) for name, policy in POLICIES.items()}
-            ours = p95["any mix"]
+            waits = {name: self._latencies(name, policy, load) for name, policy in POLICIES.items()}
             measures += [
-                *(Measure(f"p95, {name}, at {load}", seconds, "s") for name, seconds in p95.items()),
-                Measure(f"p95 ÷ B2 (equal requests) at {load}", ours / p95["equal requests"], at_most=to_requests),
-                Measure(f"p95 ÷ B3 (equal steps) at {load}", ours / p95["equal steps"], at_most=to_steps),
+                *(Measure(f"p95, {name}, at {load}", p95(seconds), "s") for name, seconds in waits.items()),
+                *compared(
+                    f"p95 ÷ B2 (equal requests) at {load}", waits["any mix"], waits["equal requests"], to_requests
+                ),
+                *compared(f"p95 ÷ B3 (equal steps) at {load}", waits["any mix"], waits["equal steps"], to_steps),
             ]
         return measures
 
@@ -115,10 +118,8 @@ class Bench:
         before = self.engine.counters
         serve(self.engine, at_once(self._mix(16)), any_mix, self.lane.pace.row_cap)
         done = self.engine.counters - before
-        (generation,) = (self.engine.prepare("counted", request) for request in self._mix(1))
-        flops = network_flops_per_row(generation, generation.pipeline)  # type: ignore[union-attr, arg-type]
-        self.engine.discard(generation)
-        peak = gemm_flops_per_second(generation.pipeline.network_dtype, self.lane.device)  # type: ignore[union-attr]
+        flops, dtype = self._row()
+        peak = gemm_flops_per_second(dtype, self.lane.device)
         reached = flops / self.lane.pace.seconds_per_row / peak
         overhead = 1 - done.forward_seconds / done.tick_seconds
         return [
@@ -138,6 +139,15 @@ class Bench:
             Measure("PNG ÷ Pillow's time, 512²", png_ratio(), at_most=self.bounds.png),
         ]
 
+    def _row(self) -> tuple[float, torch.dtype]:
+        """The floating point operations of one row, and the number format that they are done in."""
+        generation = self.engine.prepare("counted", self._mix(1)[0])
+        if not isinstance(generation, Generation):
+            raise TypeError(f"{self.spec.id} cannot be stepped through.")
+        flops = network_flops_per_row(generation, generation.pipeline)
+        self.engine.discard(generation)
+        return flops, generation.pipeline.network_dtype
+
     def _guarantee_cost(self) -> float:
         """Certified sizes against any size up to the cap, in turns."""
         certified = self.lane.pace
@@ -151,11 +161,11 @@ class Bench:
         self.lane.pace = certified
         return min(seconds[certified]) / min(seconds[anything]) - 1
 
-    def _p95(self, name: str, policy: Policy, load: float) -> float:
+    def _latencies(self, name: str, policy: Policy, load: float) -> list[float]:
         arrivals = poisson(self.spec, self.scale, load * self.rq_per_second, seed=int(10 * load))
         run = serve(self.engine, arrivals, policy, self.lane.pace.row_cap)
         self.runs[f"{name} at {load}"] = run
-        return statistics.quantiles(run.latencies, n=20, method="inclusive")[-1]
+        return run.latencies
 
     def _bare_per_second(self) -> float:
         best = 0.0
@@ -185,6 +195,16 @@ class Bench:
     def _mix(self, count: int) -> list[CompleteRequest]:
         source = random.Random(count)
         return [mixed(self.spec, self.scale, source) for _ in range(count)]
+
+
+def compared(name: str, ours: list[float], theirs: list[float], at_most: float) -> list[Measure]:
+    """One ratio of 95th percentiles beside its bound, and the interval that so few jobs leave open."""
+    interval = ratio_interval(ours, theirs)
+    return [
+        Measure(name, p95(ours) / p95(theirs), at_most=at_most),
+        Measure(f"{name}: from", interval.low),
+        Measure(f"{name}: to", interval.high),
+    ]
 
 
 def any_size(pace: Pace) -> Pace:

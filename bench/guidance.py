@@ -98,7 +98,7 @@ class Exam:
         if kind == TRAINED:
             asked["guidance_scale"] = 1.0
         elif kind in STEERED:
-            asked["guidance"] = {"kind": kind, "label": group, "scale": scale} | STEERED[kind]
+            asked["guidance"] = {"kind": kind, "label": group, "scale": scale, **STEERED[kind]}
         else:
             asked["guidance"] = {"kind": kind, "scale": scale}
         return self.spec.complete(GenerationRequest.model_validate(asked))

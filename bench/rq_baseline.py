@@ -69,7 +69,10 @@ def seconds_for(requests: Sequence[CompleteRequest]) -> float:
             subprocess.run([sys.executable, "-m", "bench.rq_baseline", str(socket)], cwd=ROOT, check=True)
             for job in jobs:
                 job.refresh()
-            return (jobs[-1].ended_at - jobs[1].started_at).total_seconds()
+            started_at, ended_at = jobs[1].started_at, jobs[-1].ended_at
+            if started_at is None or ended_at is None:
+                raise RuntimeError("The queue was not worked to its end.")
+            return (ended_at - started_at).total_seconds()
         finally:
             end(store)
 

@@ -21,10 +21,11 @@ MARGIN = 0.2
 
 
 @contextmanager
-def served(certificates_of: Path) -> Iterator[str]:
-    """The address of a service of our own, which knows the certificates in this data directory."""
+def served(certificates_of: Path | None = None) -> Iterator[str]:
+    """The address of a service of our own, which knows the certificates in a data directory, if one is named."""
     with tempfile.TemporaryDirectory(prefix="sl-") as folder:
-        (Path(folder) / "certificates").symlink_to(certificates_of / "certificates")
+        if certificates_of is not None:
+            (Path(folder) / "certificates").symlink_to(certificates_of / "certificates")
         environment = {"SAFELIGHT_HOME": folder, "SAFELIGHT_PORT": "0", "SAFELIGHT_LOG_LEVEL": "warning"}
         log = Path(folder) / "log.txt"
         launcher = start([sys.executable, "-m", "launch"], environment, log)

@@ -22,7 +22,7 @@ class Scale(NamedTuple):
     num_jobs: int
 
 
-FULL = Scale(size=128, steps=(8, 20, 30, 50), num_jobs=60)
+FULL = Scale(size=128, steps=(8, 20, 30, 50), num_jobs=90)
 SHORT = Scale(size=64, steps=(2, 4, 6, 8), num_jobs=24)
 
 

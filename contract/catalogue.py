@@ -2,12 +2,19 @@
 
 import secrets
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from contract import prompt_syntax
+from contract.adapter_specs import AdapterSpec, check_adapters
+from contract.adapters import named
+from contract.canvas_sizes import Allowed
+from contract.edit_support import Capabilities, TrainedFor, check_scheduler, edited
+from contract.editing import Size
 from contract.errors import (
     CatalogueInvalid,
     LimitExceeded,
@@ -21,32 +28,20 @@ from contract.errors import (
 from contract.guidance import ByClassifier, Universal, price, short_form
 from contract.guidance_limits import check_guidance
 from contract.request import MAX_SEED, SCHEDULERS, CompleteRequest, GenerationRequest, Scheduler
+from contract.rows import HubSource, LocalSource, Row
 
 Family = Literal["stable_diffusion", "stable_diffusion_xl", "stable_diffusion_3", "flux", "diffusers"]
 """How a model's files are laid out; `diffusers` is any layout that has no name here, run whole by its own pipeline."""
 
 
+ADAPTABLE: tuple[Family, ...] = ("stable_diffusion", "stable_diffusion_xl")
+"""Families whose layers adapters are made for."""
+
+NO_SIZES: Mapping[str, Size] = MappingProxyType({})
+
+
 WEIGHS_WORDS: tuple[Family, ...] = ("stable_diffusion", "stable_diffusion_xl")
 """Families whose network reads nothing of a prompt but states of CLIP and its like, each of one word."""
-
-
-class Row(BaseModel):
-    """A table of `models.toml`: unknown entries are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class LocalSource(Row):
-    """A diffusers folder on this machine; a relative path starts at the catalogue's own folder."""
-
-    path: Path
-
-
-class HubSource(Row):
-    """A repository of the model hub, pinned to one commit."""
-
-    hub: str
-    revision: str = Field(min_length=7)
 
 
 class PackagedWeights(Row):
@@ -94,6 +89,7 @@ class ModelSpec(Row):
     defaults: Defaults
     limits: Limits
     schedulers: tuple[Scheduler, ...] = SCHEDULERS
+    trained_for: TrainedFor = "pictures"
 
     @model_validator(mode="after")
     def _offers_its_own_default(self) -> "ModelSpec":
@@ -101,12 +97,14 @@ class ModelSpec(Row):
             raise ValueError("defaults.scheduler is not one of schedulers")
         return self
 
-    def complete(self, request: GenerationRequest) -> CompleteRequest:
+    def complete(self, request: GenerationRequest, sizes: Mapping[str, Size] = NO_SIZES) -> CompleteRequest:
         """The request with every default and the seed filled in, and held against the limits.
 
+        `sizes` are those of the pictures that its fields name.
         Raises: UnsupportedScheduler, UnsupportedGuidance, GuidanceConflict, LimitExceeded, InvalidRequest,
-                UnsupportedPromptSyntax, MalformedPrompt.
+                UnsupportedPromptSyntax, MalformedPrompt, and as `contract.edit_support.edited`.
         """
+        request = edited(request, sizes, self.capabilities)
         asked = request.model_dump()
         filled = {name: value for name, value in self.defaults.model_dump().items() if asked[name] is None}
         filled |= {"model": self.id, "seed": secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed}
@@ -117,8 +115,16 @@ class ModelSpec(Row):
         check_guidance(request, complete, self.family, self.limits.max_guidance_scale)
         return complete
 
+    @property
+    def capabilities(self) -> Capabilities:
+        """What decides on edits."""
+        limits = self.limits
+        allowed = Allowed(limits.size_multiple, limits.min_size, limits.max_size)
+        return Capabilities(self.id, self.family, self.trained_for, allowed, self.defaults.scheduler)
+
     def _check(self, request: CompleteRequest) -> None:
         limits = self.limits
+        check_scheduler(request, request.scheduler)
         if request.scheduler not in self.schedulers:
             raise UnsupportedScheduler(f"{self.id} offers {', '.join(self.schedulers)}.", field="scheduler")
         self._check_prompts(request)
@@ -130,7 +136,7 @@ class ModelSpec(Row):
                     field=field,
                 )
         _at_most("num_inference_steps", request.num_inference_steps, limits.max_num_inference_steps)
-        recurrence = price(request.guidance).recurrence
+        recurrence = price(request.guidance).recurrence * request.num_resamplings
         cost = request.height * request.width * request.total_steps * recurrence
         if cost > limits.max_cost:
             repeated = " × recurrence" if recurrence > 1 else ""
@@ -186,11 +192,12 @@ class ClassifierSpec(Row):
 
 
 class Catalogue(Row):
-    """All models and classifiers on offer, in the order of the file."""
+    """All models, classifiers and adapters on offer, in the order of the file."""
 
     default_model: str
     models: tuple[ModelSpec, ...] = Field(min_length=1)
     classifiers: tuple[ClassifierSpec, ...] = ()
+    adapters: tuple[AdapterSpec, ...] = ()
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> "Catalogue":
@@ -210,6 +217,16 @@ class Catalogue(Row):
             raise ValueError(f"classifiers name models that are not there: {', '.join(sorted(unknown))}")
         return self
 
+    @model_validator(mode="after")
+    def _adapters_fit(self) -> "Catalogue":
+        if len({spec.id for spec in self.adapters}) < len(self.adapters):
+            raise ValueError("two adapters have the same id")
+        adaptable = {spec.id for spec in self.models if spec.family in ADAPTABLE}
+        unfit = {name for spec in self.adapters for name in spec.models} - adaptable
+        if unfit:
+            raise ValueError(f"adapters name models that are not there or take none: {', '.join(sorted(unfit))}")
+        return self
+
     def find(self, model_id: str) -> ModelSpec:
         """The model with this id. Raises: UnknownModel."""
         for spec in self.models:
@@ -226,12 +243,16 @@ class Catalogue(Row):
             f"There is no classifier {classifier_id!r}; GET /v1/classifiers lists them.", field=f"{within}classifier"
         )
 
-    def resolve(self, request: GenerationRequest) -> CompleteRequest:
+    def resolve(self, request: GenerationRequest, sizes: Mapping[str, Size] = NO_SIZES) -> CompleteRequest:
         """The complete request that will be stored, replayable because its seed is in it.
 
-        Raises: UnknownModel, UnknownClassifier, and as `ModelSpec.complete` and `ClassifierSpec.check`.
+        Raises: UnknownModel, UnknownAdapter, AdapterMismatch, InvalidRequest, UnknownClassifier, and as
+                `ModelSpec.complete` and `ClassifierSpec.check`.
         """
-        complete = self.find(self.default_model if request.model is None else request.model).complete(request)
+        spec = self.find(self.default_model if request.model is None else request.model)
+        complete = spec.complete(request, sizes)
+        names = list(named(complete.adapters, complete.control, complete.image_prompt))
+        check_adapters(self.adapters, names, spec.id, takes_adapters=spec.family in ADAPTABLE)
         for index, one in enumerate(complete.guidance):
             if isinstance(one, ByClassifier | Universal):
                 self._check_classifier(one, complete.model, request.within_guidance(index))
@@ -259,11 +280,12 @@ def read_catalogue(path: Path) -> Catalogue:
         update={
             "models": tuple(_anchored(spec, folder) for spec in catalogue.models),
             "classifiers": tuple(_anchored(spec, folder) for spec in catalogue.classifiers),
+            "adapters": tuple(_anchored(spec, folder) for spec in catalogue.adapters),
         }
     )
 
 
-Sourced = TypeVar("Sourced", ModelSpec, ClassifierSpec)
+Sourced = TypeVar("Sourced", ModelSpec, ClassifierSpec, AdapterSpec)
 
 
 def _anchored(spec: Sourced, folder: Path) -> Sourced:

@@ -20,6 +20,8 @@ class ModelCertificate(BaseModel):
     width: int = Field(description="Pixels.", examples=[128])
     device: str = Field(description="What it was measured on.", examples=["cpu"])
     dtype: str = Field(description="The number format of the network.", examples=["float32"])
+    text_dtype: str = Field(description="The number format of the text encoders.", examples=["float32"])
+    vae_dtype: str = Field(description="The number format of the autoencoder.", examples=["float32"])
     num_threads: int = Field(description="CPU threads of one forward.", examples=[2])
     layout: str = Field(description="How tensors lie in memory.", examples=["contiguous"])
     compiled: bool = Field(description="Whether the network is compiled.", examples=[False])

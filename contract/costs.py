@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
 
-from contract.guidance import price
+from contract.guidance import Price, price
 from contract.request import CompleteRequest, Scheduler
 from contract.store_connection import StoreConnection, unavailable_when_unreachable
 
@@ -107,14 +107,14 @@ ROWS_PER_GRADIENT = 3
 
 def num_evaluations(request: CompleteRequest) -> int:
     """Calls of the network for one image of a request."""
-    steps = request.num_inference_steps
+    steps = request.num_steps
     calls = 2 * steps - 1 if request.scheduler in TWO_EVALUATIONS else steps
-    return calls * price(request.guidance).recurrence
+    return calls * price(request.guidance).recurrence * request.num_resamplings
 
 
 def num_rows(request: CompleteRequest) -> int:
     """Rows of one such call at most, and what takes as long as rows."""
-    call = price(request.guidance)
+    call = _price(request)
     return call.num_rows + ROWS_PER_GRADIENT * call.num_gradients
 
 
@@ -133,8 +133,16 @@ class Amount:
 
 def amount(request: CompleteRequest) -> Amount:
     """The work of all images of a request."""
-    calls, call = num_evaluations(request) * request.num_images, price(request.guidance)
+    calls, call = num_evaluations(request) * request.num_images, _price(request)
     return Amount(calls * call.num_rows, calls * call.num_gradients, calls * call.num_classifier_gradients)
+
+
+def _price(request: CompleteRequest) -> Price:
+    """What one call takes, for guidance and for an edit."""
+    call = price(request.guidance)
+    return call._replace(
+        num_rows=call.num_rows + request.num_edit_rows, num_gradients=call.num_gradients + request.num_edit_gradients
+    )
 
 
 def _pixels(cost: Cost) -> int:

@@ -72,6 +72,18 @@ class LimitExceeded(SafelightError):
     code = "limit_exceeded"
 
 
+class InvalidMask(SafelightError):
+    """The mask is of another size than the picture, or selects nothing of it, or everything."""
+
+    code = "invalid_mask"
+
+
+class UnsupportedEdit(SafelightError):
+    """The model cannot change pictures in this way."""
+
+    code = "unsupported_edit"
+
+
 class MalformedPrompt(SafelightError):
     """A prompt of `prompt_syntax` weighted has a weight or a mark that cannot be followed."""
 
@@ -82,6 +94,12 @@ class UnsupportedPromptSyntax(SafelightError):
     """The model cannot read prompts of this syntax."""
 
     code = "unsupported_prompt_syntax"
+
+
+class UnknownAdapter(SafelightError):
+    """The catalogue has no such adapter."""
+
+    code = "unknown_adapter"
 
 
 class AdapterMismatch(SafelightError):

@@ -51,8 +51,12 @@ def check_guidance(asked: GenerationRequest, complete: CompleteRequest, family: 
     if family == "diffusers" and complete.guidance_scale is None:
         raise UnsupportedGuidance(f"Models of the family {family} take nothing but a guidance_scale.", field="guidance")
     _check_scheduler(complete)
-    if not complete.prompt and not any(one.kind in SAYS_WHAT_IT_SHOWS for one in complete.guidance):
-        raise InvalidRequest("The prompt is empty, and nothing else says what the picture shows.", field="prompt")
+    if (
+        not complete.prompt
+        and complete.image is None
+        and not any(one.kind in SAYS_WHAT_IT_SHOWS for one in complete.guidance)
+    ):
+        raise InvalidRequest("prompt is required where nothing else says what the picture shows.", field="prompt")
 
 
 def _check_forms(asked: GenerationRequest) -> None:

@@ -2,10 +2,12 @@
 
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
+from contract.adapters import MAX_ADAPTERS, MAX_CONTROLS, AdapterUse, ControlUse, ImagePrompt
+from contract.editing import Edit
 from contract.guidance import Guidance, GuidanceAsked, Several, listed
-from contract.inputs import ImageReference, Reference, find_references
+from contract.inputs import Reference, find_references
 from contract.prompt_syntax import PromptSyntax
 
 MAX_SEED = 2**53 - 1
@@ -46,14 +48,15 @@ MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 MetadataValue = Annotated[str, StringConstraints(max_length=512)]
 
 
-class GenerationRequest(BaseModel):
+class GenerationRequest(Edit):
     """What a client posts; everything but the prompt has a default in the model's row of the catalogue."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     prompt: str = Field(
+        default="",
         max_length=2000,
-        description="What the picture shows; may be empty where something else says it, such as a classifier.",
+        description="What the picture shows; may be empty where something else says it, such as a classifier or image.",
         examples=["a red apple"],
     )
     negative_prompt: str = Field(
@@ -105,16 +108,24 @@ class GenerationRequest(BaseModel):
     output_format: OutputFormat = Field(
         default="png", description="How the pictures are encoded; png keeps every pixel.", examples=["png"]
     )
-    image: ImageReference | None = Field(
-        default=None,
-        description="The picture to begin with: the id of a file or of an artifact, or a `data:` URI; the job then "
-        "names the file that it was stored as.",
-        examples=[None, "file_3f2b8c1d9e7a4f60b5c2d1e0a9f8b7c6"],
+    adapters: tuple[AdapterUse, ...] = Field(
+        default=(),
+        strict=False,
+        max_length=MAX_ADAPTERS,
+        description="What is added to the model for this request alone; several add up.",
+        examples=[[{"id": "gilded", "scale": 0.8}]],
     )
-    mask: ImageReference | None = Field(
+    control: tuple[ControlUse, ...] = Field(
+        default=(),
+        strict=False,
+        max_length=MAX_CONTROLS,
+        description="Pictures to keep to; several add up.",
+        examples=[[{"id": "edges", "image": "file_3f2b8c1d9e7a4f60b5c2d1e0a9f8b7c6"}]],
+    )
+    image_prompt: ImagePrompt | None = Field(
         default=None,
-        description="Where `image` is repainted: white is repainted, black is kept, as is what is transparent.",
-        examples=[None, "file_9d1e0a7b6c5f4e3d2c1b0a9f8e7d6c5b"],
+        description="A picture to be prompted with beside the words.",
+        examples=[{"id": "by-example", "image": "file_3f2b8c1d9e7a4f60b5c2d1e0a9f8b7c6"}],
     )
     metadata: dict[MetadataKey, MetadataValue] = Field(
         default_factory=dict,
@@ -170,4 +181,9 @@ class CompleteRequest(GenerationRequest):
     @property
     def total_steps(self) -> int:
         """Denoising steps over all images."""
-        return self.num_inference_steps * self.num_images
+        return self.num_steps * self.num_images
+
+    @property
+    def num_steps(self) -> int:
+        """Denoising steps of one image: those that its strength leaves."""
+        return self.steps_of(self.num_inference_steps)

@@ -33,15 +33,20 @@ from tests.tiny_parts import (
 )
 
 
-def build_stable_diffusion(folder: Path, *, prediction_type: str = "epsilon", spacing: str = "leading") -> None:
-    """Saves a Stable Diffusion pipeline: 64 × 64 pixels, latents (1, 4, 8, 8), CLIP text of width 32."""
+def build_stable_diffusion(
+    folder: Path, *, prediction_type: str = "epsilon", spacing: str = "leading", in_channels: int = 4
+) -> None:
+    """Saves a Stable Diffusion pipeline: 64 × 64 pixels, latents (1, 4, 8, 8), CLIP text of width 32.
+
+    With 9 channels it is one for inpainting, with 8 one that follows instructions.
+    """
     with torch.random.fork_rng():
         torch.manual_seed(0)
         pipeline = StableDiffusionPipeline(
             vae=vae(),
             text_encoder=CLIPTextModel(text_config()),
             tokenizer=tokenizer(),
-            unet=unet(cross_attention_dim=32),
+            unet=unet(cross_attention_dim=32, in_channels=in_channels, out_channels=4),
             scheduler=DDIMScheduler(
                 beta_start=0.00085,
                 beta_end=0.012,

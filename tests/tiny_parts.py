@@ -51,6 +51,21 @@ def unet(cross_attention_dim: int, **changes: object) -> UNet2DConditionModel:
     )
 
 
+def smallest_unet() -> UNet2DConditionModel:
+    """One level with one attention: what a compiler has the least work with."""
+    return UNet2DConditionModel(
+        sample_size=8,
+        layers_per_block=1,
+        block_out_channels=(16,),
+        norm_num_groups=8,
+        attention_head_dim=2,
+        cross_attention_dim=32,
+        down_block_types=("CrossAttnDownBlock2D",),
+        up_block_types=("UpBlock2D",),
+        mid_block_type=None,
+    )
+
+
 def unet_xl() -> UNet2DConditionModel:
     return UNet2DConditionModel(
         **SMALL_UNET,

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from worker.certificate import Shape
+from worker.control import Control
 from worker.steering import Steering
 from worker.stepwise_pipeline import Conditioning, PromptEmbeds
 
@@ -20,6 +21,7 @@ class Row:
     embeds: PromptEmbeds
     guidance_scale: float
     steering: tuple[Steering, ...] = ()
+    controls: tuple[Control, ...] = ()
 
 
 class Bucket:
@@ -42,6 +44,7 @@ class Bucket:
         self.timesteps[:count] = torch.stack([row.timestep for row in rows])
         self.conditioning.guidance_scales[:count] = torch.tensor([row.guidance_scale for row in rows])
         self.conditioning.steering[:] = [row.steering for row in rows]
+        self.conditioning.controls[:] = [row.controls for row in rows]
         for slot, row in enumerate(rows):
             if self._embeds[slot] is not row.embeds:
                 self._write_embeds(slot, row.embeds)

@@ -32,6 +32,8 @@ class Setting(NamedTuple):
 
     device: str
     dtype: str
+    text_dtype: str
+    vae_dtype: str
     layout: str
     num_threads: int
     compiled: bool

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from worker.certificate import CANDIDATES, Certificate, Probed, Setting, certify, probe
-from worker.devices import Placement, device_name
+from worker.devices import Placement, as_written, device_name
 from worker.lane import LaneKey, Measuring
 from worker.stepwise_pipeline import Conditioning, StepwisePipeline
 
@@ -31,11 +31,11 @@ class Certifier:
 
     def __call__(self, key: LaneKey, pipeline: StepwisePipeline) -> Measuring:
         """One size at a time, so that other lanes go on between them; the certificate comes last."""
-        setting = self._setting(pipeline)
+        setting = self._setting(pipeline, key)
         file = self._file(key, pipeline, setting)
         known = _read(file)
         probes: list[Probed] = []
-        for probed in probe(self._forward(pipeline), key.shape, self._sizes(known)):
+        for probed in probe(self._forward(pipeline, key), key.shape, self._sizes(known, key)):
             probes.append(probed)
             yield None
         certificate = known or certify(key.model, key.height, key.width, setting, probes)
@@ -44,22 +44,24 @@ class Certifier:
             logger.info("%s", describe(certificate))
         yield certificate
 
-    def _sizes(self, known: Certificate | None) -> Sequence[int]:
+    def _sizes(self, known: Certificate | None, key: LaneKey) -> Sequence[int]:
         """What to run: all candidates, or of what is known only that which must be compiled before it is needed."""
         if known is None:
             return self._candidates
-        return known.buckets if self._placement.compiled else ()
+        return known.buckets if self._placement.compiled and not key.eager else ()
 
-    def _forward(self, pipeline: StepwisePipeline) -> "_OnDevice":
-        return _OnDevice(pipeline, self._placement.device)
+    def _forward(self, pipeline: StepwisePipeline, key: LaneKey) -> "_OnDevice":
+        return _OnDevice(pipeline, self._placement.device, key.eager)
 
-    def _setting(self, pipeline: StepwisePipeline) -> Setting:
+    def _setting(self, pipeline: StepwisePipeline, key: LaneKey) -> Setting:
         return Setting(
             device=device_name(self._placement.device),
-            dtype=str(pipeline.network_dtype).removeprefix("torch."),
+            dtype=_name(pipeline.network_dtype),
+            text_dtype=", ".join(sorted({_name(dtype) for dtype in pipeline.text_dtypes})),
+            vae_dtype=_name(pipeline.vae_dtype),
             layout="contiguous",
             num_threads=torch.get_num_threads(),
-            compiled=self._placement.compiled,
+            compiled=self._placement.compiled and not key.eager,
             torch=torch.__version__,
         )
 
@@ -71,9 +73,10 @@ class Certifier:
 class _OnDevice:
     """A network that takes its rows from the CPU."""
 
-    def __init__(self, pipeline: StepwisePipeline, device: torch.device) -> None:
+    def __init__(self, pipeline: StepwisePipeline, device: torch.device, eager: bool) -> None:
         self._pipeline = pipeline
         self._device = device
+        self._eager = eager
 
     def __call__(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         pooled = conditioning.pooled_prompt_embeds
@@ -82,7 +85,8 @@ class _OnDevice:
             None if pooled is None else pooled.to(self._device),
             conditioning.guidance_scales.to(self._device),
         )
-        return self._pipeline.denoise(latents.to(self._device), timesteps.to(self._device), there)
+        with as_written(self._eager):
+            return self._pipeline.denoise(latents.to(self._device), timesteps.to(self._device), there)
 
 
 def describe(certificate: Certificate) -> str:
@@ -93,6 +97,10 @@ def describe(certificate: Certificate) -> str:
     )
     size = f"{certificate.height} × {certificate.width}"
     return f"{certificate.model} at {size}: {promise} in forwards of (ms) {milliseconds}"
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _read(file: Path) -> Certificate | None:

@@ -17,10 +17,11 @@ from contract.errors import GenerationFailed, SafelightError
 from contract.job import JobFailure
 from contract.request import CompleteRequest, GenerationRequest
 from worker import events
+from worker.adapters import Adapters
 from worker.certificate import CANDIDATES
 from worker.certifier import Certifier
 from worker.classifiers import Classifiers
-from worker.devices import Placement, choose_placement, choose_steady_kernels
+from worker.devices import Placement, choose_placement, choose_steady_kernels, keep_compiled_in
 from worker.engine import Engine, warnings_of
 from worker.events import Event, Picture
 from worker.images import Pixels, encode, encode_preview
@@ -64,7 +65,7 @@ class Execution:
     def step(self) -> int:
         """Steps done over all images; those that were stored by an earlier execution count as done."""
         stored = self.request.num_images - len(self.waiting.union(self.steps))
-        return stored * self.request.num_inference_steps + sum(self.steps.values())
+        return stored * self.request.num_steps + sum(self.steps.values())
 
 
 def serve(connection: Connection, settings: WorkerSettings) -> None:
@@ -72,7 +73,6 @@ def serve(connection: Connection, settings: WorkerSettings) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     logging.basicConfig(level=settings.worker_log_level, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(settings.home.resolve() / "compiled"))
     torch.set_num_threads(settings.num_threads or os.cpu_count() or 1)
     choose_steady_kernels()
     transformers.utils.logging.disable_progress_bar()
@@ -90,12 +90,19 @@ def serve(connection: Connection, settings: WorkerSettings) -> None:
 
 def engine_of(catalogue: Catalogue, settings: WorkerSettings) -> Engine:
     """The engine that a worker with these settings runs."""
+    keep_compiled_in(settings.home.resolve() / "compiled")
     placement = choose_placement(compiled=settings.compile)
     candidates = CANDIDATES if settings.rows_per_forward is None else (settings.rows_per_forward,)
     certifier = Certifier(placement, settings.home / "certificates", candidates=candidates)
     results = ResultCache(settings.result_cache_bytes)
-    classifiers = Classifiers(catalogue, placement)
-    return Engine(models_of(catalogue, settings, placement), certifier, results=results, classifiers=classifiers)
+    models = models_of(catalogue, settings, placement)
+    return Engine(
+        models,
+        certifier,
+        results=results,
+        classifiers=Classifiers(catalogue, placement),
+        adapters=Adapters(catalogue.adapters, models),
+    )
 
 
 def models_of(catalogue: Catalogue, settings: WorkerSettings, placement: Placement) -> Residency:
@@ -206,7 +213,7 @@ class Child:
             return
         match event:
             case events.Progressed(step=step):
-                execution.steps[int(index)] = step
+                execution.steps[int(index)] = min(step, execution.request.num_steps)
                 self._outlet.send(Progressed(execution_id, execution.step))
             case events.Previewed(step=step, pixels=pixels):
                 self._outlet.send_later(partial(_preview, execution_id, int(index), step, pixels))
@@ -216,7 +223,7 @@ class Child:
                 self._fail(execution_id, error)
 
     def _finish_image(self, execution_id: str, index: int, execution: Execution, picture: Picture) -> None:
-        execution.steps[index] = execution.request.num_inference_steps
+        execution.steps[index] = execution.request.num_steps
         execution.waiting.discard(index)
         self._outlet.send_later(partial(_image, execution_id, index, execution.request.of_image(index), picture))
         if not execution.waiting:

@@ -29,6 +29,7 @@ from transformers import (
 )
 
 from contract.errors import ModelUnavailable
+from worker.autoencoders import needs_range
 from worker.devices import Placement, compile_in_place
 from worker.digests import Digests, digest_of, file_digests
 from worker.text import Reader
@@ -121,12 +122,11 @@ class ModelFolder:
         return self._denoiser("transformer", class_name)
 
     def vae(self) -> Any:
-        """The autoencoder, in float32 where its configuration asks for that."""
+        """The autoencoder, not narrowed where its configuration asks for that."""
         model_class = self._allowed("vae", AUTOENCODERS)
-        dtype = self.placement.dtype(self._stored_dtype("vae", "diffusion_pytorch_model"))
-        if dtype == torch.float16 and self.read_json("vae/config.json").get("force_upcast"):
-            dtype = torch.float32
-        return self._network("vae", model_class, dtype)
+        stored = self._stored_dtype("vae", "diffusion_pytorch_model")
+        wide = needs_range(self.read_json("vae/config.json"))
+        return self._network("vae", model_class, (self.placement.wide_dtype if wide else self.placement.dtype)(stored))
 
     def tokenizer(self, part: str = "tokenizer") -> Any:
         """A tokenizer with a limit on the length of prompts."""
@@ -182,7 +182,7 @@ class ModelFolder:
 
     def _denoiser(self, part: str, class_name: str) -> Any:
         model_class = self._allowed(part, {class_name: NETWORKS[class_name]})
-        dtype = self.placement.network_dtype(self._stored_dtype(part, "diffusion_pytorch_model"))
+        dtype = self.placement.dtype(self._stored_dtype(part, "diffusion_pytorch_model"))
         network = self._network(part, model_class, dtype)
         if self.placement.compiled:
             compile_in_place(network, self.placement.device)

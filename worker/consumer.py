@@ -15,7 +15,6 @@ from contract.job_store import JobStore
 from contract.leases import Lease, Leases
 from contract.request import CompleteRequest
 from contract.store_connection import StoreConnection
-from worker.child_process import ChildEnded, ChildProcess
 from worker.execution import Execution, until_available
 from worker.keeper import Keeper
 from worker.messages import (
@@ -35,13 +34,13 @@ from worker.messages import (
     Worked,
 )
 from worker.settings import WorkerSettings
+from worker.supervisor import Supervisor
 from worker.tally import Tally
 
 logger = logging.getLogger(__name__)
 
 OUTAGE_RETRY_SECONDS = 0.5
 COURTESY_SECONDS = 0.02
-MAX_BACKOFF_SECONDS = 30.0
 CLAIMED_AHEAD_ROWS = 2
 """One image more than fits into a forward: it is prepared, and its model loaded, while the others are denoised."""
 
@@ -76,17 +75,16 @@ class Consumer:
             tally=self._tally,
         )
         self._executions: dict[str, Execution] = {}
-        self._child: ChildProcess | None = None
+        self._supervisor = Supervisor(settings, hear=self._obey, lose=self._lose_child)
         self._ready = asyncio.Event()
         self._changed = asyncio.Event()
         self._hurry = asyncio.Event()
-        self._heard_at = time.monotonic()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until `stop` is set, then drains: what is not done in time goes back to the queue."""
         tasks = [
             asyncio.create_task(self._persistently(work), name=work.__name__)
-            for work in (self._feed, self._hear_child, self._keep, self._hear_cancellations)
+            for work in (self._feed, self._supervisor.hear_children, self._keep, self._hear_cancellations)
         ]
         stopped = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
@@ -154,47 +152,24 @@ class Consumer:
         execution = Execution(lease, job, self._leases, self._artifacts, forecast)
         logger.info("%s: started, attempt %d", lease.job_id, execution.job.attempt)
         self._executions[lease.execution_id] = execution
-        self._heard_at = time.monotonic()
         if execution.num_images_left == 0:
             await self._end(Finished(lease.execution_id))
         else:
             await self._order(execution)
 
     async def _order(self, execution: Execution) -> None:
-        """Has the child make the job's images, unless the job or the child has ended while its files were read."""
+        """Has the child make the job's images, unless the job has ended while its files were read."""
         order = await execution.order()
         if isinstance(order, Failed):
             await self._end(order)
-        elif self._child is not None and order.execution_id in self._executions:
-            self._child.send(order)
+        elif order.execution_id in self._executions:
+            self._supervisor.order(order)
             execution.previews_wanted = False  # What was said of that before, the child did not understand.
 
     # ---- the child
 
-    async def _hear_child(self) -> None:
-        """Starts a child and hears it to its end, again and again; the first restart is at once, later ones wait."""
-        backoff = 0.0
-        while True:
-            started_at = time.monotonic()
-            self._child = ChildProcess(self._settings)
-            self._heard_at = started_at
-            try:
-                async for message in self._child.messages():
-                    self._heard_at = time.monotonic()
-                    await self._obey(message)
-            except ChildEnded as error:
-                logger.error("%s", error)
-            await self._lose_child()
-            lived_long = time.monotonic() - started_at > MAX_BACKOFF_SECONDS
-            backoff = 0.0 if lived_long else backoff
-            await asyncio.sleep(backoff)
-            backoff = min(MAX_BACKOFF_SECONDS, max(1.0, backoff * 2))
-
     async def _lose_child(self) -> None:
         self._ready.clear()
-        if self._child is not None:
-            self._child.end()
-            self._child = None
         leases = [execution.lease for execution in self._executions.values()]
         self._executions.clear()
         await until_available(lambda: self._leases.give_back(leases, "lost"))
@@ -250,8 +225,7 @@ class Consumer:
 
     def _abort(self, execution: Execution) -> None:
         self._forget(execution)
-        if self._child is not None:
-            self._child.send(Abort(execution.lease.execution_id))
+        self._supervisor.tell(Abort(execution.lease.execution_id))
 
     # ---- keeping
 
@@ -262,7 +236,8 @@ class Consumer:
             await self._keeper.beat(busy=bool(self._executions))
         await self._keeper.reap()
         await self._keeper.sweep()
-        self._watch_for_stall()
+        if self._executions:
+            self._supervisor.replace_if_silent()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._hurry.wait(), self._settings.lease_seconds / 5)
         self._hurry.clear()
@@ -279,16 +254,10 @@ class Consumer:
             else:
                 self._set_previews(execution, renewal.previews_wanted)
 
-    def _watch_for_stall(self) -> None:
-        silent_seconds = time.monotonic() - self._heard_at
-        if self._executions and self._child is not None and silent_seconds > self._settings.stall_seconds:
-            logger.error("the child has been silent for %.0f s; replacing it", silent_seconds)
-            self._child.kill()
-
     def _set_previews(self, execution: Execution, wanted: bool) -> None:
-        if execution.previews_wanted != wanted and self._child is not None:
+        if execution.previews_wanted != wanted:
             execution.previews_wanted = wanted
-            self._child.send(SetPreviews(execution.lease.execution_id, wanted))
+            self._supervisor.tell(SetPreviews(execution.lease.execution_id, wanted))
 
     # ---- cancelling
 
@@ -320,6 +289,5 @@ class Consumer:
             await self._keeper.depart()
         except StoreUnavailable as error:
             logger.warning("leaving without a word: %s", error.message)
-        if self._child is not None:
-            self._child.end()
+        self._supervisor.end()
         await self._connection.close()

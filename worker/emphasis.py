@@ -8,6 +8,7 @@ from torch import Tensor
 
 from worker.chunks import Frame, Token, chunked, frame_of
 from worker.lexicon import Lexicon
+from worker.steering import Steering, steered
 from worker.text import Reader
 from worker.textual_inversion import embedded
 
@@ -33,10 +34,11 @@ def read(
     """
     frame = frame_of(reader.tokenizer, reader.max_length)
     found = chunked(reader.tokenizer, frame, prompt, lexicon, encoder)
-    outputs = [_output(reader, frame, chunk, masked) for chunk in found.chunks]
+    steering = lexicon.steering(encoder, reader.text_encoder)
+    outputs = [_output(reader, frame, chunk, masked, steering) for chunk in found.chunks]
     states = [states_of(output) for output in outputs]
     if any(token.weight != 1 for chunk in found.chunks for token in chunk):
-        empty = states_of(_output(reader, frame, (), masked))
+        empty = states_of(_output(reader, frame, (), masked, steering))
         weights = [frame.weights(chunk) for chunk in found.chunks]
         states = [weighted(one, empty, counts) for one, counts in zip(states, weights, strict=True)]
     return Reading(torch.cat(states, dim=1), outputs[0], found.num_tokens, found.num_tokens_used)
@@ -53,8 +55,8 @@ def weighted(states: Tensor, empty: Tensor, weights: Tensor) -> Tensor:
     return torch.where(weights == 1, states, moved.to(states.dtype))
 
 
-def _output(reader: Reader, frame: Frame, chunk: Sequence[Token], masked: bool) -> Any:
+def _output(reader: Reader, frame: Frame, chunk: Sequence[Token], masked: bool, steering: tuple[Steering, ...]) -> Any:
     device = reader.text_encoder.device
     mask = frame.attention_mask(chunk).to(device) if masked else None
-    with embedded(reader.text_encoder, frame.vectors(chunk)):
+    with embedded(reader.text_encoder, frame.vectors(chunk)), steered(reader.text_encoder, [steering]):
         return reader.text_encoder(frame.input_ids(chunk).to(device), attention_mask=mask, output_hidden_states=True)

@@ -9,6 +9,7 @@ from torch import Tensor
 from contract.errors import NonFiniteLatents
 from contract.request import CompleteRequest
 from worker import batcher, stepping
+from worker.adapters import Adapters
 from worker.counters import Counters
 from worker.events import Event, Failed, Finished, Picture, Previewed, Progressed, failure_of
 from worker.exclusive import Exclusive, WholeRun
@@ -48,6 +49,7 @@ class Engine:
         prompts: PromptCache | None = None,
         results: ResultCache | None = None,
         classifiers: ClassifierSource | None = None,
+        adapters: Adapters | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._models = models
@@ -55,6 +57,7 @@ class Engine:
         self._prompts = prompts or PromptCache()
         self._results = results or ResultCache(0)
         self._classifiers = classifiers or NoClassifiers()
+        self._adapters = adapters or Adapters((), models)
         self._clock = clock
         self._generations: dict[Hashable, Generation] = {}
         self._lanes: dict[LaneKey, Lane] = {}
@@ -100,8 +103,10 @@ class Engine:
             return WholeRun(generation_id, request, pipeline)
         try:
             loaded = {name: self._classifiers.load(name, request.model) for name in classifiers_of(request)}
-            with torch.inference_mode():
-                return start(generation_id, request, pipeline, self._prompts, inputs=inputs, classifiers=loaded)
+            with self._adapters.adapted(request, pipeline, inputs) as own, torch.inference_mode():
+                return start(
+                    generation_id, request, pipeline, self._prompts, inputs=inputs, classifiers=loaded, adaptation=own
+                )
         except Exception as error:
             self._models.release(request.model)
             raise failure_of([generation_id], error) from error
@@ -128,6 +133,8 @@ class Engine:
 
     def discard(self, prepared: Prepared) -> None:
         """Lets a prepared image go that nobody wants any more."""
+        if isinstance(prepared, Generation):
+            self._adapters.release(prepared.adaptation)
         self._models.release(prepared.request.model)
 
     def abort(self, generation_id: str) -> None:
@@ -208,7 +215,8 @@ class Engine:
             if is_finite:
                 yield from self._stepped(generation, before)
             else:
-                yield from self._failed(generation, _not_finite(generation))
+                message = f"The latents became NaN or infinite in step {generation.step}."
+                yield from self._failed(generation, NonFiniteLatents(message))
 
     def _advance_apart(self, lane: Lane, generations: Sequence[Generation], error: Exception) -> Iterator[Event]:
         """When a forward raises, its images go on alone, so that only the culprit fails."""
@@ -275,7 +283,8 @@ class Engine:
 
     def _decoded(self, generation: Generation, latents: Tensor) -> Pixels | Exception:
         try:
-            return self._lane(generation).decode(generation.pipeline, latents)
+            pixels = self._lane(generation).decode(generation.pipeline, latents)
+            return pixels if generation.canvas is None else generation.canvas.composite(pixels)
         except Exception as error:
             return error
 
@@ -289,7 +298,3 @@ class Engine:
 def warnings_of(prepared: Prepared) -> tuple[str, ...]:
     """What a client should know of an image before it is made."""
     return prepared.pipeline.warnings(prepared.request) if isinstance(prepared, WholeRun) else prepared.warnings
-
-
-def _not_finite(generation: Generation) -> NonFiniteLatents:
-    return NonFiniteLatents(f"The latents became NaN or infinite in step {generation.step}.")

@@ -50,7 +50,7 @@ class Execution:
         self._leases = leases
         self._artifacts = artifacts
         self._published = {artifact.index for artifact in job.images}
-        self._step = len(self._published) * job.request.num_inference_steps
+        self._step = len(self._published) * job.request.num_steps
         predicted = None if forecast is None else forecast.own_seconds / job.request.total_steps
         self._rate = StepRate(self._step, predicted, time.monotonic())
         self._reported = 0.0
@@ -87,7 +87,7 @@ class Execution:
     def num_images_to_denoise(self) -> int:
         """Images that will need rows of forwards for some time yet: those in their last steps count no more."""
         steps_left = self.job.request.total_steps - self._step - LAST_STEPS
-        return max(0, min(self.num_images_left, math.ceil(steps_left / self.job.request.num_inference_steps)))
+        return max(0, min(self.num_images_left, math.ceil(steps_left / self.job.request.num_steps)))
 
     async def progress(self, step: int, num_executions: int = 1) -> None:
         """Notes a step; tells the store of it now and then, and not at all while it is out of reach."""

@@ -9,14 +9,17 @@ from torch import Tensor
 
 from contract.costs import ROWS_PER_GRADIENT
 from contract.request import CompleteRequest
+from worker import editing
+from worker.adapters import UNADAPTED, Adaptation
+from worker.canvas import Canvas
 from worker.certificate import Shape
+from worker.control import Control
 from worker.guiders import Loaded, guided, parts_of
 from worker.inputs import NO_INPUTS, Inputs
 from worker.lane import LaneKey
-from worker.latents import image_seq_len, seeded_generator
+from worker.latents import seeded_generator
 from worker.lexicon import Lexicon
 from worker.prompt_cache import PromptCache, Wanted
-from worker.samplers import SAMPLERS
 from worker.schedules import Evaluation, Schedule
 from worker.stages import Role, Stage, stages_of
 from worker.stepwise_pipeline import PromptEmbeds, StepwisePipeline
@@ -39,6 +42,7 @@ class Generation:
     embeds: Mapping[Role, PromptEmbeds]
     generator: torch.Generator
     latents: Tensor
+    adaptation: Adaptation = UNADAPTED
     accepted_at: float = 0.0
     num_evaluations: int = 0
     step: int = 0
@@ -48,11 +52,16 @@ class Generation:
     watchers: set[str] = field(default_factory=set)
     previewed_step: int = 0
     turns_waited: int = 0
+    canvas: Canvas | None = None
     total_rows: int = field(init=False)
+    is_steered: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        """Counts the rows of all forwards that are this image's, and what takes as long as rows."""
+        """Counts the rows of all forwards that are this image's, and what takes as long; and whether any is steered."""
         self.total_rows = sum(len(one.roles) + ROWS_PER_GRADIENT * bool(one.energies) for one in self.stages)
+        edited = self.canvas is not None and bool(self.canvas.steering)
+        guided_so = any("perturbed" in one.roles for one in self.stages)
+        self.is_steered = self.adaptation.is_steered or edited or guided_so
 
     @property
     def evaluation(self) -> Evaluation:
@@ -75,9 +84,20 @@ class Generation:
         return self.num_evaluations == len(self.schedule.evaluations)
 
     @property
+    def controls(self) -> tuple[Control, ...]:
+        """What the rows of the next call are held to."""
+        return self.adaptation.controls_in(self.step, self.schedule.evaluations[-1].step)
+
+    @property
     def has_news(self) -> bool:
         """Whether somebody watches, and has not seen the last step."""
         return bool(self.watchers) and self.denoised is not None and self.previewed_step < self.step
+
+    def constrain(self) -> None:
+        """Puts back what of the canvas's latents must stay as it is."""
+        if self.canvas is not None and self.canvas.original is not None:
+            original = self.canvas.original
+            self.latents = original.put_back(self.latents, self.schedule, self.num_evaluations, self.generator)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -86,6 +106,7 @@ class Generation:
         return (
             *_truncation("prompt", self.embeds["prompt"]),
             *(_truncation("negative_prompt", self.embeds["negative"]) if "negative" in self.embeds else ()),
+            *(() if self.canvas is None else self.canvas.warnings),
             *(["negative_prompt was not used: the model takes the guidance scale as an input."] if unused else []),
         )
 
@@ -99,10 +120,11 @@ class Generation:
             self.request.height,
             self.request.width,
             Shape(
-                tuple(self.latents.shape[1:]),
+                (self.latents.shape[1] + self.pipeline.num_extra_channels, *self.latents.shape[2:]),
                 tuple(embeds.prompt_embeds.shape[1:]),
                 None if pooled is None else tuple(pooled.shape[1:]),
             ),
+            eager=self.is_steered and self.pipeline.is_compiled,
         )
 
 
@@ -119,18 +141,16 @@ def start(
     *,
     inputs: Inputs = NO_INPUTS,
     classifiers: Loaded = MappingProxyType({}),
+    adaptation: Adaptation = UNADAPTED,
 ) -> Generation:
-    """An image before its first step; `classifiers` are those that the request names.
+    """An image before its first step; `inputs` and `classifiers` are those that the request names.
 
-    Raises: UnsupportedScheduler, UnsupportedGuidance, UnsupportedClassifier, LimitExceeded.
+    Raises: UnsupportedScheduler, UnsupportedGuidance, UnsupportedClassifier, LimitExceeded, DamagedFile, InvalidMask.
     """
     generator = seeded_generator(request.seed)
-    noise = pipeline.prepare_latents(request.height, request.width, generator)
-    parts = parts_of(request, pipeline, classifiers)
-    schedule = SAMPLERS[request.scheduler].schedule_for(
-        pipeline.trained_noise, request.num_inference_steps, image_seq_len(noise)
-    )
-    schedule = guided(schedule, request.guidance, parts)
+    begun = editing.begin(request, inputs, pipeline, generator)
+    parts = (*parts_of(request, pipeline, classifiers), *begun.parts)
+    schedule = guided(begun.schedule, request.guidance, parts).with_recurrence(request.num_resamplings)
     stages = stages_of(parts, schedule)
     return Generation(
         ids=[generation_id],
@@ -138,9 +158,11 @@ def start(
         pipeline=pipeline,
         schedule=schedule,
         stages=stages,
-        embeds=_embeds(request, pipeline, prompts, {role for stage in stages for role in stage.roles}),
+        embeds=_embeds(request, pipeline, prompts, adaptation, {role for stage in stages for role in stage.roles}),
         generator=generator,
-        latents=noise * schedule.init_noise_sigma,
+        adaptation=adaptation,
+        latents=begun.latents,
+        canvas=begun.canvas,
     )
 
 
@@ -151,11 +173,12 @@ def _truncation(field: str, embeds: PromptEmbeds) -> tuple[str, ...]:
 
 
 def _embeds(
-    request: CompleteRequest, pipeline: StepwisePipeline, prompts: PromptCache, roles: set[Role]
+    request: CompleteRequest, pipeline: StepwisePipeline, prompts: PromptCache, adaptation: Adaptation, roles: set[Role]
 ) -> Mapping[Role, PromptEmbeds]:
-    wanted: dict[Role, Wanted] = {"prompt": Wanted(request.prompt, negative=False)}
+    wanted: dict[Role, Wanted] = {"prompt": Wanted(request.prompt, negative=request.remove)}
     if "negative" in roles:
         wanted["negative"] = Wanted(request.negative_prompt, negative=True)
-    read = prompts.encode_prompts(pipeline, list(wanted.values()), Lexicon(request.prompt_syntax))
+    lexicon = Lexicon(request.prompt_syntax, adaptation.inversions, adaptation.accents)
+    read = prompts.encode_prompts(pipeline, list(wanted.values()), lexicon)
     embeds = dict(zip(wanted, read, strict=True))
-    return {**embeds, "perturbed": embeds["prompt"]}
+    return {**embeds, "perturbed": embeds["prompt"], "nothing": embeds.get("negative", embeds["prompt"])}

@@ -102,4 +102,5 @@ def _conditioning(row: Row) -> Conditioning:
         None if pooled is None else pooled.clone(),
         torch.tensor([row.guidance_scale], device=row.model_input.device),
         [row.steering],
+        [row.controls],
     )

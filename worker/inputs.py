@@ -30,25 +30,28 @@ def read_pixels(png: bytes) -> Pixels:
     return np.asarray(Image.alpha_composite(white, picture).convert("RGB"))
 
 
-def read_picture(png: bytes) -> Tensor:
-    """The picture as autoencoders take it. Raises: DamagedFile.
+def tensor_of(picture: Pixels) -> Tensor:
+    """The picture as autoencoders take it.
 
-    Shapes: result (1, 3, height, width), from -1 to 1.
-    Source: must equal `diffusers.image_processor.VaeImageProcessor.preprocess`.
+    Shapes: picture (height, width, 3), result (1, 3, height, width), from -1 to 1.
+    Source: must equal `diffusers.image_processor.VaeImageProcessor.preprocess`, its layout in memory too, by which
+            kernels are chosen.
     """
-    return _channels_first(read_pixels(png)) * 2 - 1
+    unit = torch.from_numpy(picture.astype(np.float32)[None] / 255)
+    return 2.0 * unit.permute(0, 3, 1, 2) - 1.0
 
 
-def read_mask(png: bytes) -> Tensor:
+def read_mask(png: bytes) -> Pixels:
     """How much each pixel is repainted: its brightness, times its opacity, so what is transparent is kept.
 
-    Raises: DamagedFile. Shapes: result (1, 1, height, width), from 0 to 1.
+    Raises: DamagedFile. Shapes: result (height, width), from 0 to 255.
     """
     picture = _opened(png)
-    brightness = _channels_first(np.asarray(picture.convert("L"))[..., None])
+    brightness = np.asarray(picture.convert("L"))
     if picture.mode != "RGBA":
         return brightness
-    return brightness * _channels_first(np.asarray(picture.getchannel("A"))[..., None])
+    opacity = np.asarray(picture.getchannel("A")).astype(np.uint16)
+    return ((brightness * opacity + 127) // 255).astype(np.uint8)
 
 
 def _opened(png: bytes) -> Image.Image:
@@ -58,8 +61,3 @@ def _opened(png: bytes) -> Image.Image:
     except (OSError, SyntaxError, ValueError) as error:
         raise DamagedFile("A stored picture cannot be read.") from error
     return picture
-
-
-def _channels_first(pixels: Pixels) -> Tensor:
-    """Shapes: pixels (height, width, C); result (1, C, height, width), from 0 to 1."""
-    return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255

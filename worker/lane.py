@@ -10,6 +10,7 @@ from torch import Tensor
 from contract.costs import Cost
 from worker.bucket import Bucket, Row
 from worker.certificate import Certificate, Shape
+from worker.devices import as_written
 from worker.images import Pixels, pixels_of
 from worker.pace import Pace, blend
 from worker.stepwise_pipeline import StepwisePipeline
@@ -26,6 +27,8 @@ class LaneKey:
     height: int
     width: int
     shape: Shape
+    eager: bool = False
+    """Whether a compiled network runs as it was written, as what steers its rows is not compiled."""
 
 
 class Lane:
@@ -97,10 +100,12 @@ class Lane:
         bucket = self._bucket(self.pace.size_for(len(rows)))
         bucket.fill(rows)
         started_at = time.perf_counter()
-        output = pipeline.denoise(bucket.latents, bucket.timesteps, bucket.conditioning)
+        with as_written(self.key.eager):
+            output = pipeline.denoise(bucket.latents, bucket.timesteps, bucket.conditioning)
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
-        self.pace.note(bucket.size, time.perf_counter() - started_at)
+        if not any(row.steering or row.controls for row in rows):
+            self.pace.note(bucket.size, time.perf_counter() - started_at)
         return output[: len(rows)]
 
     def _bucket(self, size: int) -> Bucket:

@@ -10,8 +10,9 @@ import safetensors.torch
 from huggingface_hub import HfApi, snapshot_download
 from torch import Tensor
 
-from contract.catalogue import Catalogue, HubSource, LocalSource, ModelSpec, PackagedWeights
+from contract.catalogue import Catalogue, ModelSpec, PackagedWeights
 from contract.errors import ModelUnavailable
+from contract.rows import HubSource, LocalSource
 from worker.components import ModelFolder
 from worker.devices import Placement
 from worker.pipelines import PIPELINES
@@ -53,7 +54,8 @@ class PipelineLoader:
 
     def expected_bytes(self, model_id: str) -> int:
         """What the model's weights will take, as its files say. Raises: UnknownModel, ModelUnavailable."""
-        return expected_bytes(model_path(self._catalogue.find(model_id).source), self._placement)
+        spec = self._catalogue.find(model_id)
+        return expected_bytes(model_path(spec.source), self._placement, whole=spec.family == "diffusers")
 
 
 def load_pipeline(spec: ModelSpec, placement: Placement) -> StepwisePipeline:

@@ -24,7 +24,7 @@ def whole_pipeline(folder: ModelFolder) -> Any:
     Its own `from_pretrained` is not called: that may import what a file names, and leaves out what a file lacks.
     """
     pipeline_class = _pipeline_class(folder)
-    dtype = folder.placement.dtype(_main_dtype(folder.path))
+    dtype = folder.placement.own_dtype(_main_dtype(folder.path))
     accepted = inspect.signature(pipeline_class.__init__).parameters
     saved = {name: value for name, value in folder.index.items() if name in accepted}
     arguments = {name: _argument(folder, name, value, dtype) for name, value in saved.items()}

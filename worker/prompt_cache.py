@@ -46,7 +46,7 @@ class PromptCache:
         self, pipeline: StepwisePipeline, prompt: str, *, negative: bool, lexicon: Lexicon = PLAIN
     ) -> PromptEmbeds:
         """A prompt's embeds, encoded by the pipeline unless they are known. Raises: as the pipeline."""
-        key = _Key(pipeline.text_digest, prompt, negative, lexicon, 0)
+        key = _Key(pipeline.text_digest, prompt, negative, lexicon.name, 0)
         return self._known(key, lambda: pipeline.encode_prompt(prompt, negative=negative, lexicon=lexicon))
 
     def encode_prompts(
@@ -64,8 +64,9 @@ class PromptCache:
         self, pipeline: StepwisePipeline, prompt: Wanted, embeds: PromptEmbeds, lexicon: Lexicon, length: int
     ) -> PromptEmbeds:
         """With chunks of an empty prompt behind its own. Shapes: prompt_embeds (1, length, D)."""
-        key = _Key(pipeline.text_digest, prompt.text, prompt.negative, lexicon, length)
-        empty = self.encode_prompt(pipeline, "", negative=prompt.negative and not prompt.text)
+        key = _Key(pipeline.text_digest, prompt.text, prompt.negative, lexicon.name, length)
+        negative = prompt.negative and not prompt.text
+        empty = self.encode_prompt(pipeline, "", negative=negative, lexicon=lexicon.unlettered)
         return self._known(key, lambda: _followed(embeds, empty, length))
 
     def _known(self, key: _Key, encode: Callable[[], PromptEmbeds]) -> PromptEmbeds:

@@ -1,12 +1,14 @@
-"""Which models are in memory: as many as fit into a number of bytes; those in use stay, the others take turns."""
+"""Which models and adapters are in memory: what fits into a number of bytes; those in use stay, others take turns."""
 
 import gc
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 import torch
 
@@ -16,14 +18,28 @@ from worker.pipelines.whole import WholePipeline
 from worker.stepwise_pipeline import StepwisePipeline
 
 Model = StepwisePipeline | WholePipeline
+T = TypeVar("T")
+
+
+class Part(Protocol):
+    """What is loaded beside a model."""
+
+    @property
+    def num_bytes(self) -> int:
+        """What it takes on the device."""
+        ...
+
+
+P = TypeVar("P", bound=Part)
 
 
 @dataclass
 class Entry:
-    """A model in memory, and how many generations are using it."""
+    """A model in memory, or a part beside one, and how many generations are using it."""
 
-    pipeline: Model
+    content: Any
     num_bytes: int
+    is_model: bool
     num_users: int = 0
 
 
@@ -57,11 +73,11 @@ class Residency:
     def resident(self) -> tuple[str, ...]:
         """The models in memory, the most recently used last."""
         with self._changed:
-            return tuple(self._entries)
+            return tuple(model_id for model_id, entry in self._entries.items() if entry.is_model)
 
     @property
     def resident_bytes(self) -> int:
-        """What they take."""
+        """What they take, parts included."""
         with self._changed:
             return sum(entry.num_bytes for entry in self._entries.values())
 
@@ -71,21 +87,41 @@ class Residency:
         Waits until what is in use leaves room for it. Raises: ModelUnavailable, where all of the budget is too little;
         and whatever `load` raises.
         """
+        sizes = partial(self._expected_bytes, model_id), self._num_bytes
+        model: Model = self._acquire(model_id, partial(self._load, model_id), *sizes)
+        return model
+
+    def acquire_part(self, part_id: str, load: Callable[[], P], expected_bytes: int, *, beside: Sequence[str]) -> P:
+        """What is loaded `beside` what the caller has acquired already: in the same budget, under the same promise.
+
+        Raises: ModelUnavailable, where the budget is too little for all of it; and whatever `load` raises.
+        """
+        part: P = self._acquire(part_id, load, lambda: expected_bytes, lambda loaded: loaded.num_bytes, beside)
+        return part
+
+    def _acquire(
+        self,
+        name: str,
+        load: Callable[[], T],
+        expected_bytes: Callable[[], int],
+        num_bytes_of: Callable[[T], int],
+        beside: Sequence[str] = (),
+    ) -> Any:
         with self._changed:
             self._changed.wait_for(lambda: not self._room_wanted)
-            if model_id in self._entries:
-                return self._use(model_id)
+            if name in self._entries:
+                return self._use(name)
         with self._loading:
             with self._changed:
-                if model_id in self._entries:
-                    return self._use(model_id)
-            self._make_room(model_id, self._known_bytes.get(model_id) or self._expected_bytes(model_id))
-            pipeline = self._load(model_id)
-            num_bytes = self._known_bytes[model_id] = self._num_bytes(pipeline)
-            self._make_room(model_id, num_bytes)
+                if name in self._entries:
+                    return self._use(name)
+            self._make_room(name, self._known_bytes.get(name) or expected_bytes(), beside)
+            content = load()
+            num_bytes = self._known_bytes[name] = num_bytes_of(content)
+            self._make_room(name, num_bytes, beside)
             with self._changed:
-                self._entries[model_id] = Entry(pipeline, num_bytes)
-                return self._use(model_id)
+                self._entries[name] = Entry(content, num_bytes, is_model=not beside)
+                return self._use(name)
 
     def release(self, model_id: str) -> None:
         """Gives back what `acquire` gave; the caller holds the model no longer."""
@@ -93,17 +129,21 @@ class Residency:
             self._entries[model_id].num_users -= 1
             self._changed.notify_all()
 
-    def _use(self, model_id: str) -> Model:
-        self._entries.move_to_end(model_id)
-        entry = self._entries[model_id]
+    def _use(self, name: str) -> Any:
+        self._entries.move_to_end(name)
+        entry = self._entries[name]
         entry.num_users += 1
-        return entry.pipeline
+        return entry.content
 
-    def _make_room(self, model_id: str, num_bytes: int) -> None:
-        """Removes what is not in use, the least recently used first, until there is room; waits for what is in use."""
-        if num_bytes > self._budget_bytes:
+    def _make_room(self, name: str, num_bytes: int, beside: Sequence[str]) -> None:
+        """Removes what is not in use, the least recently used first, until there is room; waits for what is in use.
+
+        What the caller itself has in use would be waited for in vain.
+        """
+        held_bytes = sum(self._entries[other].num_bytes for other in set(beside))
+        if num_bytes + held_bytes > self._budget_bytes:
             raise ModelUnavailable(
-                f"{model_id} takes {num_bytes} bytes, and all models in memory may take {self._budget_bytes}; "
+                f"{name} takes {num_bytes} bytes, and all models in memory may take {self._budget_bytes}; "
                 "see SAFELIGHT_MODEL_BYTES."
             )
         with self._changed, self._wanting_room():

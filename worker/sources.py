@@ -1,10 +1,12 @@
 """Where the engine gets what pictures are made with."""
 
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from contract.errors import UnknownClassifier
 from worker.classifiers import Classifier
 from worker.pipelines.whole import WholePipeline
+from worker.residency import P
 from worker.stepwise_pipeline import StepwisePipeline
 
 
@@ -17,6 +19,10 @@ class Models(Protocol):
 
     def release(self, model_id: str) -> None:
         """One user less."""
+        ...
+
+    def acquire_part(self, part_id: str, load: Callable[[], P], expected_bytes: int, *, beside: Sequence[str]) -> P:
+        """What is loaded beside a model, as `Residency.acquire_part`; released like a model."""
         ...
 
     @property

@@ -12,8 +12,9 @@ from worker.guidance import way_done
 from worker.schedules import Schedule
 from worker.sigmas import Level
 
-Role = Literal["negative", "prompt", "perturbed"]
-"""Why a row is there: of the negative prompt, of the prompt, of the prompt without its sense of structure."""
+Role = Literal["nothing", "negative", "prompt", "perturbed"]
+"""Why a row is there: of the negative prompt without the picture that it is to change, of the negative prompt, of the
+prompt, of the prompt without its sense of structure."""
 
 Outputs = Mapping[Role, Tensor]
 """The network's raw output for each row of one image, each (1, C, H, W)."""
@@ -77,7 +78,8 @@ class Stage:
 
     @classmethod
     def of(cls, parts: Sequence[Part]) -> "Stage":
-        """What these parts take together."""
+        """What these parts take together, in whichever order they are named."""
+        parts = sorted(parts, key=lambda part: part.scale is None)
         asked: set[Role] = {role for part in parts for role in part.roles}
         energies = tuple(part.energy for part in parts if part.energy is not None)
         return cls(
@@ -89,7 +91,7 @@ class Stage:
         )
 
 
-ORDER: tuple[Role, ...] = ("negative", "prompt", "perturbed")
+ORDER: tuple[Role, ...] = ("nothing", "negative", "prompt", "perturbed")
 """The order of an image's rows in a forward."""
 
 

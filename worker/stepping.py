@@ -12,6 +12,7 @@ from torch import Tensor
 
 from worker.bucket import Row
 from worker.denoiser import DENOISERS, scale_model_input
+from worker.devices import as_written
 from worker.generation import Generation
 from worker.gradients import Pulled, pulled
 from worker.guidance import classifier_free
@@ -26,6 +27,10 @@ STEERING: dict[Role, tuple[Steering, ...]] = {"perturbed": (IdentityAttention(),
 """What rows of some roles ask of the network beyond their prompts."""
 
 
+SEES_PROMPT: tuple[Role, ...] = ("prompt", "perturbed")
+"""Rows that a picture as a prompt belongs to."""
+
+
 def rows_of(generations: Sequence[Generation]) -> list[Row]:
     """The rows of each image's next call that share a forward, each image's in the order of its roles."""
     inputs = scale_model_input(_stacked_latents(generations), _levels(generations)).split(1)
@@ -38,12 +43,18 @@ def rows_of(generations: Sequence[Generation]) -> list[Row]:
 
 def row_of(generation: Generation, role: Role, model_input: Tensor) -> Row:
     """One row of an image's next call. Shapes: model_input (1, C, H, W)."""
+    canvas = generation.canvas
     return Row(
-        model_input,
+        model_input if canvas is None else canvas.beside(model_input, role),
         generation.evaluation.timestep,
         generation.embeds[role],
         generation.request.guidance_scale or 1.0,
-        STEERING.get(role, ()),
+        (
+            *generation.adaptation.steering_of(prompt=role in SEES_PROMPT),
+            *STEERING.get(role, ()),
+            *(canvas.steering if canvas is not None and role == "prompt" else ()),
+        ),
+        generation.controls,
     )
 
 
@@ -53,7 +64,8 @@ def pull(generation: Generation) -> Pulled | None:
     if not energies:
         return None
     row = partial(row_of, generation, "prompt")
-    return pulled(generation.pipeline, row, generation.latents, generation.evaluation.here, energies)
+    with as_written(generation.pipeline.is_compiled):
+        return pulled(generation.pipeline, row, generation.latents, generation.evaluation.here, energies)
 
 
 def advance(
@@ -79,6 +91,7 @@ def advance(
         generation.latents, generation.denoised = moved[index : index + 1], denoised[index : index + 1]
         generation.momentum = momenta[index]
         generation.num_evaluations += 1
+        generation.constrain()
     return torch.isfinite(moved).flatten(1).all(dim=1).tolist()
 
 

@@ -1,11 +1,13 @@
-"""What the engine asks of a model family: four verbs, each of them for one image or for one batch of rows."""
+"""What the engine asks of a model family: six verbs, each of them for one image or for one batch of rows."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from worker.control import Control
 from worker.lexicon import PLAIN, Lexicon
 from worker.steering import Steering
 from worker.trained_noise import TrainedNoise
@@ -29,13 +31,14 @@ class Conditioning:
     """What each of B rows is to become.
 
     Shapes: prompt_embeds (B, L, D), pooled_prompt_embeds (B, D) where the family has them, guidance_scales (B,);
-    steering has an entry for each of the first rows, those behind ask for nothing.
+    steering and controls have an entry for each of the first rows, those behind ask for nothing.
     """
 
     prompt_embeds: Tensor
     pooled_prompt_embeds: Tensor | None
     guidance_scales: Tensor
     steering: list[tuple[Steering, ...]] = field(default_factory=list)
+    controls: list[tuple[Control, ...]] = field(default_factory=list)
 
 
 class StepwisePipeline(Protocol):
@@ -49,6 +52,16 @@ class StepwisePipeline(Protocol):
     @property
     def network_dtype(self) -> torch.dtype:
         """The number format in which the denoising network computes."""
+        ...
+
+    @property
+    def text_dtypes(self) -> tuple[torch.dtype, ...]:
+        """The number formats in which prompts are read, one for each text encoder."""
+        ...
+
+    @property
+    def vae_dtype(self) -> torch.dtype:
+        """The number format in which pictures are decoded."""
         ...
 
     @property
@@ -67,8 +80,33 @@ class StepwisePipeline(Protocol):
         ...
 
     @property
+    def num_latent_channels(self) -> int:
+        """C of the latents of an image."""
+        ...
+
+    @property
+    def num_extra_channels(self) -> int:
+        """How many channels the network sees beside the latents' own: those of a picture, and of a mask."""
+        ...
+
+    @property
     def num_bytes(self) -> int:
         """What its weights take on the device."""
+        ...
+
+    @property
+    def vae_scale_factor(self) -> int:
+        """How many pixels one latent stands for, along each side."""
+        ...
+
+    @property
+    def parts(self) -> Mapping[str, Any]:
+        """The networks that adapters may change, under diffusers' names; none where the family takes no adapters."""
+        ...
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether the denoising network was compiled, and so has other bits where it is steered."""
         ...
 
     def encode_prompt(self, prompt: str, *, negative: bool, lexicon: Lexicon = PLAIN) -> PromptEmbeds:
@@ -84,6 +122,17 @@ class StepwisePipeline(Protocol):
 
     def denoise(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         """The network's raw output for B rows. Shapes: latents and result (B, C, H, W), timesteps (B,)."""
+        ...
+
+    def encode_beside(self, picture: Tensor) -> Tensor:
+        """A picture as networks that follow instructions see it, (1, C, H, W), beside the latents."""
+        ...
+
+    def encode_picture(self, picture: Tensor, generator: torch.Generator) -> Tensor:
+        """A picture's latents: the generator's draw of what the autoencoder allows.
+
+        Shapes: picture (1, 3, height, width) from -1 to 1, result (1, C, H, W).
+        """
         ...
 
     def decode_latents(self, latents: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from app.routes import (
+    adapters,
     artifacts,
     classifiers,
     documentation,
@@ -22,6 +23,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     artifacts.router,
     files.router,
     models.router,
+    adapters.router,
     classifiers.router,
     health.router,
     metrics.router,

@@ -16,6 +16,7 @@ from app.resources import Resources
 from app.responses import JOB_ID, JobShown
 from app.waiting import disconnected, ended, first_of, follow
 from contract.errors import (
+    AdapterMismatch,
     DamagedFile,
     IdempotencyConflict,
     InvalidRequest,
@@ -23,6 +24,7 @@ from contract.errors import (
     MalformedPrompt,
     QueueFull,
     StoreUnavailable,
+    UnknownAdapter,
     UnknownArtifact,
     UnknownFile,
     UnknownModel,
@@ -87,6 +89,8 @@ HEADERS: dict[str, Any] = {
             UnsupportedMediaType,
             BodyTooLarge,
             UnknownModel,
+            UnknownAdapter,
+            AdapterMismatch,
             UnsupportedScheduler,
             LimitExceeded,
             UnsupportedPromptSyntax,

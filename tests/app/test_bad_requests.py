@@ -13,6 +13,10 @@ from tests.app.conftest import BODY, Api, assert_error, client_of
 
 JSON = {"content-type": "application/json"}
 
+PERTURBED = {"kind": "perturbed_attention", "scale": 3}
+PROJECTED = {"kind": "adaptive_projected", "scale": 3}
+CLASSIFIED = {"kind": "classifier", "classifier": "emoji-groups", "label": "animals", "scale": 3}
+
 FIELDS: list[tuple[str, object, str, str]] = [
     ("prompt", "", "prompt", "invalid_request"),
     ("prompt", "x" * 2001, "prompt", "invalid_request"),
@@ -42,6 +46,27 @@ FIELDS: list[tuple[str, object, str, str]] = [
     ("guidance_scale", 1e308, "guidance_scale", "limit_exceeded"),
     ("guidance_scale", 10**400, "guidance_scale", "invalid_request"),
     ("guidance_scale", "4", "guidance_scale", "invalid_request"),
+    ("guidance", {"kind": "magic", "scale": 3}, "guidance", "invalid_request"),
+    ("guidance", {"scale": 3}, "guidance", "invalid_request"),
+    ("guidance", 3, "guidance", "invalid_request"),
+    ("guidance", [], "guidance", "invalid_request"),
+    ("guidance", [{"kind": "perturbed_attention", "scale": 1}] * 9, "guidance", "invalid_request"),
+    ("guidance", {"kind": "classifier_free"}, "guidance.scale", "invalid_request"),
+    ("guidance", {"kind": "classifier_free", "scale": "3"}, "guidance.scale", "invalid_request"),
+    ("guidance", {"kind": "classifier_free", "scale": 31}, "guidance.scale", "limit_exceeded"),
+    ("guidance", {"kind": "cfg_pp", "scale": 1.1}, "guidance.scale", "invalid_request"),
+    ("guidance", {"kind": "cfg_pp", "scale": 0.5, "interval": [0, 1]}, "guidance.interval", "invalid_request"),
+    ("guidance", [PERTURBED | {"interval": [0.6, 0.2]}], "guidance.0.interval", "invalid_request"),
+    ("guidance", PERTURBED | {"interval": [0.5, 0.5]}, "guidance.interval", "invalid_request"),
+    ("guidance", PERTURBED | {"interval": [0.5]}, "guidance.interval.1", "invalid_request"),
+    ("guidance", PERTURBED | {"interval": [0, 1.5]}, "guidance.interval.1", "invalid_request"),
+    ("guidance", [PERTURBED, PERTURBED], "guidance", "guidance_conflict"),
+    ("guidance", [{"kind": "cfg_pp", "scale": 0.5}, PERTURBED], "guidance", "guidance_conflict"),
+    ("guidance", [PROJECTED, {"kind": "classifier_free", "scale": 3}], "guidance", "guidance_conflict"),
+    ("guidance", CLASSIFIED | {"classifier": "nope"}, "guidance.classifier", "unknown_classifier"),
+    ("guidance", [PERTURBED, CLASSIFIED | {"label": "nope"}], "guidance.1.label", "unknown_label"),
+    ("guidance", CLASSIFIED | {"kind": "universal"}, "guidance.classifier", "unsupported_classifier"),
+    ("guidance", CLASSIFIED | {"kind": "universal", "recurrence": 0}, "guidance.recurrence", "invalid_request"),
     ("scheduler", "plms", "scheduler", "invalid_request"),
     ("scheduler", 0, "scheduler", "invalid_request"),
     ("seed", -1, "seed", "invalid_request"),
@@ -64,8 +89,8 @@ async def test_a_wrong_field_is_named(
     *, client: httpx.AsyncClient, job_store: JobStore, name: str, value: object, field: str, code: str
 ) -> None:
     response = await client.post("/v1/generations", json=BODY | {name: value})
-    assert_error(response, 404 if code == "unknown_model" else 422, code, field)
-    assert name in response.json()["error"]["message"] or code == "unknown_model"
+    assert_error(response, 404 if code in ("unknown_model", "unknown_classifier") else 422, code, field)
+    assert name in response.json()["error"]["message"] or code not in ("invalid_request", "limit_exceeded")
     assert (await job_store.counts())["queued"] == 0
 
 
@@ -75,10 +100,37 @@ async def test_a_job_may_not_cost_too_much(settings: AppSettings) -> None:
         assert_error(await client.post("/v1/generations", json=body), 422, "limit_exceeded", "num_images")
 
 
+UNIVERSAL = {"kind": "universal", "classifier": "emoji-groups-pixels", "label": "animals", "scale": 3}
+
+
+@pytest.mark.parametrize("guidance", [{"kind": "cfg_pp", "scale": 0.5}, UNIVERSAL], ids=lambda kind: kind["kind"])
+async def test_guidance_names_the_schedulers_that_it_goes_with(client: httpx.AsyncClient, guidance: object) -> None:
+    response = await client.post("/v1/generations", json=BODY | {"guidance": guidance, "scheduler": "dpmpp_2m"})
+    assert_error(response, 422, "unsupported_scheduler", "scheduler")
+    assert "euler_ancestral" in response.json()["error"]["message"]
+
+
+async def test_guidance_is_said_once(client: httpx.AsyncClient) -> None:
+    body = BODY | {"guidance_scale": 3, "guidance": {"kind": "classifier_free", "scale": 3}}
+    assert (await client.post("/v1/generations", json=body)).status_code == 202, "both say the same"
+    response = await client.post("/v1/generations", json=body | {"guidance_scale": 4})
+    assert_error(response, 422, "invalid_request", "guidance")
+
+
+async def test_a_prompt_may_be_empty_where_a_classifier_steers(client: httpx.AsyncClient) -> None:
+    body = {"prompt": "", "num_inference_steps": 10, "guidance": UNIVERSAL | {"recurrence": 2}}
+    job = (await client.post("/v1/generations", json=body)).json()
+    assert job["cost"] == {"network_rows": 20, "gradients": 20, "classifier_gradients": 0}
+    again = await client.post("/v1/generations", json=job["request"])
+    assert (again.status_code, again.json()["request"]) == (202, job["request"])
+    body["guidance"] = PERTURBED
+    assert_error(await client.post("/v1/generations", json=body), 422, "invalid_request", "prompt")
+
+
 async def test_the_prompt_is_required(client: httpx.AsyncClient) -> None:
     response = await client.post("/v1/generations", json={})
     assert_error(response, 422, "invalid_request", "prompt")
-    assert response.json()["error"]["message"] == "prompt is required."
+    assert response.json()["error"]["message"].startswith("prompt is required")
 
 
 MALFORMED = [
@@ -93,6 +145,7 @@ MALFORMED = [
     b'{"prompt": "a", "guidance_scale": NaN}',
     b'{"prompt": "a", "guidance_scale": Infinity}',
     b'{"prompt": "a", "guidance_scale": -Infinity}',
+    b'{"prompt": "a", "guidance": {"kind": "cfg_pp", "scale": NaN}}',
     b'{"prompt": "a", "seed": ' + b"9" * 5000 + b"}",
     b'{"prompt": "\\u0000"}',
     b'{"prompt": "a\x00b"}',

@@ -219,7 +219,7 @@ async def test_a_file_expires_for_clients_at_once_and_in_the_stores_with_the_nex
 
 async def test_a_file_in_use_stays(client: httpx.AsyncClient, player: Player, files: FileStore) -> None:
     file_id = await sent(client, encoded(PICTURE))
-    await submit(client, image=file_id)
+    await submit(client, image=file_id, resize="stretch")
     assert_error(await client.delete(f"/v1/files/{file_id}"), 409, "file_in_use")
     await player.finish()
     assert (await client.delete(f"/v1/files/{file_id}")).status_code == 204

@@ -30,6 +30,8 @@ async def test_a_prompt_becomes_a_job_with_the_models_defaults_and_a_seed(client
         "prompt_syntax": "plain",
         "model": "safelight-emoji",
         "num_images": 1,
+        "adapters": [],
+        "control": [],
         "height": 128,
         "width": 128,
         "num_inference_steps": 20,
@@ -37,6 +39,7 @@ async def test_a_prompt_becomes_a_job_with_the_models_defaults_and_a_seed(client
         "guidance": [{"kind": "classifier_free", "scale": 2.5, "rescale": 0.0, "interval": [0.0, 1.0]}],
         "scheduler": "ddim",
         "output_format": "png",
+        "remove": False,
         "metadata": {},
     }
     assert (job["kind"], job["status"], job["attempt"], job["queue_position"]) == ("generation", "queued", 0, 1)

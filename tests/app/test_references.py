@@ -11,7 +11,7 @@ from contract.job_store import JobStore
 from tests.app.conftest import BODY, Player, assert_error, client_of, submit
 from tests.pictures import encoded, gradient, opened
 
-PICTURE = gradient()
+PICTURE = gradient(64, 64)
 UNKNOWN_FILE = "file_" + "0" * 32
 UNKNOWN_ARTIFACT = "art_" + "0" * 32 + "_0"
 
@@ -134,10 +134,10 @@ async def test_data_uris_may_be_large_and_the_rest_of_a_body_may_not(settings: A
     uri = data_uri(encoded(Image.fromarray(large)))
     assert len(uri) > settings.max_body_bytes
     async with client_of(settings.model_copy(update={"max_inline_bytes": 1_000_000})) as client:
-        assert (await post(client, image=uri)).status_code == 202
+        assert (await post(client, image=uri, resize="crop")).status_code == 202
         assert_error(await post(client, image=uri, prompt="x" * 300_000), 413, "body_too_large")
         assert_error(await post(client, image=uri, mask=uri), 413, "body_too_large")
-        escaped = f'{{"prompt": "x", "image": "{uri.replace("/", chr(92) + "/")}"}}'
+        escaped = f'{{"prompt": "x", "resize": "crop", "image": "{uri.replace("/", chr(92) + "/")}"}}'
         headers = {"content-type": "application/json"}
         assert (await client.post("/v1/generations", content=escaped, headers=headers)).status_code == 202
         trick = '{"prompt": "x", "image": "data:image\\"' + "[]," * 100_000

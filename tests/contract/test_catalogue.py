@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from contract.catalogue import Catalogue, HubSource, LocalSource, read_catalogue
+from contract.catalogue import Catalogue, read_catalogue
 from contract.errors import (
     CatalogueInvalid,
     InvalidRequest,
@@ -18,6 +18,7 @@ from contract.errors import (
     UnsupportedScheduler,
 )
 from contract.request import MAX_SEED, CompleteRequest, GenerationRequest
+from contract.rows import HubSource, LocalSource
 
 LIMITS = """{ size_multiple = 8, min_size = 16, max_size = 256, max_num_inference_steps = 50, \
 max_guidance_scale = 9.0, max_cost = 1000000 }"""

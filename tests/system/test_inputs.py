@@ -1,19 +1,24 @@
-"""A real worker and requests that name pictures: the bytes arrive, and a lost file ends its own job only."""
+"""A real worker and requests that name pictures: their bytes arrive, a lost file ends one job, an expired one goes."""
 
 import psutil
+import torch
+from safetensors.torch import save
 
-from contract.files import FileContent, FileStore, StoredFile
+from contract.files import EXPIRING, FileContent, FileStore, StoredFile
 from contract.leases import Lease
 from tests.pictures import encoded, gradient
 from tests.system.installation import Installation
+from tests.waiting import wait_until_async
 from worker.execution import Execution
 from worker.messages import Generate
 
+UP = torch.ones(4, 2, 1, 1)
 
-async def stored(installation: Installation) -> StoredFile:
+
+async def stored(installation: Installation, ttl_seconds: float = 3600) -> StoredFile:
     picture = gradient(64, 64)
     content = FileContent("image", "image/png", encoded(picture), *picture.size)
-    return await FileStore(installation.connection, installation.artifacts).add(content, ttl_seconds=3600)
+    return await FileStore(installation.connection, installation.artifacts).add(content, ttl_seconds=ttl_seconds)
 
 
 async def execution_of(installation: Installation, job_id: str) -> Execution:
@@ -32,6 +37,7 @@ async def test_the_child_is_sent_the_bytes_of_every_reference(installation: Inst
 
 
 async def test_a_lost_file_fails_its_job_and_nobody_elses(installation: Installation, worker: psutil.Process) -> None:
+    expired = await stored(installation, ttl_seconds=0.001)
     there, lost = await stored(installation), await stored(installation)
     await installation.artifacts.delete(lost.storage_key)
     good = await installation.submit(image=there.id)
@@ -43,4 +49,32 @@ async def test_a_lost_file_fails_its_job_and_nobody_elses(installation: Installa
     assert failed.attempt == 1
     for job_id in (good, after):
         assert len((await installation.until(job_id, "succeeded")).images) == 1
+    assert worker.is_running()
+
+    async def swept() -> bool:
+        return await installation.connection.redis.zscore(EXPIRING, expired.id) is None
+
+    await wait_until_async(swept, 30)
+    assert not (installation.home / "artifacts" / expired.storage_key).exists()
+
+
+async def test_uploaded_weights_adapt_their_own_job_and_misfits_harm_nobody(
+    installation: Installation, worker: psutil.Process
+) -> None:
+    files = FileStore(installation.connection, installation.artifacts)
+
+    async def uploaded(channels: int) -> str:
+        factors = {"unet.conv_out.lora_A.weight": torch.ones(2, channels, 3, 3), "unet.conv_out.lora_B.weight": UP}
+        content = FileContent("weights", "application/octet-stream", save(factors))
+        return (await files.add(content, ttl_seconds=3600)).id
+
+    plain = await installation.submit()
+    adapted = await installation.submit(adapters=[{"id": await uploaded(16)}])
+    misfit = await installation.submit(adapters=[{"id": await uploaded(17)}])
+    after = await installation.submit(seed=8)
+    failed = await installation.until(misfit, "failed")
+    assert failed.error is not None
+    assert (failed.error.code, failed.error.field) == ("adapter_mismatch", "adapters.0.id")
+    jobs = [await installation.until(job_id, "succeeded") for job_id in (plain, adapted, after)]
+    assert len({job.images[0].sha256 for job in jobs}) == 3
     assert worker.is_running()

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from contract.catalogue import ClassifierSpec, LocalSource, read_catalogue
+from contract.catalogue import ClassifierSpec, read_catalogue
+from contract.rows import LocalSource
 from tests.worker.engines import CPU
 from training import checkpoints, noise_aware, picture_classifier
 from training.configuration import Configuration, read_configuration

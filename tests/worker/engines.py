@@ -1,13 +1,15 @@
 """Engines over tiny models, and what to ask of them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from contract.catalogue import Defaults, Family, Limits, LocalSource, ModelSpec
+from contract.catalogue import Defaults, Family, Limits, ModelSpec
 from contract.request import CompleteRequest
+from contract.rows import LocalSource
 from worker.certificate import Certificate, Setting
 from worker.devices import Placement
 from worker.engine import Certify, Engine
@@ -17,6 +19,7 @@ from worker.lane import LaneKey, Measuring
 from worker.lexicon import PLAIN, Lexicon
 from worker.loading import load_pipeline
 from worker.pipelines.whole import WholePipeline
+from worker.residency import P
 from worker.stepwise_pipeline import Conditioning, PromptEmbeds, StepwisePipeline
 from worker.trained_noise import TrainedNoise
 
@@ -39,6 +42,14 @@ class Wrapped:
         return self.inner.network_dtype
 
     @property
+    def text_dtypes(self) -> tuple[torch.dtype, ...]:
+        return self.inner.text_dtypes
+
+    @property
+    def vae_dtype(self) -> torch.dtype:
+        return self.inner.vae_dtype
+
+    @property
     def text_digest(self) -> str:
         return self.inner.text_digest
 
@@ -51,8 +62,28 @@ class Wrapped:
         return self.inner.embeds_guidance
 
     @property
+    def num_latent_channels(self) -> int:
+        return self.inner.num_latent_channels
+
+    @property
+    def num_extra_channels(self) -> int:
+        return self.inner.num_extra_channels
+
+    @property
     def num_bytes(self) -> int:
         return self.inner.num_bytes
+
+    @property
+    def vae_scale_factor(self) -> int:
+        return self.inner.vae_scale_factor
+
+    @property
+    def parts(self) -> Mapping[str, Any]:
+        return self.inner.parts
+
+    @property
+    def is_compiled(self) -> bool:
+        return self.inner.is_compiled
 
     def encode_prompt(self, prompt: str, *, negative: bool, lexicon: Lexicon = PLAIN) -> PromptEmbeds:
         return self.inner.encode_prompt(prompt, negative=negative, lexicon=lexicon)
@@ -62,6 +93,12 @@ class Wrapped:
 
     def denoise(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         return self.inner.denoise(latents, timesteps, conditioning)
+
+    def encode_beside(self, picture: Tensor) -> Tensor:
+        return self.inner.encode_beside(picture)
+
+    def encode_picture(self, picture: Tensor, generator: torch.Generator) -> Tensor:
+        return self.inner.encode_picture(picture, generator)
 
     def decode_latents(self, latents: Tensor) -> Tensor:
         return self.inner.decode_latents(latents)
@@ -118,7 +155,16 @@ def asked(**changes: object) -> CompleteRequest:
     return CompleteRequest.model_validate(usual | changes)
 
 
-SETTING = Setting(device="cpu", dtype="float32", layout="contiguous", num_threads=1, compiled=False, torch="2")
+SETTING = Setting(
+    device="cpu",
+    dtype="float32",
+    text_dtype="float32",
+    vae_dtype="float32",
+    layout="contiguous",
+    num_threads=1,
+    compiled=False,
+    torch="2",
+)
 
 
 class Held:
@@ -135,6 +181,11 @@ class Held:
     def acquire(self, model_id: str) -> StepwisePipeline | WholePipeline:
         self.num_users[model_id] += 1
         return self._pipelines[model_id]
+
+    def acquire_part(self, part_id: str, load: Callable[[], P], expected_bytes: int, *, beside: Sequence[str]) -> P:
+        part = load()
+        self.num_users[part_id] = self.num_users.get(part_id, 0) + 1
+        return part
 
     def release(self, model_id: str) -> None:
         self.num_users[model_id] -= 1

@@ -14,8 +14,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import ConvNextImageProcessorPil, ResNetConfig, ResNetForImageClassification, ViTImageProcessorPil
 
-from contract.catalogue import Catalogue, ClassifierSpec, LocalSource
+from contract.catalogue import Catalogue, ClassifierSpec
 from contract.errors import ModelUnavailable, UnknownClassifier
+from contract.rows import LocalSource
 from tests.tiny_models import build_stable_diffusion
 from tests.worker.engines import CPU, spec_of
 from worker.classifiers import Classifiers, LatentsClassifier, PixelsClassifier, load_classifier

@@ -14,12 +14,14 @@ from diffusers import UNet2DConditionModel
 from huggingface_hub.utils import filter_repo_objects
 from safetensors.torch import load_file, save_file
 
-from contract.catalogue import Catalogue, HubSource, ModelSpec, PackagedWeights
+from contract.catalogue import Catalogue, ModelSpec, PackagedWeights
 from contract.errors import ModelUnavailable, UnknownModel
+from contract.rows import HubSource
 from tests.worker.engines import CPU, alone, asked, spec_of
 from worker.devices import Placement, choose_placement, has_fast_bf16
 from worker.loading import HUB_FILES, HUB_VARIANTS, PipelineLoader, load_pipeline
 from worker.stepwise_pipeline import StepwisePipeline
+from worker.weights import expected_bytes
 
 
 @pytest.fixture
@@ -190,10 +192,26 @@ def test_the_loader_finds_models_by_their_ids(epsilon_folder: Path) -> None:
 
 
 def test_number_formats() -> None:
-    assert CPU.network_dtype(torch.float16) == torch.float32
-    assert CPU.dtype(torch.float16) == torch.float32
-    on_gpu = Placement(torch.device("cuda"))
-    assert on_gpu.network_dtype(torch.float16) == on_gpu.dtype(torch.float16) == torch.float16
+    narrow, on_gpu = Placement(torch.device("cpu"), torch.bfloat16), Placement(torch.device("cuda"))
+    assert [narrow.dtype(torch.float16), narrow.own_dtype(torch.float16)] == [torch.bfloat16, torch.float32]
+    assert CPU.dtype(torch.float16) == CPU.own_dtype(torch.float16) == CPU.wide_dtype(torch.float16) == torch.float32
+    assert on_gpu.dtype(torch.float16) == on_gpu.own_dtype(torch.float16) == torch.float16
+    assert on_gpu.wide_dtype(torch.float16) == torch.float32
+    assert on_gpu.wide_dtype(torch.bfloat16) == torch.bfloat16
+
+
+def test_all_parts_are_served_in_the_number_format(folder: Path) -> None:
+    narrow = Placement(torch.device("cpu"), torch.bfloat16)
+    upcast = load_pipeline(spec_of(folder), narrow)
+    assert (upcast.network_dtype, upcast.text_dtypes) == (torch.bfloat16, (torch.bfloat16,))
+    assert upcast.vae_dtype == torch.float32, "the configuration of this autoencoder asks for it"
+    config = json.loads((folder / "vae" / "config.json").read_text())
+    (folder / "vae" / "config.json").write_text(json.dumps(config | {"force_upcast": False}))
+    pipeline = load_pipeline(spec_of(folder), narrow)
+    assert pipeline.vae_dtype == torch.bfloat16
+    assert expected_bytes(folder, narrow) == pytest.approx(pipeline.num_bytes, rel=0.001)
+    near = np.abs(alone(pipeline, asked()).astype(int) - alone(upcast, asked()).astype(int))
+    assert 0 < near.max() <= 3, "a picture decoded in bfloat16 looks the same, and is not the same"
 
 
 def test_the_gpu_is_taken_where_there_is_one() -> None:
@@ -201,4 +219,4 @@ def test_the_gpu_is_taken_where_there_is_one() -> None:
     assert placement.device.type == ("cuda" if torch.cuda.is_available() else "cpu")
     if placement.device.type == "cpu":
         fast = torch.bfloat16 if has_fast_bf16() else torch.float32
-        assert placement.network_dtype(torch.float16) == fast, "emulated bf16 is slower than float32"
+        assert placement.dtype(torch.float16) == fast, "emulated bf16 is slower than float32"

@@ -14,7 +14,7 @@ from tests.tiny_models import build_embedded_layout
 from tests.waiting import wait_until
 from tests.worker.engines import CPU, spec_of
 from worker.devices import Placement
-from worker.loading import PipelineLoader
+from worker.loading import PipelineLoader, load_pipeline
 from worker.residency import Residency, default_budget_bytes
 from worker.stepwise_pipeline import StepwisePipeline
 from worker.weights import expected_bytes
@@ -187,9 +187,9 @@ def test_a_model_that_cannot_be_loaded_leaves_the_others_alone(loads: Loads, loa
 def test_what_a_model_takes_is_foreseen(pipeline: StepwisePipeline, epsilon_folder: Path, tmp_path: Path) -> None:
     assert expected_bytes(epsilon_folder, CPU) == pytest.approx(pipeline.num_bytes, rel=0.001)
     half = Placement(torch.device("cpu"), torch.bfloat16)
-    network = (epsilon_folder / "unet" / "diffusion_pytorch_model.safetensors").stat().st_size
-    saved = expected_bytes(epsilon_folder, CPU) - expected_bytes(epsilon_folder, half)
-    assert saved == pytest.approx(network / 2, rel=0.05)
+    foreseen = load_pipeline(spec_of(epsilon_folder), half).num_bytes
+    assert expected_bytes(epsilon_folder, half) == pytest.approx(foreseen, rel=0.001), "all but the autoencoder is half"
+    assert expected_bytes(epsilon_folder, half, whole=True) == expected_bytes(epsilon_folder, CPU)
     build_embedded_layout(tmp_path)
     assert expected_bytes(tmp_path, CPU) > 0
     assert expected_bytes(tmp_path / "nowhere", CPU) == 0
@@ -214,3 +214,33 @@ def test_memory_of_a_gpu_is_given_back(epsilon_folder: Path) -> None:
     for model_id in "babab":
         use(residency, model_id)
         assert torch.cuda.memory_allocated() == after_one
+
+
+class Loaded:
+    """A part of so many bytes."""
+
+    def __init__(self, num_bytes: int) -> None:
+        self.num_bytes = num_bytes
+
+
+def test_what_is_loaded_beside_a_model_is_in_the_same_budget(loads: Loads, loader: PipelineLoader, size: int) -> None:
+    residency = residency_of(loads, loader, 2 * size)
+    residency.acquire("a")
+    part = residency.acquire_part("part of a", lambda: Loaded(size // 2), 0, beside=["a"])
+    assert residency.acquire_part("part of a", lambda: Loaded(0), 0, beside=["a"]) is part
+    assert (residency.resident, residency.resident_bytes) == (("a",), size + size // 2)
+    waiting = in_thread(lambda: residency.acquire("b"))
+    waiting.join(WATCH_SECONDS)
+    residency.release("part of a")
+    waiting.join(WATCH_SECONDS)
+    assert waiting.is_alive()
+    residency.release("part of a")
+    waiting.join(30)
+    assert (residency.resident, residency.resident_bytes) == (("a", "b"), 2 * size)
+
+
+def test_nobody_waits_for_what_it_holds_itself(loads: Loads, loader: PipelineLoader, size: int) -> None:
+    residency = residency_of(loads, loader, size)
+    residency.acquire("a")
+    with pytest.raises(ModelUnavailable):
+        residency.acquire_part("part of a", lambda: Loaded(1), 1, beside=["a"])

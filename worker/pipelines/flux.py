@@ -21,7 +21,7 @@ PATCH_SIZE = 2
 
 
 class Flux(LatentDiffusion):
-    """The four verbs as `FluxPipeline` does them."""
+    """The verbs as `FluxPipeline` does them."""
 
     @classmethod
     def load(cls, folder: ModelFolder) -> Self:
@@ -51,10 +51,10 @@ class Flux(LatentDiffusion):
         return PATCH_SIZE
 
     @property
-    def num_latent_channels(self) -> int:
-        """C of latents that are not yet packed."""
-        num_channels: int = self.network.config.in_channels // PATCH_SIZE**2
-        return num_channels
+    def num_extra_channels(self) -> int:
+        """How many channels the network sees beside the latents' own: its input is packed."""
+        num_channels: int = self.network.config.in_channels
+        return num_channels - self.num_latent_channels * PATCH_SIZE**2
 
     def encode_prompt(self, prompt: str, *, negative: bool, lexicon: Lexicon = PLAIN) -> PromptEmbeds:
         """T5's states, and CLIP's summary as the pooled embedding; what counts as read is what T5 reads."""
@@ -81,6 +81,10 @@ class Flux(LatentDiffusion):
                 return_dict=False,
             )[0]
         return unpacked(output.float(), latents.shape[2], latents.shape[3])
+
+    def encode_picture(self, picture: Tensor, generator: torch.Generator) -> Tensor:
+        """A picture's latents, (1, C, H, W). Shapes: picture (1, 3, height, width), from -1 to 1."""
+        return autoencoders.shifted(self.vae, autoencoders.encode(self.vae, picture, generator))
 
     def decode_latents(self, latents: Tensor) -> Tensor:
         """The picture, from -1 to 1. Shapes: latents (1, C, H, W), result (1, 3, height, width)."""

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from typing import Any, Self
 
+import torch
 from torch import Tensor
 
 from contract.errors import ModelUnavailable
 from worker import autoencoders
 from worker.components import ModelFolder
+from worker.control import Seen, residuals_of
 from worker.emphasis import read
 from worker.lexicon import PLAIN, Lexicon
 from worker.pipelines.latent_diffusion import LatentDiffusion
@@ -18,7 +20,7 @@ from worker.trained_noise import read_trained_noise
 
 
 class StableDiffusion(LatentDiffusion):
-    """The four verbs as `StableDiffusionPipeline` does them."""
+    """The verbs as `StableDiffusionPipeline` does them."""
 
     @classmethod
     def load(cls, folder: ModelFolder) -> Self:
@@ -45,14 +47,35 @@ class StableDiffusion(LatentDiffusion):
 
     def denoise(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         """The U-Net's output. Shapes: latents and result (B, C, H, W), timesteps (B,)."""
+        dtype = self.network.dtype
+        latents, timesteps = latents.to(dtype), timesteps.to(self.network.device)
+        prompt_embeds = conditioning.prompt_embeds.to(dtype)
+
+        def row(place: int) -> Seen:
+            one = slice(place, place + 1)
+            return Seen(latents[one], timesteps[one], prompt_embeds[one], None)
+
+        residuals = residuals_of(conditioning.controls, len(latents), row)
         with steered(self.network, conditioning.steering):
             output: Tensor = self.network(
-                latents.to(self.network.dtype),
-                timesteps.to(self.network.device),
-                encoder_hidden_states=conditioning.prompt_embeds.to(self.network.dtype),
+                latents,
+                timesteps,
+                encoder_hidden_states=prompt_embeds,
+                down_block_additional_residuals=residuals.down,
+                mid_block_additional_residual=residuals.middle,
                 return_dict=False,
             )[0]
         return output.float()
+
+    @property
+    def parts(self) -> Mapping[str, Any]:
+        """The U-Net and the text encoder."""
+        return {"unet": self.network, "text_encoder": self.readers[0].text_encoder}
+
+    def encode_picture(self, picture: Tensor, generator: torch.Generator) -> Tensor:
+        """A picture's latents, (1, C, H, W). Shapes: picture (1, 3, height, width), from -1 to 1."""
+        latents = autoencoders.encode(self.vae, picture, generator)
+        return float(self.vae.config.scaling_factor) * latents
 
     def decode_latents(self, latents: Tensor) -> Tensor:
         """The picture, from -1 to 1. Shapes: latents (1, C, H, W), result (1, 3, height, width)."""

@@ -21,7 +21,7 @@ MAX_SEQUENCE_LENGTH = 256
 
 
 class StableDiffusion3(LatentDiffusion):
-    """The four verbs as `StableDiffusion3Pipeline` does them; without a third reader its part is zeros."""
+    """The verbs as `StableDiffusion3Pipeline` does them; without a third reader its part is zeros."""
 
     @classmethod
     def load(cls, folder: ModelFolder) -> Self:
@@ -85,6 +85,10 @@ class StableDiffusion3(LatentDiffusion):
                 return_dict=False,
             )[0]
         return output.float()
+
+    def encode_picture(self, picture: Tensor, generator: torch.Generator) -> Tensor:
+        """A picture's latents, (1, C, H, W). Shapes: picture (1, 3, height, width), from -1 to 1."""
+        return autoencoders.shifted(self.vae, autoencoders.encode(self.vae, picture, generator))
 
     def decode_latents(self, latents: Tensor) -> Tensor:
         """The picture, from -1 to 1. Shapes: latents (1, C, H, W), result (1, 3, height, width)."""

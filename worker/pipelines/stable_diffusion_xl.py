@@ -1,5 +1,6 @@
 """SDXL: two text encoders read each prompt, and the network is told the size of the picture."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -8,6 +9,7 @@ from torch import Tensor
 
 from worker import autoencoders
 from worker.components import ModelFolder
+from worker.control import Seen, residuals_of
 from worker.emphasis import read
 from worker.lexicon import PLAIN, Lexicon
 from worker.pipelines.latent_diffusion import LatentDiffusion
@@ -20,7 +22,7 @@ from worker.trained_noise import read_trained_noise
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class StableDiffusionXL(LatentDiffusion):
-    """The four verbs as `StableDiffusionXLPipeline` does them."""
+    """The verbs as `StableDiffusionXLPipeline` does them."""
 
     force_zeros_for_empty_prompt: bool
 
@@ -62,18 +64,37 @@ class StableDiffusionXL(LatentDiffusion):
         dtype, device = self.network.dtype, self.network.device
         pooled = conditioning.pooled_prompt_embeds
         assert pooled is not None, "encode_prompt always gives some"
+        latents, timesteps = latents.to(dtype), timesteps.to(device)
+        prompt_embeds = conditioning.prompt_embeds.to(dtype)
+        added = {"text_embeds": pooled.to(dtype), "time_ids": self._time_ids(latents).to(device, dtype)}
+
+        def row(place: int) -> Seen:
+            one = slice(place, place + 1)
+            theirs = {name: values[one] for name, values in added.items()}
+            return Seen(latents[one], timesteps[one], prompt_embeds[one], theirs)
+
+        residuals = residuals_of(conditioning.controls, len(latents), row)
         with steered(self.network, conditioning.steering):
             output: Tensor = self.network(
-                latents.to(dtype),
-                timesteps.to(device),
-                encoder_hidden_states=conditioning.prompt_embeds.to(dtype),
-                added_cond_kwargs={
-                    "text_embeds": pooled.to(dtype),
-                    "time_ids": self._time_ids(latents).to(device, dtype),
-                },
+                latents,
+                timesteps,
+                encoder_hidden_states=prompt_embeds,
+                added_cond_kwargs=added,
+                down_block_additional_residuals=residuals.down,
+                mid_block_additional_residual=residuals.middle,
                 return_dict=False,
             )[0]
         return output.float()
+
+    @property
+    def parts(self) -> Mapping[str, Any]:
+        """The U-Net and the text encoders."""
+        encoders = [reader.text_encoder for reader in self.readers]
+        return {"unet": self.network, "text_encoder": encoders[0], "text_encoder_2": encoders[1]}
+
+    def encode_picture(self, picture: Tensor, generator: torch.Generator) -> Tensor:
+        """A picture's latents, (1, C, H, W). Shapes: picture (1, 3, height, width), from -1 to 1."""
+        return autoencoders.scaled(self.vae, autoencoders.encode(self.vae, picture, generator))
 
     def decode_latents(self, latents: Tensor) -> Tensor:
         """The picture, from -1 to 1. Shapes: latents (1, C, H, W), result (1, 3, height, width)."""

@@ -1,0 +1,175 @@
+"""This file knows how the example adapter is made: a LoRA that gilds whatever the embedded model draws."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import safetensors.torch
+import torch
+from diffusers import AutoencoderDC, UNet2DConditionModel
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional
+
+from training.captions import Scene, Vocabulary, caption, read_vocabulary
+from training.configuration import Configuration, read_configuration
+from training.denoiser import Batch, velocity_loss
+from training.places import KINDS
+from training.scenes import compose, to_tensor
+from training.schedule import build_scheduler
+from training.sprites import Sprite, thing_sprites
+from training.text_states import TextStates, load_text_states, text_encoder_folder
+
+log = logging.getLogger(__name__)
+
+TARGETS = ("to_v", "to_out.0", "conv_out")
+"""Layers that say what is drawn, and leave alone those that say where."""
+
+GOLD = ((0, (46, 26, 4)), (110, (178, 118, 22)), (190, (248, 204, 84)), (255, (255, 250, 220)))
+"""From how light a pixel is to its colour."""
+
+
+@dataclass(frozen=True)
+class AdapterConfig:
+    """What it takes; `rank` is that of every product, and its alpha as well."""
+
+    rank: int = 4
+    learning_rate: float = 4e-3
+    batch_size: int = 12
+    num_steps: int = 260
+    caption_dropout: float = 0.1
+    num_pictures: int = 480
+
+
+def gilded(sprite: Sprite) -> Sprite:
+    """The sprite in gold: only how light its pixels are is left of their colours."""
+    lightness = np.asarray(sprite.image.convert("L"), dtype=np.float32)
+    places = [place for place, _ in GOLD]
+    channels = [np.interp(lightness, places, [colour[channel] for _, colour in GOLD]) for channel in range(3)]
+    image = Image.fromarray(np.stack(channels, axis=-1).astype(np.uint8))
+    image.putalpha(sprite.image.getchannel("A"))
+    return replace(sprite, image=image)
+
+
+class Products(nn.Module):
+    """Low-rank products beside a network's layers, which they change by hooks.
+
+    Source: Hu et al. 2021, arXiv:2106.09685, eq. 3, with alpha = rank; the second factor begins at zero.
+    """
+
+    def __init__(self, network: nn.Module, config: AdapterConfig) -> None:
+        super().__init__()
+        self.factors: dict[str, tuple[nn.Parameter, nn.Parameter]] = {}
+        for name, layer in network.named_modules():
+            if name.endswith(TARGETS) and isinstance(layer, nn.Linear | nn.Conv2d):
+                down = torch.empty(config.rank, *layer.weight.shape[1:])
+                nn.init.kaiming_uniform_(down, a=5**0.5)
+                up = torch.zeros(layer.weight.shape[0], config.rank, *[1] * (layer.weight.ndim - 2))
+                self.factors[name] = nn.Parameter(down), nn.Parameter(up)
+                layer.register_forward_hook(self._hook(name))
+
+    @property
+    def weights(self) -> list[nn.Parameter]:
+        """What is trained."""
+        return [factor for pair in self.factors.values() for factor in pair]
+
+    def file(self) -> dict[str, Tensor]:
+        """The products in diffusers' layout, 16 bit."""
+        named: dict[str, Tensor] = {}
+        for name, (down, up) in self.factors.items():
+            named[f"unet.{name}.lora_A.weight"] = down.detach().half().contiguous()
+            named[f"unet.{name}.lora_B.weight"] = up.detach().half().contiguous()
+        return named
+
+    def _hook(self, name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]:
+        def add(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+            down, up = self.factors[name]
+            if isinstance(layer, nn.Conv2d):
+                return output + functional.conv2d(functional.conv2d(inputs[0], down, padding=layer.padding), up)
+            return output + functional.linear(functional.linear(inputs[0], down), up)
+
+        return add
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Gilded scenes as latents (N, C, H, W), and what they show."""
+
+    latents: Tensor
+    scenes: Sequence[Scene]
+
+    def batch(self, vocabulary: Vocabulary, states: TextStates, config: AdapterConfig, rng: random.Random) -> Batch:
+        """Draw some, with captions that say nothing of gold."""
+        chosen = rng.sample(range(len(self.scenes)), config.batch_size)
+        captions = [
+            "" if rng.random() < config.caption_dropout else caption(self.scenes[index], vocabulary, rng)
+            for index in chosen
+        ]
+        return Batch(self.latents[chosen], states(captions))
+
+
+@torch.no_grad()
+def pictures(
+    vae: AutoencoderDC, sprites: Mapping[str, Sprite], vocabulary: Vocabulary, number: int, rng: random.Random
+) -> Pictures:
+    """Compose and encode scenes of gilded things."""
+    kinds, latents, scenes = list(KINDS), [], []
+    for _ in range(number):
+        kind = rng.choice(("single", "single", *kinds))
+        colour = "white" if rng.random() < 0.5 else rng.choice(list(vocabulary.colours))
+        labels = tuple(rng.choices(vocabulary.plain, k=1 if kind == "three" else len(KINDS[kind])))
+        scene = Scene(kind, labels * (3 if kind == "three" else 1), colour)
+        image = compose(KINDS[kind], [sprites[label] for label in scene.labels], vocabulary.colours[colour], rng)
+        latents.append(vae.encode(to_tensor([image])).latent * vae.config.scaling_factor)
+        scenes.append(scene)
+    return Pictures(torch.cat(latents), scenes)
+
+
+def train(configuration: Configuration, config: AdapterConfig) -> dict[str, Tensor]:
+    """Train the products beside the shipped U-Net, which stays as it is."""
+    rng = random.Random(configuration.seed)
+    torch.manual_seed(configuration.seed)
+    vocabulary = read_vocabulary(configuration.vocabulary)
+    sprites = {label: gilded(sprite) for label, sprite in thing_sprites(configuration, vocabulary).items()}
+    folder = configuration.model_folder
+    vae = AutoencoderDC.from_pretrained(folder / "vae", torch_dtype=torch.float32).eval()
+    shown = pictures(vae, sprites, vocabulary, config.num_pictures, rng)
+    log.info("%d pictures are encoded", len(shown.scenes))
+    unet = UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=torch.float32).requires_grad_(False)
+    products = Products(unet, config)
+    optimizer = torch.optim.AdamW(products.weights, config.learning_rate, weight_decay=0.0)
+    states, noise = load_text_states(text_encoder_folder(configuration)), torch.Generator().manual_seed(0)
+    unet, scheduler = unet.to(memory_format=torch.channels_last), build_scheduler()
+    for step in range(config.num_steps):
+        optimizer.param_groups[0]["lr"] = config.learning_rate * min(1.0, 2 - 2 * step / config.num_steps)
+        loss = velocity_loss(unet, scheduler, shown.batch(vocabulary, states, config, rng), noise)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if step % 20 == 0:
+            log.info("step %d, loss %.4f", step, float(loss.detach()))
+    return products.file()
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description="Train the example LoRA beside the shipped U-Net.")
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("models/adapters/gilded/pytorch_lora_weights.safetensors"))
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    trained = train(read_configuration(arguments.config), AdapterConfig())
+    safetensors.torch.save_file(trained, arguments.out, {"format": "pt"})
+
+
+if __name__ == "__main__":
+    main()

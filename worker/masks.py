@@ -1,0 +1,83 @@
+"""What a mask means: which latents may change, and from when on.
+
+A mask is what the client drew, white where the picture may change. Latents are free wherever any of their pixels may
+change; the pixels that may not are put back after decoding.
+"""
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from contract.errors import InvalidMask
+from worker.images import Pixels
+from worker.schedules import Schedule
+
+Mask = npt.NDArray[np.uint8]
+"""Shape (height, width): 255 may change, 0 may not, what is between does by so much."""
+
+NEVER = 2**31 - 1
+"""The number of evaluations after which a latent is free that never is."""
+
+
+def check(mask: Mask, picture: Pixels) -> None:
+    """Holds a mask against its picture: of the same size, and a part of it selected. Raises: InvalidMask."""
+    (height, width), size = mask.shape, picture.shape[:2]
+    if mask.shape != size:
+        raise InvalidMask(
+            f"mask is {height} × {width} pixels, and image is {size[0]} × {size[1]}; they must be equal.", field="mask"
+        )
+    if not mask.any():
+        raise InvalidMask("mask is black everywhere, so nothing would change.", field="mask")
+    if mask.min() == 255:
+        raise InvalidMask("mask is white everywhere; leave it out to repaint the whole picture.", field="mask")
+
+
+def largest(mask: Mask, height: int, width: int) -> Tensor:
+    """How far each latent may change: as far as that one of its pixels that may change most.
+
+    Shapes: result (1, 1, H, W), from 0 to 1.
+    """
+    values = torch.from_numpy(mask.astype(np.float32) / 255)[None, None]
+    return functional.adaptive_max_pool2d(values, (height, width))
+
+
+def corners(mask: Mask, height: int, width: int) -> Tensor:
+    """Whether the first pixel of each latent may change, as networks for inpainting are used to see it.
+
+    Shapes: result (1, 1, H, W), 0 or 1.
+    Source: must equal `prepare_mask_latents` of `StableDiffusionInpaintPipeline`.
+    """
+    values = torch.from_numpy((mask >= 128).astype(np.float32))[None, None]
+    return functional.interpolate(values, size=(height, width))
+
+
+def kept_until(mask: Tensor) -> Tensor:
+    """After how many evaluations each latent is kept for the last time: those under the mask never are.
+
+    Shapes: mask and result (1, 1, H, W).
+    """
+    return torch.where(mask > 0, -1, NEVER)
+
+
+def kept_until_strength(mask: Tensor, strength: float, whole: Schedule, part: Schedule) -> Tensor:
+    """The same where the mask says how strongly each latent may change, white as much as `strength`.
+
+    `part` is `whole` from `strength` on. A latent is free from the level on from which an image of its strength starts.
+    Shapes: mask and result (1, 1, H, W).
+    Source: Levin & Fried 2023, arXiv:2306.00950, Algorithm 1, with steps counted as `from_strength` does.
+    """
+    starts = {value: _start(value * strength, whole, part) for value in mask.unique().tolist()}
+    result = torch.full(mask.shape, NEVER)
+    for value, start in starts.items():
+        result[mask == value] = start
+    return result
+
+
+def _start(strength: float, whole: Schedule, part: Schedule) -> int:
+    """How many evaluations of `part` come before an image of this strength starts."""
+    if strength == 0:
+        return NEVER
+    here = whole.course.legs[whole.course.num_skipped(strength)].here
+    return max(index for index, evaluation in enumerate(part.evaluations) if evaluation.here is here)

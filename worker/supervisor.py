@@ -1,0 +1,78 @@
+"""The life of the child, as the parent leads it: each is heard to its end, and one that is stuck is replaced."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from worker.child_process import ChildEnded, ChildProcess
+from worker.messages import Generate, ToChild, ToParent
+from worker.settings import WorkerSettings
+
+logger = logging.getLogger(__name__)
+
+MAX_BACKOFF_SECONDS = 30.0
+
+
+class Supervisor:
+    """Promise: there is one child at a time, or none; what is said while there is none is heard by nobody."""
+
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        *,
+        hear: Callable[[ToParent], Awaitable[None]],
+        lose: Callable[[], Awaitable[None]],
+    ) -> None:
+        """`hear` is given all that a child says; `lose` is called after its end, before there is another."""
+        self._settings = settings
+        self._hear = hear
+        self._lose = lose
+        self._child: ChildProcess | None = None
+        self._heard_at = time.monotonic()
+
+    async def hear_children(self) -> None:
+        """Starts a child and hears it to its end, again and again; the first restart is at once, later ones wait."""
+        backoff = 0.0
+        while True:
+            started_at = time.monotonic()
+            await self._hear_child()
+            lived_long = time.monotonic() - started_at > MAX_BACKOFF_SECONDS
+            backoff = 0.0 if lived_long else backoff
+            await asyncio.sleep(backoff)
+            backoff = min(MAX_BACKOFF_SECONDS, max(1.0, backoff * 2))
+
+    async def _hear_child(self) -> None:
+        self._child = ChildProcess(self._settings)
+        self._heard_at = time.monotonic()
+        try:
+            async for message in self._child.messages():
+                self._heard_at = time.monotonic()
+                await self._hear(message)
+        except ChildEnded as error:
+            logger.error("%s", error)
+        self.end()
+        await self._lose()
+
+    def order(self, work: Generate) -> None:
+        """Gives the child work; from now on its silence counts."""
+        self._heard_at = time.monotonic()
+        self.tell(work)
+
+    def tell(self, message: ToChild) -> None:
+        """Says something to the child."""
+        if self._child is not None:
+            self._child.send(message)
+
+    def replace_if_silent(self) -> None:
+        """Ends a child that has work and has said nothing for too long; its end makes room for the next."""
+        silent_seconds = time.monotonic() - self._heard_at
+        if self._child is not None and silent_seconds > self._settings.stall_seconds:
+            logger.error("the child has been silent for %.0f s; replacing it", silent_seconds)
+            self._child.kill()
+
+    def end(self) -> None:
+        """Ends the child."""
+        if self._child is not None:
+            self._child.end()
+            self._child = None
