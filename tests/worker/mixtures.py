@@ -105,7 +105,7 @@ class Brightness(nn.Module):
         return Logits(torch.stack([-bright, bright], dim=1))
 
 
-ROWS = {"low": 0, "high": 1}
+ROWS = {"low": [0], "high": [1]}
 AS_THEY_ARE = Preprocessing((8, 8), None, "bilinear", (0.5,), (0.5,))
 
 
