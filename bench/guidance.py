@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from bench.guidance_judge import Judge, train_judge
+from bench.guidance_judge import Judge, kept_judge
 from bench.guidance_plot import draw
 from bench.table import Measure, conclude
 from contract.catalogue import ModelSpec, read_catalogue
@@ -202,12 +202,13 @@ def main() -> None:
     )
     parser.add_argument("--config", type=Path, default=Path("training/safelight-emoji.toml"))
     parser.add_argument("--images", type=int, default=96, help="pictures a point, a multiple of 8")
-    parser.add_argument("--judge-steps", type=int, default=1500)
+    parser.add_argument("--judge-steps", type=int, default=1000)
     parser.add_argument("--kinds", nargs="+", choices=list(SCALES), default=list(SCALES))
     parser.add_argument("--out", type=Path, default=Path("docs/bench"))
     arguments = parser.parse_args()
-    renders = renders_of(read_configuration(arguments.config))
-    judge = train_judge(renders, arguments.judge_steps)
+    configuration = read_configuration(arguments.config)
+    renders = renders_of(configuration)
+    judge = kept_judge(renders, arguments.judge_steps, configuration.work_folder / f"judge-{arguments.judge_steps}.pt")
     verdict = judge.read(real_images(renders, NUM_REAL * len(GROUPS)))
     right = (verdict.groups.argmax(1) == torch.arange(len(verdict.groups)) % len(GROUPS)).float().mean()
     with tempfile.TemporaryDirectory(prefix="sl-") as home:

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from PIL import Image, ImageFilter
@@ -81,6 +82,17 @@ def train_judge(renders: Renders, num_steps: int, num_scenes: int = 8000, batch_
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+    return Judge(network.eval(), membership_of(things, renders.groups))
+
+
+def kept_judge(renders: Renders, num_steps: int, file: Path) -> Judge:
+    """The judge in a file, learnt and put there if the file is not there yet."""
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(train_judge(renders, num_steps).network.state_dict(), file)
+    things = renders.vocabulary.plain
+    network = build_classifier(len(things))
+    network.load_state_dict(torch.load(file, weights_only=True))
     return Judge(network.eval(), membership_of(things, renders.groups))
 
 

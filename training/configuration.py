@@ -51,8 +51,9 @@ class Shares:
 
 @dataclass(frozen=True)
 class LatentsClassifierConfig:
-    """The `[latents_classifier]` table."""
+    """The `[latents_classifier]` table; `num_drawn` pictures of the unconditional model stand for what is not known."""
 
+    num_drawn: int
     channels: list[int]
     embedding_channels: int
     learning_rate: float

@@ -7,7 +7,7 @@ import hashlib
 import json
 import logging
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,10 @@ from training.checkpoints import averaged_weights
 from training.configuration import Configuration, read_configuration
 from training.export import write_json
 from training.groups import GROUPS
-from training.noise_aware import scenes_of, shape_of
+from training.noise_aware import group_members, scenes_of, shape_of
 from training.picture_classifier import Renders, build_network, renders_of
 from training.scenes import SIZE
-from worker.latent_classifier import LatentClassifier
+from worker.latent_classifier import LatentClassifier, Shape
 
 log = logging.getLogger(__name__)
 _CARDS = Path(__file__).with_name("classifier_cards")
@@ -37,15 +37,14 @@ def autoencoder_digest(configuration: Configuration) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def latents_configuration(configuration: Configuration, in_channels: int) -> dict[str, Any]:
-    """`config.json` of the classifier of latents."""
-    shape = shape_of(configuration.latents_classifier, in_channels)
+def latents_configuration(configuration: Configuration, shape: Shape, labels: Sequence[str]) -> dict[str, Any]:
+    """`config.json` of the classifier of latents, but for its groups."""
     return {
         "architecture": "LatentClassifier",
         "in_channels": shape.in_channels,
         "channels": list(shape.channels),
         "embedding_channels": shape.embedding_channels,
-        "id2label": {str(index): name for index, name in enumerate(GROUPS)},
+        "id2label": {str(index): name for index, name in enumerate(labels)},
         "latents": "variance_preserving",
         "noise_level": "log_snr",
         "trained_on": configuration.model_id,
@@ -53,13 +52,16 @@ def latents_configuration(configuration: Configuration, in_channels: int) -> dic
     }
 
 
-def export_latents(configuration: Configuration, folder: Path) -> LatentClassifier:
+def export_latents(
+    configuration: Configuration, folder: Path, labels: Sequence[str], groups: Mapping[str, str]
+) -> LatentClassifier:
     """Write the moving average of the classifier of latents, and return it as it was written."""
     weights = averaged_weights(configuration.work_folder / noise_aware.CHECKPOINT)
-    described = latents_configuration(configuration, weights["enter.weight"].shape[1])
-    write_json(folder / "config.json", described)
+    shape = shape_of(configuration.latents_classifier, weights["enter.weight"].shape[1], len(labels))
+    described = latents_configuration(configuration, shape, labels)
+    write_json(folder / "config.json", described | {"groups": group_members(labels, groups)})
     save_file({name: value.half().contiguous() for name, value in weights.items()}, folder / "model.safetensors")
-    network = LatentClassifier(shape_of(configuration.latents_classifier, described["in_channels"]))
+    network = LatentClassifier(shape)
     network.load_state_dict({name: value.half().float() for name, value in weights.items()})
     return network.eval()
 
@@ -114,9 +116,9 @@ def make_latents(configuration: Configuration, minutes: float) -> None:
     """Train, export and measure the classifier of latents."""
     scenes, folder = scenes_of(configuration), configuration.classifiers_folder / "emoji-groups"
     noise_aware.train(configuration, scenes, minutes)
-    network = export_latents(configuration, folder)
+    network = export_latents(configuration, folder, scenes.labels, scenes.groups)
     fresh = noise_aware.held_out(configuration, scenes)
-    scores = noise_aware.accuracies(network, fresh, scenes.groups, MEASURING_SEED)
+    scores = noise_aware.accuracies(network, fresh, scenes, MEASURING_SEED)
     log.info("%s", json.dumps(scores))
     write_samples(renders_of(configuration), folder)
     write_card(folder, "latents", scores)

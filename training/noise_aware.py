@@ -1,10 +1,13 @@
-"""This file knows how the classifier of noisy latents learns: its pictures, its noise and its loss."""
+"""This file knows how the classifier of noisy latents learns: its pictures, its noise and its loss.
+
+It tells things, and NOTHING: what the model draws from the empty prompt. A group is as likely as its things together.
+"""
 
 from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,26 +17,34 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from training import checkpoints
-from training.captions import Vocabulary, read_vocabulary, sample_scene
+from training.captions import Scene, Vocabulary, read_vocabulary, sample_scene
 from training.checkpoints import Average, Budget, Training
 from training.configuration import Configuration, LatentsClassifierConfig, Shares
-from training.groups import GROUPS, accuracy, group_rows, shares_of, thing_groups
+from training.groups import GROUPS, group_rows, thing_groups
 from training.latents import Key, Library, encode_keys, library_of, load_library, save_library
 from training.schedule import build_scheduler, stratified_timesteps
 from training.sprites import thing_sprites
+from training.unconditional import unconditional_latents
 from worker.devices import has_fast_bf16
 from worker.latent_classifier import LatentClassifier, Shape
 
 log = logging.getLogger(__name__)
 
 CHECKPOINT = "latents_classifier.pt"
+NOTHING = "nothing known"
+"""The label of what the model draws when nothing is asked of it.
+
+With it the gradient of a label's probability leads away from the unconditional model, not from other labels only.
+Source: Kim et al. 2022, arXiv:2211.17091, section 3.2 (a discriminator of the model's own samples corrects its score).
+"""
+
 ASKED_AT = (50, 250, 500, 750, 900)
 """Training timesteps at which accuracy is measured."""
 
 
 @dataclass(frozen=True)
 class Noisy:
-    """Latents of variance one (B, C, H, W) with the logarithm of signal over noise (B,), and shares of groups."""
+    """Latents of variance one (B, C, H, W) with the logarithm of signal over noise (B,), and shares (B, labels)."""
 
     latents: Tensor
     log_snr: Tensor
@@ -42,18 +53,46 @@ class Noisy:
 
 @dataclass(frozen=True)
 class Scenes:
-    """Clean latents of scenes as the model's own training drew them, with the shares of each group."""
+    """Clean latents of scenes as the model's own training drew them, and of what the model draws from the empty prompt.
+
+    Shapes: drawn (N, C, 16, 16).
+    """
 
     vocabulary: Vocabulary
     shares: Shares
     library: Library
     groups: Mapping[str, str]
+    drawn: Tensor
+
+    @property
+    def labels(self) -> list[str]:
+        """What the network tells apart: the things in their own colours, and NOTHING."""
+        return [*self.vocabulary.plain, NOTHING]
 
     def batch(self, size: int, rng: random.Random) -> tuple[Tensor, Tensor]:
-        """Latents (B, C, 16, 16) and shares of groups (B, groups)."""
-        scenes = [sample_scene(self.vocabulary, self.shares, rng) for _ in range(size)]
-        latents = torch.stack([self.library.scene(scene, rng) for scene in scenes])
-        return latents, torch.stack([shares_of(scene, self.groups) for scene in scenes])
+        """Latents (B, C, 16, 16) and shares of labels (B, labels); every third row is NOTHING."""
+        scenes = [sample_scene(self.vocabulary, self.shares, rng) for _ in range(size - size // 3)]
+        real = torch.stack([self.library.scene(scene, rng) for scene in scenes])
+        drawn = self.drawn[[rng.randrange(len(self.drawn)) for _ in range(size // 3)]]
+        shares = torch.stack([self.shares_of(scene) for scene in scenes] + [self.nothing] * (size // 3))
+        return torch.cat([real, drawn.float()]), shares
+
+    @property
+    def nothing(self) -> Tensor:
+        """All of NOTHING, (labels,)."""
+        return functional.one_hot(torch.tensor(len(self.labels) - 1), len(self.labels)).float()
+
+    def shares_of(self, scene: Scene) -> Tensor:
+        """How much of a scene is of each label, (labels,): a fox beside a pizza is half of each."""
+        shares = torch.zeros(len(self.labels))
+        for label in scene.labels:
+            shares[self.labels.index(self.vocabulary.things[label].picture)] += 1 / len(scene.labels)
+        return shares
+
+
+def group_members(labels: Sequence[str], groups: Mapping[str, str]) -> dict[str, list[int]]:
+    """The rows of each group's things."""
+    return {group: [row for row, label in enumerate(labels) if groups.get(label) == group] for group in GROUPS}
 
 
 def with_noise(latents: Tensor, shares: Tensor, timesteps: Tensor, generator: torch.Generator) -> Noisy:
@@ -98,9 +137,9 @@ def scenes_of(configuration: Configuration) -> Scenes:
     """The scenes to learn from; three of a kind are left out."""
     vocabulary = read_vocabulary(configuration.vocabulary)
     library = shipped_library(configuration, vocabulary)
-    return Scenes(
-        vocabulary, replace(configuration.scenes, three=0.0), library, thing_groups(configuration, vocabulary)
-    )
+    groups, shares = thing_groups(configuration, vocabulary), replace(configuration.scenes, three=0.0)
+    drawn = unconditional_latents(configuration, configuration.latents_classifier.num_drawn)
+    return Scenes(vocabulary, shares, library, groups, drawn)
 
 
 def held_out(configuration: Configuration, scenes: Scenes, seed: int = 1) -> Library:
@@ -113,13 +152,13 @@ def held_out(configuration: Configuration, scenes: Scenes, seed: int = 1) -> Lib
     return library_of(latents, keys, network.config.scaling_factor)
 
 
-def shape_of(config: LatentsClassifierConfig, in_channels: int) -> Shape:
+def shape_of(config: LatentsClassifierConfig, in_channels: int, num_labels: int) -> Shape:
     """The configured size."""
-    return Shape(in_channels, tuple(config.channels), config.embedding_channels, len(GROUPS))
+    return Shape(in_channels, tuple(config.channels), config.embedding_channels, num_labels)
 
 
 def loss_of(network: nn.Module, batch: Noisy) -> Tensor:
-    """Cross-entropy to the shares of groups.
+    """Cross-entropy to the shares of labels.
 
     Source: Dhariwal & Nichol 2021, arXiv:2105.05233, section 4.1 (training on the noise of the diffusion model).
     """
@@ -141,10 +180,10 @@ def train_step(training: Training, batch: Noisy, config: LatentsClassifierConfig
     return float(loss.detach())
 
 
-def new_training(config: LatentsClassifierConfig, in_channels: int, minutes: float, seed: int) -> Training:
+def new_training(config: LatentsClassifierConfig, shape: Shape, minutes: float, seed: int) -> Training:
     """A fresh start."""
     torch.manual_seed(seed)
-    network = LatentClassifier(shape_of(config, in_channels))
+    network = LatentClassifier(shape)
     optimizer = torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=config.weight_decay)
     average, noise = Average(network, config.average_decay), torch.Generator().manual_seed(seed)
     return Training(network, optimizer, average, Budget(minutes * 60), random.Random(seed), noise)
@@ -175,20 +214,23 @@ def run(training: Training, draw: Callable[[], Noisy], config: LatentsClassifier
 def train(configuration: Configuration, scenes: Scenes, minutes: float) -> None:
     """Train, or go on from the last checkpoint."""
     config, path = configuration.latents_classifier, configuration.work_folder / CHECKPOINT
-    training = new_training(config, scenes.library.latents.shape[1], minutes, configuration.seed)
+    shape = shape_of(config, scenes.library.latents.shape[1], len(scenes.labels))
+    training = new_training(config, shape, minutes, configuration.seed)
     log.info("resumed: %s", checkpoints.resume(training, path))
     run(training, lambda: noisy_batch(scenes, config.batch_size, training.rng, training.noise), config, path)
 
 
 @torch.no_grad()
-def accuracies(network: nn.Module, library: Library, groups: Mapping[str, str], seed: int) -> dict[str, float]:
-    """How often the first guess is the group of a picture, by training timestep; `seed` must not be the training's."""
-    latents = library.latents.float()
+def accuracies(network: nn.Module, library: Library, scenes: Scenes, seed: int) -> dict[str, float]:
+    """How often the likeliest group is a picture's, by training timestep; `seed` must not be the training's."""
+    latents, members = library.latents.float(), group_members(scenes.labels, scenes.groups)
     labels = {row: key[0] for key, found in library.rows.items() for row in found}
-    shares = functional.one_hot(group_rows([groups[labels[row]] for row in sorted(labels)]), len(GROUPS)).float()
+    wanted = group_rows([scenes.groups[labels[row]] for row in sorted(labels)])
     generator = torch.Generator().manual_seed(seed)
     found = {}
     for timestep in ASKED_AT:
-        batch = with_noise(latents, shares, torch.full((len(latents),), timestep), generator)
-        found[f"timestep {timestep}"] = accuracy(network(batch.latents, batch.log_snr), shares)
+        batch = with_noise(latents, wanted, torch.full((len(latents),), timestep), generator)
+        logits = network(batch.latents, batch.log_snr)
+        likely = torch.stack([logits[:, members[group]].logsumexp(1) for group in GROUPS], dim=1).argmax(1)
+        found[f"timestep {timestep}"] = float((likely == wanted).float().mean())
     return found

@@ -32,10 +32,10 @@ DEFAULT_BUDGET_BYTES = 1 << 30
 
 @dataclass(frozen=True)
 class LatentsClassifier:
-    """A noise-aware classifier; `rows` is the row of each label in its logits."""
+    """A noise-aware classifier; `rows` are those of each label in its logits, several where a label is a group."""
 
     network: nn.Module
-    rows: Mapping[str, int]
+    rows: Mapping[str, list[int]]
 
     def log_probability(self, latents: Tensor, level: Level, label: str) -> Tensor:
         """The logarithm of p(label | x_t), differentiable by the latents.
@@ -45,7 +45,7 @@ class LatentsClassifier:
         """
         log_snr = 2 * (level.alpha.float().log() - level.sigma.float().log())
         logits = self.network(latents.float(), log_snr.reshape(-1).expand(len(latents)).to(latents.device))
-        return functional.log_softmax(logits, dim=1)[:, self.rows[label]]
+        return functional.log_softmax(logits, dim=1)[:, self.rows[label]].logsumexp(1)
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class PixelsClassifier:
     """A classifier of pictures from transformers, and what its preprocessor does to them."""
 
     network: nn.Module
-    rows: Mapping[str, int]
+    rows: Mapping[str, list[int]]
     preprocessing: Preprocessing
 
     def log_probability(self, pixels: Tensor, label: str) -> Tensor:
@@ -63,7 +63,7 @@ class PixelsClassifier:
         Source: Bansal et al. 2023, arXiv:2302.07121, section 3.1, with the cross-entropy of a classifier as loss.
         """
         logits = self.network(pixel_values=self.preprocessing(pixels.float())).logits
-        return functional.log_softmax(logits, dim=1)[:, self.rows[label]]
+        return functional.log_softmax(logits, dim=1)[:, self.rows[label]].logsumexp(1)
 
 
 Classifier = LatentsClassifier | PixelsClassifier
@@ -145,9 +145,10 @@ def _digest(folder: Path, name: str) -> str:
         raise ModelUnavailable(f"{folder / name} cannot be read: {error}") from error
 
 
-def _rows(spec: ClassifierSpec, config: Mapping[str, Any]) -> dict[str, int]:
+def _rows(spec: ClassifierSpec, config: Mapping[str, Any]) -> dict[str, list[int]]:
+    """The rows of each label on offer: what `id2label` names, or a list of rows under its name in `groups`."""
     try:
-        known = {str(name): int(row) for row, name in config["id2label"].items()}
+        known = {str(name): [int(row)] for row, name in config["id2label"].items()} | config.get("groups", {})
         return {label: known[label] for label in spec.labels}
     except (KeyError, AttributeError, ValueError) as error:
         raise ModelUnavailable(

@@ -10,10 +10,20 @@ import torch
 from training import checkpoints
 from training.captions import Scene, read_vocabulary
 from training.configuration import LatentsClassifierConfig, read_configuration
-from training.groups import GROUPS, group_of, is_pure, shares_of
+from training.groups import group_of, is_pure
 from training.latents import Library
 from training.measures import kernel_distance
-from training.noise_aware import Scenes, accuracies, library_keys, new_training, noisy_batch, train_step, with_noise
+from training.noise_aware import (
+    Scenes,
+    accuracies,
+    group_members,
+    library_keys,
+    new_training,
+    noisy_batch,
+    shape_of,
+    train_step,
+    with_noise,
+)
 from training.schedule import build_scheduler
 
 CONFIGURATION = read_configuration(Path("training/safelight-emoji.toml"))
@@ -42,12 +52,13 @@ def test_groups_are_unicodes(group: str, subgroup: str, expected: str | None) ->
 
 
 def test_a_scene_of_two_groups_is_half_of_each() -> None:
-    groups = {"fox": "animals", "cat": "animals", "pizza": "food and drink"}
+    scenes = two_groups()
     mixed, pure = Scene("beside", ("fox", "pizza"), "white"), Scene("beside", ("fox", "cat"), "white")
-    shares = shares_of(mixed, groups)
+    shares, members = scenes.shares_of(mixed), group_members(scenes.labels, scenes.groups)
     assert shares.sum() == 1
-    assert shares[GROUPS.index("animals")] == shares[GROUPS.index("food and drink")] == 0.5
-    assert (is_pure(mixed, groups, "animals"), is_pure(pure, groups, "animals")) == (False, True)
+    assert shares[members["animals"]].sum() == shares[members["food and drink"]].sum() == 0.5
+    assert members["plants"] == []
+    assert (is_pure(mixed, scenes.groups, "animals"), is_pure(pure, scenes.groups, "animals")) == (False, True)
 
 
 def test_noise_is_what_the_model_was_trained_on() -> None:
@@ -76,20 +87,22 @@ def two_groups() -> Scenes:
     for row, key in enumerate(keys):
         rows.setdefault(key, []).append(row)
     library = Library(signs[:, None, None, None].expand(-1, 2, 16, 16).half(), rows, 1.0)
-    return Scenes(small, replace(CONFIGURATION.scenes, three=0.0, tinted=0.0), library, groups)
+    drawn = torch.zeros(5, 2, 16, 16).half()
+    return Scenes(small, replace(CONFIGURATION.scenes, three=0.0, tinted=0.0), library, groups, drawn)
 
 
 def test_it_learns_and_an_interruption_changes_nothing(tmp_path: Path) -> None:
     scenes = two_groups()
-    whole = new_training(CONFIG, 2, 1.0, seed=0)
-    for _ in range(40):
+    shape = shape_of(CONFIG, 2, len(scenes.labels))
+    whole = new_training(CONFIG, shape, 1.0, seed=0)
+    for _ in range(60):
         train_step(whole, noisy_batch(scenes, 32, whole.rng, whole.noise), CONFIG, 0.1)
     checkpoints.save(whole, tmp_path / "checkpoint.pt")
     expected = train_step(whole, noisy_batch(scenes, 32, whole.rng, whole.noise), CONFIG, 0.2)
-    resumed = new_training(CONFIG, 2, 1.0, seed=1)
+    resumed = new_training(CONFIG, shape, 1.0, seed=1)
     assert checkpoints.resume(resumed, tmp_path / "checkpoint.pt")
     assert train_step(resumed, noisy_batch(scenes, 32, resumed.rng, resumed.noise), CONFIG, 0.2) == expected
-    found = accuracies(whole.network, scenes.library, scenes.groups, seed=5)
+    found = accuracies(whole.network, scenes.library, scenes, seed=5)
     assert found["timestep 50"] == 1.0
     assert found["timestep 50"] >= found["timestep 900"]
 
@@ -99,6 +112,7 @@ def test_batches_are_of_the_whole_range_and_of_known_groups() -> None:
     assert batch.latents.shape == (20, 2, 16, 16)
     assert batch.log_snr.min() < -4 < 2 < batch.log_snr.max()
     assert torch.allclose(batch.shares.sum(1), torch.ones(20))
+    assert batch.shares[:, -1].tolist() == [0.0] * 14 + [1.0] * 6
 
 
 def test_the_kernel_distance_of_one_distribution_is_none() -> None:
