@@ -13,6 +13,9 @@ from tests.system.installation import ROOT
 from tests.system.launched import Launched
 from worker.settings import WorkerSettings
 
+NUM_STEERED = 17
+"""Pictures of the section on steering."""
+
 
 def rows(settings: type[BaseSettings]) -> list[str]:
     """The README's rows for these settings."""
@@ -22,15 +25,19 @@ def rows(settings: type[BaseSettings]) -> list[str]:
     ]
 
 
+@pytest.mark.timeout(300)
 def test_every_command_of_the_readme_works(launched_as_shipped: Launched, tmp_path: Path) -> None:
     text = (ROOT / "README.md").read_text()
-    (block,) = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
-    script = block.replace("http://localhost:8000", launched_as_shipped.address)
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    for folder in ("docs", "models"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
+    script = "".join(blocks).replace("http://localhost:8000", launched_as_shipped.address)
     bash = ["bash", "-euo", "pipefail", "-c", script]
-    run = subprocess.run(bash, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
+    run = subprocess.run(bash, cwd=tmp_path, capture_output=True, text=True, timeout=280, check=False)
     assert run.returncode == 0, run.stderr
     assert '"error":{' not in run.stdout
     assert "event: preview" in run.stdout
+    assert run.stdout.count('"status":"succeeded"') >= NUM_STEERED
     assert (tmp_path / "rocket.png").read_bytes().startswith(b"\x89PNG")
 
 
