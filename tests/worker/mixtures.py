@@ -58,6 +58,10 @@ class Mixtures:
         return False
 
     @property
+    def num_extra_channels(self) -> int:
+        return 0
+
+    @property
     def num_bytes(self) -> int:
         return 0
 
