@@ -62,6 +62,10 @@ class Mixtures:
         return 0
 
     @property
+    def is_compiled(self) -> bool:
+        return False
+
+    @property
     def num_bytes(self) -> int:
         return 0
 
