@@ -54,8 +54,10 @@ NUM_REAL = 100
 """Real renders of each group that pictures are held against."""
 
 MOST_DISTANCE = 3.0
-"""How many times the distance of the trained conditioning steering may cost; that of one that is too near to real renders
-to be measured counts as its standard error."""
+"""How many times the distance of the trained conditioning steering may cost.
+
+A distance that is too small to be measured counts as its standard error.
+"""
 
 
 @dataclass(frozen=True, slots=True)
