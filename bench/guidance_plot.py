@@ -28,7 +28,7 @@ def draw(points: Sequence["Point"], file: Path) -> None:
             _against_scale(panel, own, field, f"C{number}")
         accuracies, distances = ([getattr(point, field) for point in own] for field in FIELDS)
         panels[2].plot(distances, accuracies, color=f"C{number}", marker="o", markersize=4, label=kind)
-    for panel, (field, title) in zip(panels, FIELDS.items(), strict=False):
+    for panel, title in zip(panels, FIELDS.values(), strict=False):
         panel.set(xscale="log", xlabel="scale", title=title)
     panels[2].set(xlabel=FIELDS["distance"], title=FIELDS["accuracy"])
     panels[2].legend(frameon=False, fontsize=8)
