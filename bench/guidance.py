@@ -36,12 +36,12 @@ TRAINED = "trained conditioning"
 
 SCALES: Mapping[str, tuple[float, ...]] = {
     TRAINED: (1.0,),
-    "classifier_free": (1.5, 2.5, 4.0, 8.0),
-    "cfg_pp": (0.2, 0.5, 0.8, 1.0),
-    "adaptive_projected": (1.5, 2.5, 4.0, 8.0),
-    "perturbed_attention": (0.5, 1.0, 2.0, 4.0),
-    "classifier": (1.0, 2.0, 4.0, 8.0, 16.0),
-    "universal": (1.0, 3.0, 10.0, 30.0),
+    "classifier_free": (1.5, 2.5, 5.0, 10.0),
+    "cfg_pp": (0.3, 0.6, 1.0),
+    "adaptive_projected": (2.5, 5.0, 10.0),
+    "perturbed_attention": (1.0, 3.0),
+    "classifier": (1.0, 3.0, 10.0, 30.0),
+    "universal": (3.0, 10.0, 30.0),
 }
 """Scales of each kind; `classifier` and `universal` steer the unconditional model, the others follow a prompt."""
 
