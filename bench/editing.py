@@ -197,7 +197,8 @@ def pairs(bench: Bench, number: int) -> list[Case]:
     rng = random.Random(4)
     cases = []
     for _ in range(number):
-        labels, colour = rng.sample(sorted(bench.sprites), 2), tuple(rng.randrange(60, 256) for _ in range(3))
+        labels = rng.sample(sorted(bench.sprites), 2)
+        colour = rng.randrange(60, 256), rng.randrange(60, 256), rng.randrange(60, 256)
         state = rng.getstate()
         both = np.asarray(compose(KINDS["beside"], [bench.sprites[label] for label in labels], colour, rng))
         rng.setstate(state)

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -58,8 +58,28 @@ class Mixtures:
         return False
 
     @property
+    def text_dtypes(self) -> tuple[torch.dtype, ...]:
+        return ()
+
+    @property
+    def vae_dtype(self) -> torch.dtype:
+        return torch.float32
+
+    @property
+    def num_latent_channels(self) -> int:
+        return SHAPE[1]
+
+    @property
     def num_extra_channels(self) -> int:
         return 0
+
+    @property
+    def vae_scale_factor(self) -> int:
+        return 1
+
+    @property
+    def parts(self) -> Mapping[str, Any]:
+        return {}
 
     @property
     def is_compiled(self) -> bool:
@@ -87,6 +107,12 @@ class Mixtures:
         alpha, kept, variance = (number[:, :, None, None] for number in (alpha, kept, variance))
         denoised = mean + alpha * DEVIATION**2 / variance * (latents - alpha * mean)
         return ((latents - alpha * denoised) / (1 - kept).sqrt()).float()
+
+    def encode_beside(self, picture: Tensor) -> Tensor:
+        raise NotImplementedError("Nothing is edited here.")
+
+    def encode_picture(self, picture: Tensor, generator: torch.Generator) -> Tensor:
+        raise NotImplementedError("Nothing is edited here.")
 
     def decode_latents(self, latents: Tensor) -> Tensor:
         return latents.mean().tanh().expand(1, 3, 8, 8)
