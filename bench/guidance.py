@@ -54,7 +54,10 @@ NUM_REAL = 100
 """Real renders of each group that pictures are held against."""
 
 MOST_DISTANCE = 3.0
-"""How many times the distance of the trained conditioning steering may cost."""
+"""How many times the distance of the trained conditioning steering may cost.
+
+A distance that is too small to be measured counts as its standard error.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +158,8 @@ def real_images(renders: Renders, number: int, seed: int = 12) -> list[Image.Ima
 def measures_of(points: Sequence[Point], judged_real: float) -> list[Measure]:
     """What is promised of the noise-aware classifier, and the figures that it rests on."""
     trained = next(point for point in points if point.kind == TRAINED)
-    near = [
-        point.accuracy
-        for point in points
-        if point.kind == "classifier" and point.distance <= MOST_DISTANCE * trained.distance
-    ]
+    bound = MOST_DISTANCE * max(trained.distance, trained.distance_error)
+    near = [point.accuracy for point in points if point.kind == "classifier" and point.distance <= bound]
     return [
         Measure("the judge's accuracy on real renders", judged_real, at_least=0.95),
         Measure("trained conditioning: accuracy", trained.accuracy),

@@ -28,9 +28,9 @@ def draw(points: Sequence["Point"], file: Path) -> None:
             _against_scale(panel, own, field, f"C{number}")
         accuracies, distances = ([getattr(point, field) for point in own] for field in FIELDS)
         panels[2].plot(distances, accuracies, color=f"C{number}", marker="o", markersize=4, label=kind)
-    for panel, (field, title) in zip(panels, FIELDS.items(), strict=False):
-        panel.set(xscale="log", xlabel="scale", title=title, yscale="symlog" if field == "distance" else "linear")
-    panels[2].set(xlabel=FIELDS["distance"], xscale="symlog", title=FIELDS["accuracy"])
+    for panel, title in zip(panels, FIELDS.values(), strict=False):
+        panel.set(xscale="log", xlabel="scale", title=title)
+    panels[2].set(xlabel=FIELDS["distance"], title=FIELDS["accuracy"])
     panels[2].legend(frameon=False, fontsize=8)
     figure.savefig(file, dpi=110)
     pyplot.close(figure)
