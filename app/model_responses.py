@@ -33,15 +33,20 @@ class LimitsShown(BaseModel):
     max_cost: int = Field(description="The most pixels × steps × images of one job.", examples=[26214400])
 
 
-class ModelShown(BaseModel):
+class Offered(BaseModel):
+    """What is said of everything in the catalogue."""
+
+    created: int = Field(description="When it was made, in Unix seconds.", examples=[1795478400])
+    owned_by: str = Field(description="Who made it.", examples=["safelight"])
+    licence: str = Field(description="The terms of its weights.", examples=["MIT"])
+
+
+class ModelShown(Offered):
     """One model on offer."""
 
     id: str = Field(description="The name to ask for it.", examples=["safelight-emoji"])
     object: Literal["model"] = Field(default="model", description="What this is.", examples=["model"])
-    created: int = Field(description="When it was made, in Unix seconds.", examples=[1795478400])
-    owned_by: str = Field(description="Who made it.", examples=["safelight"])
     family: str = Field(description="Its kind of pipeline.", examples=["stable_diffusion"])
-    licence: str = Field(description="The terms of its weights.", examples=["MIT"])
     defaults: DefaultsShown = Field(
         description="What it takes where a request leaves something open.",
         examples=[{"height": 128, "width": 128, "num_inference_steps": 20, "guidance_scale": 2.5, "scheduler": "ddim"}],

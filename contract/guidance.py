@@ -1,5 +1,6 @@
 """Guidance: the ways of steering a picture that a request may name, which of them go together, and what each costs."""
 
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, NamedTuple, get_args
@@ -55,9 +56,9 @@ class Kind(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     @property
+    @abstractmethod
     def price(self) -> Price:
         """What it adds to each call of the network, where its interval has it act."""
-        raise NotImplementedError
 
 
 class ClassifierFree(Kind):

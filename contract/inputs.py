@@ -5,6 +5,7 @@ names files only.
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self, TypeVar, cast
 
@@ -19,7 +20,7 @@ ARTIFACT_ID = re.compile(r"art_[0-9a-f]{32}_[0-9]{1,2}")
 DATA_URI = re.compile(r"data:image/(?:png|jpeg|webp);base64,")
 
 
-class Reference(str):
+class Reference(str, ABC):
     """Text in a request that names a file of one kind; its constructor does not judge it, a request does."""
 
     kind: ClassVar[FileKind]
@@ -29,9 +30,9 @@ class Reference(str):
     __slots__ = ()
 
     @classmethod
+    @abstractmethod
     def is_well_formed(cls, text: str) -> bool:
         """Whether the text has a form that this kind of reference may have."""
-        raise NotImplementedError
 
     @classmethod
     def judged(cls, text: str) -> Self:

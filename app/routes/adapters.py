@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from app.dependencies import ResourcesOf
 from app.error_responses import documented
+from app.model_responses import Offered
 from contract.adapter_specs import AdapterSpec, find_adapter
 from contract.adapters import AdapterKind
 from contract.errors import UnknownAdapter
@@ -15,14 +16,11 @@ from contract.errors import UnknownAdapter
 router = APIRouter(prefix="/v1/adapters", tags=["models"])
 
 
-class AdapterShown(BaseModel):
+class AdapterShown(Offered):
     """One adapter on offer."""
 
     id: str = Field(description="The name to ask for it.", examples=["gilded"])
     object: Literal["adapter"] = Field(default="adapter", description="What this is.", examples=["adapter"])
-    created: int = Field(description="When it was made, in Unix seconds.", examples=[1795478400])
-    owned_by: str = Field(description="Who made it.", examples=["safelight"])
-    licence: str = Field(description="The terms of its weights.", examples=["MIT"])
     kind: AdapterKind = Field(
         description="Where a request names it: `lora` and `textual_inversion` in `adapters`, `controlnet` in "
         "`control`, `ip_adapter` in `image_prompt`.",

@@ -8,20 +8,18 @@ from pydantic import BaseModel, Field
 
 from app.dependencies import ResourcesOf
 from app.error_responses import documented
+from app.model_responses import Offered
 from contract.catalogue import ClassifierSpec
 from contract.errors import UnknownClassifier
 
 router = APIRouter(prefix="/v1/classifiers", tags=["models"])
 
 
-class ClassifierShown(BaseModel):
+class ClassifierShown(Offered):
     """One classifier on offer."""
 
     id: str = Field(description="The name to ask for it.", examples=["emoji-groups"])
     object: Literal["classifier"] = Field(default="classifier", description="What this is.", examples=["classifier"])
-    created: int = Field(description="When it was made, in Unix seconds.", examples=[1795478400])
-    owned_by: str = Field(description="Who made it.", examples=["safelight"])
-    licence: str = Field(description="The terms of its weights.", examples=["MIT"])
     kind: Literal["latents", "pixels"] = Field(
         description="What it looks at: noisy latents, at little cost, or the decoded estimate of the picture.",
         examples=["latents"],

@@ -69,3 +69,20 @@ def replaced_scheduler(theirs: Any, scheduler: Any) -> Iterator[None]:
     usual, theirs.scheduler = theirs.scheduler, scheduler
     yield
     theirs.scheduler = usual
+
+
+def diffusers_latents(theirs: Any, ours: StepwisePipeline, num_inference_steps: int, **changes: Any) -> torch.Tensor:
+    """What a pipeline of diffusers makes of the request that `engines.asked` makes, before it is decoded."""
+    theirs.set_progress_bar_config(disable=True)
+    with replaced_scheduler(theirs, diffusers_scheduler("euler", theirs.scheduler.config, ours)):
+        latents: torch.Tensor = theirs(
+            "a red apple",
+            num_inference_steps=num_inference_steps,
+            guidance_scale=4.0,
+            height=64,
+            width=64,
+            generator=torch.Generator().manual_seed(7),
+            output_type="latent",
+            **changes,
+        ).images
+    return latents

@@ -28,7 +28,7 @@ from contract.request import CompleteRequest
 from contract.rows import LocalSource
 from tests.tiny_adapters import build_controlnet, build_ip_adapter
 from tests.worker.engines import Held, RecordsLatents, asked, cpu_pipeline, pictures, run, sizes
-from tests.worker.oracles import diffusers_scheduler, oracle, replaced_scheduler
+from tests.worker.oracles import diffusers_latents, oracle
 from worker.adapters import Adapters
 from worker.engine import Engine
 from worker.stepwise_pipeline import StepwisePipeline
@@ -127,22 +127,6 @@ def wanted(**changes: object) -> CompleteRequest:
     return asked(num_inference_steps=STEPS, **changes)
 
 
-def their_latents(theirs: Any, ours: StepwisePipeline, **changes: Any) -> Tensor:
-    theirs.set_progress_bar_config(disable=True)
-    with replaced_scheduler(theirs, diffusers_scheduler("euler", theirs.scheduler.config, ours)):
-        latents: Tensor = theirs(
-            "a red apple",
-            num_inference_steps=STEPS,
-            guidance_scale=4.0,
-            height=64,
-            width=64,
-            generator=torch.Generator().manual_seed(7),
-            output_type="latent",
-            **changes,
-        ).images
-    return latents
-
-
 def assert_near(ours: Tensor, theirs: Tensor, base: Tensor) -> None:
     """Equal but for rounding, and far from what the model makes by itself."""
     size = theirs.abs().max().item()
@@ -162,9 +146,10 @@ def test_control_equals_diffusers(family: str, interval: tuple[float, float], re
     one: Model = request.getfixturevalue(family)
     net = ControlNetModel.from_pretrained(one.specs[0].source.path, low_cpu_mem_usage=False)
     theirs = PIPELINES[one.family].from_pretrained(one.folder, controlnet=net, low_cpu_mem_usage=False)
-    expected = their_latents(
+    expected = diffusers_latents(
         theirs,
         one.ours,
+        STEPS,
         image=picture(1),
         controlnet_conditioning_scale=0.7,
         control_guidance_start=interval[0],
@@ -184,7 +169,7 @@ def test_several_add_and_pictures_are_scaled_to_the_size(sd: Model) -> None:
         sd.folder, controlnet=MultiControlNetModel(nets), low_cpu_mem_usage=False
     )
     images = [picture(1), picture(2, 48)]
-    expected = their_latents(theirs, sd.ours, image=images, controlnet_conditioning_scale=[0.7, 0.4])
+    expected = diffusers_latents(theirs, sd.ours, STEPS, image=images, controlnet_conditioning_scale=[0.7, 0.4])
     ours = sd.latents(wanted(control=(use(scale=0.7), use("depth", OTHER, scale=0.4))))
     assert_near(ours, expected, sd.latents(wanted()))
 
@@ -198,7 +183,7 @@ def test_an_image_prompt_equals_load_ip_adapter(family: str, request: pytest.Fix
         str(folder), subfolder="", weight_name="ip-adapter.safetensors", low_cpu_mem_usage=False, local_files_only=True
     )
     theirs.set_ip_adapter_scale(0.6)
-    expected = their_latents(theirs, one.ours, ip_adapter_image=picture(2, 48))
+    expected = diffusers_latents(theirs, one.ours, STEPS, ip_adapter_image=picture(2, 48))
     ours = one.latents(wanted(image_prompt=ImagePrompt(id="by-example", image=OTHER, scale=0.6)))
     assert_near(ours, expected, one.latents(wanted()))
 

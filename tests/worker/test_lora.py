@@ -17,7 +17,7 @@ from contract.errors import AdapterMismatch
 from contract.inputs import WeightsReference
 from tests.tiny_adapters import State, content, in_diffusers_layout, in_kohya_layout, parts_of
 from tests.worker.engines import RecordsLatents, alone, asked, cpu_pipeline, engine_of, pictures, run
-from tests.worker.oracles import diffusers_scheduler, oracle, replaced_scheduler
+from tests.worker.oracles import diffusers_latents, oracle
 from worker.stepwise_pipeline import StepwisePipeline
 
 pytestmark = [
@@ -58,20 +58,6 @@ def loaded(theirs: Any, states: Mapping[str, State], scales: list[float]) -> Ite
         theirs.unload_lora_weights()
 
 
-def their_latents(theirs: Any, ours: StepwisePipeline) -> Tensor:
-    with replaced_scheduler(theirs, diffusers_scheduler("euler", theirs.scheduler.config, ours)):
-        latents: Tensor = theirs(
-            "a red apple",
-            num_inference_steps=STEPS,
-            guidance_scale=4.0,
-            height=64,
-            width=64,
-            generator=torch.Generator().manual_seed(7),
-            output_type="latent",
-        ).images
-    return latents
-
-
 def our_latents(ours: StepwisePipeline, *files: tuple[bytes, float]) -> Tensor:
     recording = RecordsLatents(ours)
     engine = engine_of(recording, 2)
@@ -94,7 +80,7 @@ def test_diffusers_layout_equals_load_lora_weights(family: str, request: pytest.
     pair: Pair = request.getfixturevalue(family)
     state = in_diffusers_layout(parts_of(pair.ours, rank=4, seed=1))
     with loaded(pair.theirs, {"a": state}, [0.8]) as theirs:
-        expected = their_latents(theirs, pair.ours)
+        expected = diffusers_latents(theirs, pair.ours, STEPS)
     assert_near(our_latents(pair.ours, (content(state), 0.8)), expected, our_latents(pair.ours))
 
 
@@ -103,7 +89,7 @@ def test_kohya_layout_equals_load_lora_weights(family: str, request: pytest.Fixt
     pair: Pair = request.getfixturevalue(family)
     state = in_kohya_layout(parts_of(pair.ours, rank=4, seed=2), alpha=1.5, of_two=family == "xl")
     with loaded(pair.theirs, {"a": state}, [1.0]) as theirs:
-        expected = their_latents(theirs, pair.ours)
+        expected = diffusers_latents(theirs, pair.ours, STEPS)
     assert_near(our_latents(pair.ours, (content(state), 1.0)), expected, our_latents(pair.ours))
 
 
@@ -125,7 +111,7 @@ def test_what_peft_says_of_alpha_is_heeded(sd: Pair, tmp_path: Path) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(5)
         unet.add_adapter(config, adapter_name="a")
-    expected = their_latents(sd.theirs, sd.ours)
+    expected = diffusers_latents(sd.theirs, sd.ours, STEPS)
     unet.save_lora_adapter(tmp_path, adapter_name="a")
     unet.delete_adapters("a")
     (file,) = tmp_path.glob("*.safetensors")
@@ -138,7 +124,7 @@ def test_several_add(sd: Pair) -> None:
         "b": in_kohya_layout(parts_of(sd.ours, 2, 6), alpha=2.0),
     }
     with loaded(sd.theirs, states, [0.5, -0.7]) as theirs:
-        expected = their_latents(theirs, sd.ours)
+        expected = diffusers_latents(theirs, sd.ours, STEPS)
     ours = our_latents(sd.ours, (content(states["a"]), 0.5), (content(states["b"]), -0.7))
     assert_near(ours, expected, our_latents(sd.ours))
 
