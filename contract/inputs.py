@@ -5,7 +5,6 @@ names files only.
 """
 
 import re
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self, TypeVar, cast
 
@@ -20,26 +19,25 @@ ARTIFACT_ID = re.compile(r"art_[0-9a-f]{32}_[0-9]{1,2}")
 DATA_URI = re.compile(r"data:image/(?:png|jpeg|webp);base64,")
 
 
-class Reference(str, ABC):
-    """Text in a request that names a file of one kind; its constructor does not judge it, a request does."""
+class Reference(str):
+    """Text in a request that names a file of one kind; its constructor does not judge it, a request does.
+
+    `beginning` is what it must match from its start: the bytes of a `data:` URI are judged when they are decoded.
+    """
 
     kind: ClassVar[FileKind]
     pattern: ClassVar[str]
+    beginning: ClassVar[re.Pattern[str]]
     forms: ClassVar[str]
 
     __slots__ = ()
-
-    @classmethod
-    @abstractmethod
-    def is_well_formed(cls, text: str) -> bool:
-        """Whether the text has a form that this kind of reference may have."""
 
     @classmethod
     def judged(cls, text: str) -> Self:
         """The reference. Raises: PydanticCustomError."""
         if text[:8].lower().startswith(("http:", "https:")):
             raise PydanticCustomError("url_not_fetched", "URLs are not fetched; name {forms}", {"forms": cls.forms})
-        if not cls.is_well_formed(text):
+        if not cls.beginning.match(text):
             raise PydanticCustomError("reference_form", "This is not {forms}", {"forms": cls.forms})
         return cls(text)
 
@@ -61,14 +59,10 @@ class ImageReference(Reference):
 
     kind = "image"
     pattern = f"^({FILE_ID.pattern}|{ARTIFACT_ID.pattern}|{DATA_URI.pattern}[A-Za-z0-9+/]+=*)$"
+    beginning = re.compile(rf"(?:{FILE_ID.pattern}|{ARTIFACT_ID.pattern})\Z|{DATA_URI.pattern}")
     forms = "a file (file_…), an artifact (art_…), or a data: URI with a PNG, JPEG or WebP in base64"
 
     __slots__ = ()
-
-    @classmethod
-    def is_well_formed(cls, text: str) -> bool:
-        """Whether it is one of the three; the bytes of a `data:` URI are judged when they are decoded."""
-        return bool(FILE_ID.fullmatch(text) or ARTIFACT_ID.fullmatch(text) or DATA_URI.match(text))
 
 
 class WeightsReference(Reference):
@@ -76,14 +70,10 @@ class WeightsReference(Reference):
 
     kind = "weights"
     pattern = f"^{FILE_ID.pattern}$"
+    beginning = re.compile(rf"{FILE_ID.pattern}\Z")
     forms = "a file (file_…)"
 
     __slots__ = ()
-
-    @classmethod
-    def is_well_formed(cls, text: str) -> bool:
-        """Whether it is a file's id."""
-        return FILE_ID.fullmatch(text) is not None
 
 
 def find_references(value: object, field: str = "") -> Iterator[tuple[str, Reference]]:
