@@ -63,31 +63,44 @@ def documented(*classes: type[SafelightError]) -> dict[int | str, dict[str, Any]
     return {status: {"description": "\n\n".join(lines), "content": content} for status, lines in by_status.items()}
 
 
-def error_response(error: SafelightError, request_id: str) -> Response:
-    """An error in the one shape."""
-    answer = ANSWERS[type(error)]
-    detail = ErrorDetail(
+def detail_of(error: SafelightError, request_id: str) -> ErrorDetail:
+    """What clients may hear of an error."""
+    return ErrorDetail(
         code=error.code,
-        message=_clipped(answer.message or error.message, MAX_MESSAGE_LENGTH),
+        message=_clipped(ANSWERS[type(error)].message or error.message, MAX_MESSAGE_LENGTH),
         field=None if error.field is None else _clipped(error.field, MAX_FIELD_LENGTH),
         request_id=request_id,
     )
-    return JSONResponse(ErrorResponse(error=detail).model_dump(), answer.status, headers_of(error))
+
+
+def error_response(error: SafelightError, request_id: str) -> Response:
+    """An error in the one shape."""
+    body = ErrorResponse(error=detail_of(error, request_id))
+    return JSONResponse(body.model_dump(), ANSWERS[type(error)].status, headers_of(error))
+
+
+def log_concealed(error: SafelightError, request_id: str) -> None:
+    """A line in the log for an error whose own words are not for clients."""
+    if ANSWERS[type(error)].message is not None:
+        logger.warning("%s in request %s: %s", error.code, request_id, error.message)
 
 
 async def answer_error(request: Request, error: Exception) -> Response:
     """The handler of the error tree."""
     assert isinstance(error, SafelightError)
-    request_id = request.state.request_id
-    if ANSWERS[type(error)].message is not None:
-        logger.warning("%s in request %s: %s", error.code, request_id, error.message)
-    return error_response(error, request_id)
+    log_concealed(error, request.state.request_id)
+    return error_response(error, request.state.request_id)
 
 
 async def answer_validation_error(request: Request, error: Exception) -> Response:
     """The handler of what FastAPI finds wrong with a request."""
     assert isinstance(error, RequestValidationError)
-    return await answer_error(request, _invalid(error.errors()[0]))
+    return await answer_error(request, validation_error(error))
+
+
+def validation_error(error: RequestValidationError) -> InvalidRequest:
+    """The first thing that FastAPI finds wrong with a request, as an error of ours."""
+    return _invalid(error.errors()[0])
 
 
 def http_error_handler(

@@ -64,6 +64,12 @@ class NoWorker(SafelightError):
     retryable = True
 
 
+class JobCancelled(SafelightError):
+    """The job was cancelled while this call waited for its pictures."""
+
+    code = "job_cancelled"
+
+
 class Answer(NamedTuple):
     """How an error is answered. A `message` given here replaces the error's own, which then is for the log only."""
 
@@ -115,6 +121,7 @@ ANSWERS: dict[type[SafelightError], Answer] = {
     MethodNotAllowed: Answer(405),
     RangeNotSatisfiable: Answer(416),
     NoWorker: Answer(503, retry_after_seconds=5),
+    JobCancelled: Answer(409),
 }
 
 

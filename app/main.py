@@ -10,15 +10,17 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from app import dialects, routes
 from app.envelope import Envelope
 from app.error_responses import answer_error, answer_validation_error, http_error_handler
 from app.metrics import RequestMetrics
 from app.openapi import UNEXPECTED, describe
 from app.resources import open_resources
-from app.routes import ROUTERS
 from app.settings import AppSettings
 from contract.catalogue import Catalogue, read_catalogue
 from contract.errors import SafelightError
+
+ROUTERS = (*routes.ROUTERS, *dialects.ROUTERS)
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]
 

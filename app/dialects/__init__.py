@@ -1,0 +1,5 @@
+"""The languages of clients that people already have, each a thin translation onto the same jobs; here is their list."""
+
+from fastapi import APIRouter
+
+ROUTERS: tuple[APIRouter, ...] = ()
