@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypedDict
 
+from app.callers import Doorkeeper
 from app.file_kinds import FileChecker
+from app.keyring import Keyring
 from app.metrics import RequestMetrics
 from app.settings import AppSettings
 from contract.artifact_store import ArtifactStore
@@ -15,6 +17,7 @@ from contract.certificates import Certificates
 from contract.costs import Costs
 from contract.files import FileStore
 from contract.job_store import JobStore
+from contract.keys import KeyStore
 from contract.liveness import Liveness
 from contract.store_connection import StoreConnection
 
@@ -35,6 +38,11 @@ class Resources:
     artifacts: ArtifactStore
     files: FileStore
     file_checker: FileChecker
+    doorkeeper: Doorkeeper
+
+    def of(self, tenant: str) -> "Resources":
+        """The same, less what belongs to other tenants."""
+        return replace(self, job_store=self.job_store.of(tenant), files=self.files.of(tenant))
 
 
 class State(TypedDict):
@@ -51,6 +59,8 @@ async def open_resources(
     """The resources of a running process; connections are made when they are first needed."""
     connection = StoreConnection(settings.store_url)
     artifacts = ArtifactStore(settings.artifacts_location)
+    keyring = Keyring(KeyStore(connection))
+    following = asyncio.create_task(keyring.follow(closing))
     try:
         yield Resources(
             settings=settings,
@@ -65,7 +75,9 @@ async def open_resources(
             artifacts=artifacts,
             files=FileStore(connection, artifacts),
             file_checker=FileChecker(settings),
+            doorkeeper=Doorkeeper(keyring, settings.host),
         )
     finally:
         closing.set()
+        await following
         await connection.close()

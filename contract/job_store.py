@@ -18,6 +18,7 @@ from contract.outlook import Outlook, Place
 from contract.queue import QUEUE_NAME, rq_job_fields
 from contract.request import CompleteRequest, GenerationRequest
 from contract.store_connection import BLOCK_SECONDS, StoreConnection, unavailable_when_unreachable
+from contract.tenants import PUBLIC, index_of
 
 EventName = Literal["queued", "started", "progress", "preview", "image", "succeeded", "failed", "cancelled"]
 
@@ -58,13 +59,21 @@ class Admission:
 class JobStore:
     """Promise: every method is one atomic step at the server, or says in its docstring what it may see in between.
 
+    A store that is one tenant's knows that tenant's jobs only: to it, another's is one that does not exist. Without a
+    tenant it is the house's own, which finds every job by its id, and admits and lists those of `public`.
+
     All methods raise StoreUnavailable within two seconds when the server does not answer.
     """
 
-    def __init__(self, connection: StoreConnection, *, retention_seconds: float) -> None:
+    def __init__(self, connection: StoreConnection, *, retention_seconds: float, tenant: str | None = None) -> None:
         self._connection = connection
         self._redis = connection.redis
         self._retention_seconds = retention_seconds
+        self._tenant = tenant
+
+    def of(self, tenant: str) -> "JobStore":
+        """The same store, as this tenant's."""
+        return JobStore(self._connection, retention_seconds=self._retention_seconds, tenant=tenant)
 
     async def admit(
         self,
@@ -88,7 +97,7 @@ class JobStore:
         answer, found_id, *record = await self._connection.run(
             "admit",
             fresh_id,
-            "" if idempotency_key is None else _digest(idempotency_key),
+            "" if idempotency_key is None else self._idempotency_id(idempotency_key),
             _digest(request.model_dump_json()),
             IDEMPOTENCY_SECONDS,
             max_queued,
@@ -99,6 +108,7 @@ class JobStore:
             "" if forecast is None else _micros(forecast.work_seconds),
             "" if forecast is None else _micros(forecast.own_seconds),
             " ".join(sorted(set(references.values()))),
+            self._tenant or PUBLIC,
             *rq_job_fields(fresh_id, _UNCONNECTED),
         )
         if answer == "conflict":
@@ -115,7 +125,7 @@ class JobStore:
         """The job that this request became when it came with this key before. Raises: IdempotencyConflict."""
         with unavailable_when_unreachable():
             fingerprint, job_id = await self._redis.hmget(
-                f"safelight:idempotency:{_digest(idempotency_key)}", "fingerprint", "job_id"
+                f"safelight:idempotency:{self._idempotency_id(idempotency_key)}", "fingerprint", "job_id"
             )
         if fingerprint is None:
             return None
@@ -127,7 +137,7 @@ class JobStore:
         """The job as it is now. Raises: UnknownJob."""
         with unavailable_when_unreachable():
             fields = await self._redis.hgetall(_job_key(job_id))
-        if not fields:
+        if not fields or self._tenant not in (None, fields.get("tenant", PUBLIC)):
             raise UnknownJob(f"There is no job {job_id!r}.")
         return read_job(job_id, fields)
 
@@ -146,7 +156,7 @@ class JobStore:
 
         A job that is deleted while the page is read is left out.
         """
-        index = "safelight:jobs" if status is None else f"safelight:jobs:{status}"
+        index = index_of("safelight:jobs" if status is None else f"safelight:jobs:{status}", self._tenant)
         newest = "+inf" if cursor is None else f"({cursor}"
         with unavailable_when_unreachable():
             page = await self._redis.zrevrangebyscore(index, newest, "-inf", start=0, num=limit + 1, withscores=True)
@@ -188,12 +198,12 @@ class JobStore:
 
         Raises: UnknownJob.
         """
-        await self._connection.run("cancel", job_id, self._retention_seconds)
+        await self._connection.run("cancel", job_id, self._retention_seconds, self._tenant or "")
         return await self.get(job_id)
 
     async def delete(self, job_id: str) -> None:
         """Removes an ended job's record and events; its files are the caller's. Raises: UnknownJob, JobNotEnded."""
-        found = await self._connection.run("delete", job_id)
+        found = await self._connection.run("delete", job_id, self._tenant or "")
         if found is None:
             raise UnknownJob(f"There is no job {job_id!r}.")
         if found not in ENDED:
@@ -245,16 +255,22 @@ class JobStore:
         return ids
 
     async def counts(self) -> dict[JobStatus, int]:
-        """How many jobs there are in each status."""
+        """How many jobs there are in each status, of all tenants."""
         statuses: tuple[JobStatus, ...] = get_args(JobStatus)
-        cards = await self._connection.pipelined([("ZCARD", f"safelight:jobs:{status}") for status in statuses])
-        return dict(zip(statuses, cards, strict=True))
+        tenants = await self._connection.run("count", *statuses)
+        return {status: sum(counts[at] for counts in tenants) for at, status in enumerate(statuses, 1)}
 
     async def statistics(self) -> dict[str, float]:
-        """Counters over all jobs ever: `ended:<status>`, and the histograms `wait:<bound>`, `run:<bound>`, `…:sum`."""
+        """Counters over all jobs ever, whoever's: `ended:<status>`, and the histograms `wait:<bound>`, `run:<bound>`,
+        `…:sum`.
+        """
         with unavailable_when_unreachable():
             fields = await self._redis.hgetall("safelight:statistics")
         return {name: float(value) for name, value in fields.items()}
+
+    def _idempotency_id(self, key: str) -> str:
+        """Under which a key is kept: equal ones of two tenants are two."""
+        return _digest(key if self._tenant in (None, PUBLIC) else f"{self._tenant}\n{key}")
 
     async def _get_many(self, job_ids: Iterable[str]) -> list[Job]:
         ids = list(job_ids)

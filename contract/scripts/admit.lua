@@ -2,20 +2,21 @@
 -- ARGV: job id, idempotency key ('' = none), fingerprint, idempotency seconds, max queued,
 --       request as JSON, total steps, model, no_store ('1' | ''),
 --       microseconds of device time that the job is predicted to need, and of its own run on an idle worker ('' = unknown),
---       ids of the files that it names, separated by spaces, then the fields and values of RQ's hash
+--       ids of the files that it names, separated by spaces, tenant, then the fields and values of RQ's hash
 -- Returns {'created' | 'existing' | 'conflict' | 'full' | 'unknown_file', job id, file id or '', the fields and values of a new job's record}
-local id, key, fingerprint = ARGV[1], ARGV[2], ARGV[3]
+local id, key, fingerprint, tenant = ARGV[1], ARGV[2], ARGV[3], ARGV[13]
 if redis.call('EXISTS', job_key(id)) == 1 then return {'created', id} end
 if key ~= '' then
     local seen = redis.call('HMGET', idempotency_key(key), 'fingerprint', 'job_id')
     if seen[1] == fingerprint then return {'existing', seen[2]} end
     if seen[1] then return {'conflict', ''} end
 end
-local depth = redis.call('ZCARD', status_key('queued'))
+local depth = redis.call('LLEN', QUEUE)
 if depth >= tonumber(ARGV[5]) then return {'full', ''} end
 for file in string.gmatch(ARGV[12], '%S+') do
     local found = redis.call('HMGET', file_key(file), 'expires_at', 'retired')
-    if not found[1] or found[2] or tonumber(found[1]) <= clock() then return {'unknown_file', file} end
+    local usable = found[1] and not found[2] and tonumber(found[1]) > clock() and not foreign(file_key(file), tenant)
+    if not usable then return {'unknown_file', file} end
 end
 
 local sequence = redis.call('INCR', 'safelight:sequence')
@@ -29,17 +30,21 @@ else
     -- What the client is told now is told again whenever the call is repeated.
     if redis.call('ZCOUNT', UNWEIGHED, '-inf', sequence) == 0 then
         redis.call('HSET', job_key(id), 'admitted_outlook', string.format('%d %d %.0f %.0f %s %s',
-            num_workers(), redis.call('ZCARD', status_key('running')), running_work(), waiting_before(sequence),
+            num_workers(), num_running(), running_work(), waiting_before(sequence),
             ARGV[10], ARGV[11]))
     end
     add_waiting(sequence, tonumber(ARGV[10]))
 end
+if tenant ~= PUBLIC then
+    redis.call('HSET', job_key(id), 'tenant', tenant)
+    redis.call('SADD', TENANTS, tenant)
+end
 if ARGV[12] ~= '' then redis.call('HSET', job_key(id), 'files', ARGV[12]) end
 for file in string.gmatch(ARGV[12], '%S+') do redis.call('SADD', file_users_key(file), id) end
-redis.call('ZADD', status_key('queued'), sequence, id)
-redis.call('ZADD', 'safelight:jobs', sequence, id)
+redis.call('ZADD', status_key('queued', tenant), sequence, id)
+redis.call('ZADD', jobs_key(tenant), sequence, id)
 redis.call('SADD', 'rq:queues', QUEUE)
-redis.call('HSET', rq_key(id), unpack(ARGV, 13))
+redis.call('HSET', rq_key(id), unpack(ARGV, 14))
 redis.call('RPUSH', QUEUE, id)
 if key ~= '' then
     redis.call('HSET', idempotency_key(key), 'fingerprint', fingerprint, 'job_id', id)
