@@ -23,6 +23,8 @@ EventName = Literal["queued", "started", "progress", "preview", "image", "succee
 
 IDEMPOTENCY_SECONDS = 24 * 3600
 PREVIEW_WISH_SECONDS = 30
+PREVIEW_WISHES = "safelight:preview_wishes"
+"""The channel on which wishes for previews are called out."""
 WEIGHED_AT_ONCE = 1000
 
 FIRST = "0-0"
@@ -73,12 +75,15 @@ class JobStore:
         *,
         max_queued: int,
         idempotency_key: str | None = None,
+        idempotency_seconds: int = IDEMPOTENCY_SECONDS,
+        takes_key: bool = False,
         no_store: bool = False,
         forecast: Forecast | None = None,
     ) -> Admission:
         """Accepts a request once, however often the call is repeated.
 
-        `request` is as the client sent it, and is what a repeated idempotency key is held against. `forecast` is what
+        `request` is as the client sent it, and is what a repeated idempotency key is held against. With `takes_key`,
+        this call repeats no other: the key is its own from now on, whoever had it before. `forecast` is what
         the job is predicted to need; without one, nobody can say when those behind it will end. The references of
         `complete` are file ids; the job holds these files until it has ended.
         Raises: IdempotencyConflict, QueueFull, UnknownFile.
@@ -90,7 +95,7 @@ class JobStore:
             fresh_id,
             "" if idempotency_key is None else _digest(idempotency_key),
             _digest(request.model_dump_json()),
-            IDEMPOTENCY_SECONDS,
+            idempotency_seconds,
             max_queued,
             complete.model_dump_json(),
             complete.total_steps,
@@ -99,6 +104,7 @@ class JobStore:
             "" if forecast is None else _micros(forecast.work_seconds),
             "" if forecast is None else _micros(forecast.own_seconds),
             " ".join(sorted(set(references.values()))),
+            "1" if takes_key else "",
             *rq_job_fields(fresh_id, _UNCONNECTED),
         )
         if answer == "conflict":
@@ -233,9 +239,13 @@ class JobStore:
                 yield None
 
     async def wish_previews(self, job_id: str) -> None:
-        """Says that somebody watches previews of this job, for the next PREVIEW_WISH_SECONDS."""
+        """Says that somebody watches previews of this job, for the next PREVIEW_WISH_SECONDS.
+
+        Workers hear of it at once, so that a picture that takes a second has previews too.
+        """
         with unavailable_when_unreachable():
             await self._redis.set(f"safelight:previews:{job_id}", 1, ex=PREVIEW_WISH_SECONDS)
+            await self._redis.publish(PREVIEW_WISHES, job_id)
 
     async def expired(self, limit: int) -> list[str]:
         """Ids of ended jobs whose time is over."""

@@ -2,11 +2,12 @@
 -- ARGV: job id, idempotency key ('' = none), fingerprint, idempotency seconds, max queued,
 --       request as JSON, total steps, model, no_store ('1' | ''),
 --       microseconds of device time that the job is predicted to need, and of its own run on an idle worker ('' = unknown),
---       ids of the files that it names, separated by spaces, then the fields and values of RQ's hash
+--       ids of the files that it names, separated by spaces,
+--       whether the key is this call's from now on, whoever had it before ('1' | ''), then the fields and values of RQ's hash
 -- Returns {'created' | 'existing' | 'conflict' | 'full' | 'unknown_file', job id, file id or '', the fields and values of a new job's record}
 local id, key, fingerprint = ARGV[1], ARGV[2], ARGV[3]
 if redis.call('EXISTS', job_key(id)) == 1 then return {'created', id} end
-if key ~= '' then
+if key ~= '' and ARGV[13] == '' then
     local seen = redis.call('HMGET', idempotency_key(key), 'fingerprint', 'job_id')
     if seen[1] == fingerprint then return {'existing', seen[2]} end
     if seen[1] then return {'conflict', ''} end
@@ -39,7 +40,7 @@ for file in string.gmatch(ARGV[12], '%S+') do redis.call('SADD', file_users_key(
 redis.call('ZADD', status_key('queued'), sequence, id)
 redis.call('ZADD', 'safelight:jobs', sequence, id)
 redis.call('SADD', 'rq:queues', QUEUE)
-redis.call('HSET', rq_key(id), unpack(ARGV, 13))
+redis.call('HSET', rq_key(id), unpack(ARGV, 14))
 redis.call('RPUSH', QUEUE, id)
 if key ~= '' then
     redis.call('HSET', idempotency_key(key), 'fingerprint', fingerprint, 'job_id', id)
