@@ -17,7 +17,10 @@ from contract.inputs import ARTIFACT_ID, DATA_URI, Reference, replace_references
 from contract.job_store import IDEMPOTENCY_SECONDS, Admission
 from contract.request import GenerationRequest
 
-NOTHING_BROUGHT: Mapping[str, FileContent] = MappingProxyType({})
+Brought = Mapping[str, FileContent]
+"""Files that came beside a request, by what it calls them."""
+
+NOTHING_BROUGHT: Brought = MappingProxyType({})
 
 
 async def admit(
@@ -28,12 +31,12 @@ async def admit(
     idempotency_seconds: int = IDEMPOTENCY_SECONDS,
     takes_key: bool = False,
     no_store: bool = False,
-    brought: Mapping[str, FileContent] = NOTHING_BROUGHT,
+    brought: Brought = NOTHING_BROUGHT,
 ) -> Admission:
     """The job that a request became, now or when it came with this key before.
 
-    `brought` are files that came beside the request, which names them as if they were stored: by names that follow from
-    their content (`name_of`), so that the same call again is the same request.
+    The request names the files of `brought` as if they were stored, and by their content (`name_of`), so that the same
+    call again is the same request.
     Raises: as Catalogue.resolve, JobStore.admit, and whatever is wrong with a file that the request names or brings.
     """
     if idempotency_key is not None and not takes_key and generation.references():
@@ -73,7 +76,7 @@ def _size(file: StoredFile) -> Size | None:
 
 
 async def _files(
-    request: GenerationRequest, resources: Resources, brought: Mapping[str, FileContent], made: AsyncExitStack
+    request: GenerationRequest, resources: Resources, brought: Brought, made: AsyncExitStack
 ) -> dict[Reference, StoredFile]:
     """The file behind every reference. Those that are made here are removed by `made`."""
     files: dict[Reference, StoredFile] = {}

@@ -13,7 +13,7 @@ from tests.pictures import encoded, gradient
 
 Document = dict[str, Any]
 
-ERROR_SHAPES: dict[str, str] = {}
+ERROR_SHAPES = {"/v1/images/": "OpenAIErrorResponse"}
 """Where errors have another shape than everywhere else: under these paths, in the words of a dialect's clients."""
 
 
