@@ -1,6 +1,7 @@
 """Jobs in Redis, as anybody may use them: admit, read, list, follow, cancel, delete."""
 
 import hashlib
+import json
 from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ EventName = Literal["queued", "started", "progress", "preview", "image", "succee
 
 IDEMPOTENCY_SECONDS = 24 * 3600
 PREVIEW_WISH_SECONDS = 30
+PREVIEW_WISHES = "safelight:preview_wishes"
+"""The channel on which wishes for previews are called out."""
 WEIGHED_AT_ONCE = 1000
 
 FIRST = "0-0"
@@ -82,33 +85,45 @@ class JobStore:
         *,
         max_queued: int,
         idempotency_key: str | None = None,
+        idempotency_seconds: int = IDEMPOTENCY_SECONDS,
+        takes_key: bool = False,
         no_store: bool = False,
         forecast: Forecast | None = None,
     ) -> Admission:
         """Accepts a request once, however often the call is repeated.
 
-        `request` is as the client sent it, and is what a repeated idempotency key is held against. `forecast` is what
+        `request` is as the client sent it, and is what a repeated idempotency key is held against. With `takes_key`,
+        this call repeats no other: the key is its own from now on, whoever had it before. `forecast` is what
         the job is predicted to need; without one, nobody can say when those behind it will end. The references of
         `complete` are file ids; the job holds these files until it has ended.
         Raises: IdempotencyConflict, QueueFull, UnknownFile.
         """
         fresh_id = new_job_id()
         references = complete.references()
+        idempotency = None
+        if idempotency_key is not None:
+            idempotency = {
+                "key": self._idempotency_id(idempotency_key),
+                "fingerprint": _digest(request.model_dump_json()),
+                "seconds": idempotency_seconds,
+                "takes": takes_key,
+            }
         answer, found_id, *record = await self._connection.run(
             "admit",
             fresh_id,
-            "" if idempotency_key is None else self._idempotency_id(idempotency_key),
-            _digest(request.model_dump_json()),
-            IDEMPOTENCY_SECONDS,
-            max_queued,
-            complete.model_dump_json(),
-            complete.total_steps,
-            complete.model,
-            "1" if no_store else "",
-            "" if forecast is None else _micros(forecast.work_seconds),
-            "" if forecast is None else _micros(forecast.own_seconds),
-            " ".join(sorted(set(references.values()))),
-            self._tenant or PUBLIC,
+            json.dumps(
+                {
+                    "request": complete.model_dump_json(),
+                    "model": complete.model,
+                    "total_steps": complete.total_steps,
+                    "files": sorted(set(references.values())),
+                    "tenant": self._tenant or PUBLIC,
+                    "max_queued": max_queued,
+                    "no_store": no_store,
+                    **({} if idempotency is None else {"idempotency": idempotency}),
+                    **({} if forecast is None else {"forecast": _microseconds(forecast)}),
+                }
+            ),
             *rq_job_fields(fresh_id, _UNCONNECTED),
         )
         if answer == "conflict":
@@ -243,9 +258,13 @@ class JobStore:
                 yield None
 
     async def wish_previews(self, job_id: str) -> None:
-        """Says that somebody watches previews of this job, for the next PREVIEW_WISH_SECONDS."""
+        """Says that somebody watches previews of this job, for the next PREVIEW_WISH_SECONDS.
+
+        Workers hear of it at once, so that a picture that takes a second has previews too.
+        """
         with unavailable_when_unreachable():
             await self._redis.set(f"safelight:previews:{job_id}", 1, ex=PREVIEW_WISH_SECONDS)
+            await self._redis.publish(PREVIEW_WISHES, job_id)
 
     async def expired(self, limit: int) -> list[str]:
         """Ids of ended jobs whose time is over."""
@@ -284,6 +303,10 @@ _UNCONNECTED = BlockingRedis()
 
 def _job_key(job_id: str) -> str:
     return f"safelight:job:{job_id}"
+
+
+def _microseconds(forecast: Forecast) -> dict[str, int]:
+    return {"work": _micros(forecast.work_seconds), "own": _micros(forecast.own_seconds)}
 
 
 def _micros(seconds: float) -> int:
