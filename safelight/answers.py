@@ -96,7 +96,8 @@ class Job:
 
     def as_json(self) -> dict[str, Any]:
         """The job as the service writes it."""
-        return {name: _as_json(value) for name, value in asdict(self).items()}
+        written: dict[str, Any] = _as_json(asdict(self))
+        return written
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,4 +211,11 @@ class Classifier(Offered):
 
 
 def _as_json(value: Any) -> Any:
-    return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value
+    match value:
+        case datetime():
+            return value.isoformat().replace("+00:00", "Z")
+        case dict():
+            return {name: _as_json(part) for name, part in value.items()}
+        case list() | tuple():
+            return [_as_json(part) for part in value]
+    return value

@@ -69,10 +69,10 @@ class Ended(Event):
 
 def event_of(message: Message) -> Event:
     """The event that a message tells of. Raises: UnexpectedAnswer."""
-    if message.name not in _KINDS:
+    if message.name not in KINDS:
         return Event(message.id, message.name)
     try:
-        return _KINDS[message.name](message, json.loads(message.data))
+        return KINDS[message.name](message, json.loads(message.data))
     except (KeyError, ValueError) as error:
         raise UnexpectedAnswer(f"The event {message.name} is not as this client knows it: {error!r}.") from error
 
@@ -86,7 +86,7 @@ def _ended(message: Message, data: dict[str, Any]) -> Ended:
     return Ended(message.id, message.name, read(Job, data))
 
 
-_KINDS: Mapping[str, Callable[[Message, dict[str, Any]], Event]] = MappingProxyType(
+KINDS: Mapping[str, Callable[[Message, dict[str, Any]], Event]] = MappingProxyType(
     {
         "queued": lambda message, data: Queued(message.id, message.name),
         "started": lambda message, data: Started(message.id, message.name, data["attempt"]),

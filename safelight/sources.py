@@ -27,7 +27,7 @@ Source = str | os.PathLike[str] | bytes | Readable | Named
 IMAGE_FIELDS = ("image", "mask")
 """Where text is a path unless it is a reference. Elsewhere text is what it says, and a path is a `Path`."""
 
-_REFERENCE = re.compile(r"(file|art)_|data:|https?:", re.IGNORECASE)
+_REFERENCE = re.compile(r"(file_[0-9a-f]{32}|art_[0-9a-f]{32}_[0-9]+)\Z|data:|https?:")
 
 
 def is_path(field: str, text: str) -> bool:
