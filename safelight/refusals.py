@@ -136,6 +136,18 @@ class DamagedFile(ServiceError):
     code = "damaged_file"
 
 
+class UnknownKey(ServiceError):
+    """No API key has this id."""
+
+    code = "unknown_key"
+
+
+class KeyEnded(ServiceError):
+    """The API key is revoked, has expired, or was changed meanwhile."""
+
+    code = "key_ended"
+
+
 class JobNotEnded(ServiceError):
     """The call needs a job that has ended."""
 
@@ -242,6 +254,18 @@ class NoWorker(ServiceError):
     """No worker is alive, so jobs are accepted and wait."""
 
     code = "no_worker"
+
+
+class Unauthenticated(ServiceError):
+    """There is no API key with the request, or one that opens nothing."""
+
+    code = "unauthenticated"
+
+
+class Forbidden(ServiceError):
+    """The API key is not for this."""
+
+    code = "forbidden"
 
 
 class JobCancelled(ServiceError):
