@@ -14,10 +14,11 @@ from safelight.errors import ServiceError
 from safelight.events import Ended, Event
 from safelight.fields import Fields
 from safelight.following import Follower
+from safelight.outcomes import success
 from safelight.pages import each, listed
 from safelight.pictures import Picture, Pictures
 from safelight.reading import read
-from safelight.refusals import UnknownFile, UnknownJob, success
+from safelight.refusals import UnknownFile, UnknownJob
 from safelight.sending import Sender
 from safelight.settings import Settings
 from safelight.sources import Named, Source, content_of

@@ -1,6 +1,5 @@
 """Every code with which the service says no, as a class of its own."""
 
-from safelight.answers import Job
 from safelight.errors import ServiceError
 
 
@@ -272,22 +271,3 @@ class JobCancelled(ServiceError):
     """The job was cancelled while this call waited for its pictures."""
 
     code = "job_cancelled"
-
-
-REFUSALS: dict[str, type[ServiceError]] = {refusal.code: refusal for refusal in ServiceError.__subclasses__()}
-
-
-def refusal(code: str) -> type[ServiceError]:
-    """The class of a code; ServiceError itself for one that is newer than this client."""
-    return REFUSALS.get(code, ServiceError)
-
-
-def success(job: Job) -> Job:
-    """An ended job, if it has succeeded. Raises: JobCancelled; the error that it failed with."""
-    if job.error is not None:
-        error = job.error
-        kind = refusal(error.code)
-        raise kind(error.message, code=error.code, field=error.field, retryable=error.retryable, job=job)
-    if job.status == "cancelled":
-        raise JobCancelled(f"The job {job.id} was cancelled.", job=job)
-    return job

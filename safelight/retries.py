@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 import httpx
 
 from safelight.errors import ConnectionFailed, ServiceError, UnexpectedAnswer
-from safelight.refusals import refusal
+from safelight.outcomes import kind_of
 
 RETRIED = frozenset({408, 429, 502, 503, 504})
 FIRST_PAUSE_SECONDS = 0.25
@@ -22,7 +22,7 @@ def said_no(response: httpx.Response) -> ServiceError:
     retryable = response.status_code in RETRIED
     try:
         said = response.json()["error"]
-        kind, message = refusal(said["code"]), said["message"]
+        kind, message = kind_of(said["code"]), said["message"]
     except (ValueError, KeyError, TypeError):
         where = response.headers.get("location", "")
         return ServiceError(

@@ -18,7 +18,7 @@ from app.settings import AppSettings
 from safelight import AsyncSafelight, Safelight, answers, fields
 from safelight.calls import Calls
 from safelight.events import KINDS
-from safelight.refusals import REFUSALS
+from safelight.outcomes import REFUSALS
 from safelight.sources import IMAGE_FIELDS, Source, is_path
 from tests.system.installation import ROOT
 
