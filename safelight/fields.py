@@ -139,6 +139,7 @@ class Common(TypedDict, total=False):
     prompt_syntax: PromptSyntax
     num_images: int
     output_format: OutputFormat
+    output_quality: int | None
     adapters: Sequence[AdapterUse]
     control: Sequence[ControlUse]
     image_prompt: ImagePrompt | None

@@ -63,9 +63,9 @@ class Follower:
         )
         decoder = Decoder()
         async with self._sender.stream(request) as response:
-            async for line in self._sender.transport.lines(response):
+            async for piece in self._sender.transport.pieces(response):
                 self._alive_at = time.monotonic()
-                if message := decoder.feed(line):
+                for message in decoder.feed(piece):
                     self._after = message.id
                     yield event_of(message)
                 self._remaining_seconds()

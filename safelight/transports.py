@@ -26,8 +26,8 @@ class Transport(Protocol):
         """Reads all of an answer."""
         ...
 
-    def lines(self, response: httpx.Response) -> AsyncIterator[str]:
-        """The lines of an answer, as they come."""
+    def pieces(self, response: httpx.Response) -> AsyncIterator[bytes]:
+        """The bytes of an answer, as they come."""
         ...
 
     async def close(self, response: httpx.Response) -> None:
@@ -57,10 +57,10 @@ class AsyncTransport:
         """Reads all of an answer."""
         await response.aread()
 
-    async def lines(self, response: httpx.Response) -> AsyncIterator[str]:
-        """The lines of an answer, as they come."""
-        async for line in response.aiter_lines():
-            yield line
+    async def pieces(self, response: httpx.Response) -> AsyncIterator[bytes]:
+        """The bytes of an answer, as they come."""
+        async for piece in response.aiter_bytes():
+            yield piece
 
     async def close(self, response: httpx.Response) -> None:
         """Ends an answer, however much of it has come."""
@@ -89,10 +89,10 @@ class BlockingTransport:
         """Reads all of an answer."""
         response.read()
 
-    async def lines(self, response: httpx.Response) -> AsyncIterator[str]:
-        """The lines of an answer, as they come."""
-        for line in response.iter_lines():
-            yield line
+    async def pieces(self, response: httpx.Response) -> AsyncIterator[bytes]:
+        """The bytes of an answer, as they come."""
+        for piece in response.iter_bytes():
+            yield piece
 
     async def close(self, response: httpx.Response) -> None:
         """Ends an answer, however much of it has come."""

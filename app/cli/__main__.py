@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from app.cli.arguments import Parser, fields_of, parser
-from app.cli.making import Order, make
+from app.cli.making import Interrupted, Order, make
 from app.cli.outputs import UnusableOutput, format_of, outputs
 from app.cli.screen import Screen
 from safelight import Job, Safelight, SafelightError, ServiceError
@@ -26,6 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(client.cancel(asked.cancel).status)
             else:
                 _show(make(client, order, screen), order, as_json=asked.json)
+    except Interrupted as interrupted:
+        print(f"safelight: {interrupted}", file=sys.stderr)
+        return INTERRUPTED
     except KeyboardInterrupt:
         return INTERRUPTED
     except SafelightError as error:

@@ -14,7 +14,7 @@ def half_blocks(pictures: Sequence[Image.Image], columns: int) -> Segments:
     """Pictures of one size side by side, in at most so many columns."""
     width = max(1, min(MOST_COLUMNS, columns // len(pictures) - 1))
     height = 2 * max(1, round(pictures[0].height * width / pictures[0].width / 2))
-    sheet = Image.new("RGB", ((width + 1) * len(pictures), height))
+    sheet = Image.new("RGB", ((width + 1) * len(pictures) - 1, height))
     for place, picture in enumerate(pictures):
         sheet.paste(picture.resize((width, height), Image.Resampling.BOX), ((width + 1) * place, 0))
     return Segments(_segments(sheet))

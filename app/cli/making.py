@@ -8,7 +8,7 @@ from pathlib import Path
 from app.cli import interrupts
 from app.cli.outputs import replace, replace_by_preview
 from app.cli.screen import Screen
-from safelight import Ended, Event, Job, Previewed, Safelight
+from safelight import Ended, Event, Job, Previewed, Safelight, SafelightError
 from safelight.fields import Fields
 
 Show = Callable[[int, bytes], None]
@@ -25,10 +25,14 @@ class Order:
     watch: bool
 
 
+class Interrupted(Exception):
+    """Ctrl-C has come, and was followed as far as it could be."""
+
+
 def make(client: Safelight, order: Order, screen: Screen) -> Job:
     """The job when it has succeeded and its pictures are saved. Ctrl-C cancels it.
 
-    Raises: SafelightError, OSError, KeyboardInterrupt.
+    Raises: SafelightError, OSError, Interrupted.
     """
     job: Job | None = None
     try:
@@ -41,9 +45,18 @@ def make(client: Safelight, order: Order, screen: Screen) -> Job:
                 job = _seen(event, job, show)
             return _saved(client, job, order, show)
     except KeyboardInterrupt:
-        if job is not None:
-            client.cancel(job)
-        raise
+        raise Interrupted(_stopped(client, job)) from None
+
+
+def _stopped(client: Safelight, job: Job | None) -> str:
+    """What has become of a job that nobody waits for any more."""
+    if job is None:
+        return "nothing was made"
+    try:
+        client.cancel(job)
+    except SafelightError as error:
+        return f"{job.id} could not be cancelled, and goes on: {error}"
+    return f"{job.id} is cancelled"
 
 
 def _seen(event: Event, job: Job, show: Show) -> Job:

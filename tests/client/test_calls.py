@@ -77,7 +77,7 @@ async def test_jobs_are_listed_over_pages(client: AsyncSafelight) -> None:
 
 
 async def test_every_event_comes_and_from_any_of_them_the_rest(client: AsyncSafelight) -> None:
-    job = await client.submit("a fox", **FAST | {"num_inference_steps": 60})
+    job = await client.submit("a fox\u2028that\x85ends lines\x0b", **FAST | {"num_inference_steps": 60})
     events = [event async for event in client.events(job, previews=True)]
     kinds = [type(event) for event in events]
     assert kinds[:2] == [Queued, Started]
