@@ -4,6 +4,12 @@ from fastapi import APIRouter
 
 from app.dialects.automatic1111 import catalogue, extras, generation, machine, options, progress, reading
 
-router = APIRouter()
-for part in (generation, progress, options, catalogue, extras, reading, machine):
-    router.include_router(part.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    generation.router,
+    progress.router,
+    options.router,
+    catalogue.router,
+    extras.router,
+    reading.router,
+    machine.router,
+)
