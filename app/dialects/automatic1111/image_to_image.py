@@ -40,7 +40,8 @@ class ImageToImage(Asking):
         ge=0,
         le=3,
         description="How the picture is brought to `width` and `height`: 0 stretches it, 1 crops what is over, 2 fills "
-        "what is missing with the colours of its edges, 3 stretches its latents.",
+        "what is missing with the colours of its edges, 3 stretches its latents. It keeps its size with a mask and "
+        "`inpaint_full_res`.",
         examples=[0],
     )
     denoising_strength: float | None = Field(
@@ -123,7 +124,7 @@ class ImageToImage(Asking):
         mask = self._brush.over(await opened(self.mask or "", "mask", resources))
         fields: dict[str, Any] = {"mask": await painted(lambda: mask)}
         if self.inpaint_full_res:
-            fields |= {"mask_padding": self.inpaint_full_res_padding or 0}
+            fields |= {"mask_padding": self.inpaint_full_res_padding or 0, "resize": None}
         if model.trained_for == "pictures":
             fields |= {"inpaint_method": "fast"}
         if self.inpainting_fill == ORIGINAL:

@@ -22,6 +22,11 @@ LATENT = "Latent"
 UPSCALERS: Mapping[str, Resize] = MappingProxyType({LATENT: "latents", "Lanczos": "stretch", "None": "stretch"})
 """What a second pass can start from; `None` is Lanczos' kernel there too."""
 
+OF_SECOND_PASS: Mapping[str, str] = MappingProxyType(
+    {"prompt": "hr_prompt", "sampler_name": "hr_sampler_name", "scheduler": "hr_scheduler"}
+)
+"""What fields are called where the second pass has its own."""
+
 SAME_CHECKPOINT, SAME_SAMPLER, SAME_SCHEDULER = "Use same checkpoint", "Use same sampler", "Use same scheduler"
 
 AS_ASKED = "the first pass has the size that is asked for"
