@@ -14,18 +14,18 @@ from PIL import Image
 from webuiapi import WebUIApi
 
 from contract.job import Job
-from tests.app.conftest import (  # noqa: F401
-    Player,
-    artifacts_folder,
-    client,
-    connection,
-    job_store,
-    player,
-    settings,
-)
+from tests.app import conftest as application
+from tests.app.conftest import Player
 from tests.pictures import encoded, gradient
 from tests.system.launched import Launched
 from tests.waiting import wait_until_async
+
+artifacts_folder = application.artifacts_folder
+client = application.client
+connection = application.connection
+job_store = application.job_store
+player = application.player
+settings = application.settings
 
 TXT2IMG, IMG2IMG = "POST /sdapi/v1/txt2img", "POST /sdapi/v1/img2img"
 PATHS = {"txt2img": TXT2IMG, "img2img": IMG2IMG}
@@ -61,7 +61,7 @@ Ask = Callable[..., Any]
 
 
 @pytest.fixture
-def ask(client: httpx.AsyncClient, player: Player) -> Ask:  # noqa: F811
+def ask(client: httpx.AsyncClient, player: Player) -> Ask:
     """Sends a request, runs its jobs to their good end, and returns the answer with them."""
 
     async def ask(kind: str = "txt2img", num_jobs: int = 1, **fields: object) -> Answered:
@@ -77,7 +77,7 @@ def ask(client: httpx.AsyncClient, player: Player) -> Ask:  # noqa: F811
     return ask
 
 
-async def play(player: Player) -> Job:  # noqa: F811
+async def play(player: Player) -> Job:
     """Runs the next job to its good end, with pictures of its size."""
     lease = await player.claim()
     request = (await player.job_store.get(lease.job_id)).request
@@ -87,7 +87,7 @@ async def play(player: Player) -> Job:  # noqa: F811
     return await player.job_store.get(lease.job_id)
 
 
-async def _waits_or_done(player: Player, sent: "asyncio.Task[httpx.Response]") -> bool:  # noqa: F811
+async def _waits_or_done(player: Player, sent: "asyncio.Task[httpx.Response]") -> bool:
     return sent.done() or (await player.job_store.counts())["queued"] > 0
 
 
@@ -111,14 +111,14 @@ def opened(content: bytes) -> Image.Image:
 @pytest.fixture
 def webui(service: Launched) -> Iterator[WebUIApi]:
     """The real client."""
-    with client_of(service) as client:
-        yield client
+    with client_of(service) as webui:
+        yield webui
 
 
 @contextmanager
 def client_of(service: Launched) -> Iterator[WebUIApi]:
     """One of the real clients; each has a session of its own."""
     address = urlsplit(service.address)
-    client = WebUIApi(host=address.hostname, port=address.port)
-    with client.session:
-        yield client
+    webui = WebUIApi(host=address.hostname, port=address.port)
+    with webui.session:
+        yield webui

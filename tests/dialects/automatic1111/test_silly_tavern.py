@@ -42,7 +42,7 @@ Source: SillyTavern, public/scripts/extensions/stable-diffusion/index.js, `gener
 
 @pytest.fixture
 def tavern(service: Launched) -> Iterator[httpx.Client]:
-    """Its server's way of calling; without a password, its header has none. Source: src/endpoints/stable-diffusion.js."""
+    """Its server's way of calling, without a password. Source: src/endpoints/stable-diffusion.js."""
     with httpx.Client(base_url=service.address, timeout=60, headers={"Authorization": "Basic"}) as client:
         yield client
 
