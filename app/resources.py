@@ -19,6 +19,7 @@ from contract.files import FileStore
 from contract.job_store import JobStore
 from contract.keys import KeyStore
 from contract.liveness import Liveness
+from contract.notes import Notes
 from contract.store_connection import StoreConnection
 
 
@@ -39,10 +40,13 @@ class Resources:
     files: FileStore
     file_checker: FileChecker
     doorkeeper: Doorkeeper
+    notes: Notes
 
     def of(self, tenant: str) -> "Resources":
         """The same, less what belongs to other tenants."""
-        return replace(self, job_store=self.job_store.of(tenant), files=self.files.of(tenant))
+        return replace(
+            self, job_store=self.job_store.of(tenant), files=self.files.of(tenant), notes=self.notes.of(tenant)
+        )
 
 
 class State(TypedDict):
@@ -76,6 +80,7 @@ async def open_resources(
             files=FileStore(connection, artifacts),
             file_checker=FileChecker(settings),
             doorkeeper=Doorkeeper(keyring, settings.host),
+            notes=Notes(connection, kept_seconds=settings.retention_seconds),
         )
     finally:
         closing.set()
