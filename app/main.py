@@ -20,7 +20,8 @@ from app.settings import AppSettings
 from contract.catalogue import Catalogue, read_catalogue
 from contract.errors import SafelightError
 
-ROUTERS = (*routes.ROUTERS, *dialects.ROUTERS)
+ROUTERS = (*dialects.ROUTERS, *routes.ROUTERS)
+"""In the order in which they are asked: `/v1/models/{model_id}` of our own takes every path below `/v1/models`."""
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]
 

@@ -7,7 +7,9 @@ from typing import TypeVar, cast
 
 from starlette.requests import Request
 
-from contract.job_store import JobEvent, JobStore
+from contract.errors import StoreUnavailable
+from contract.job import Job
+from contract.job_store import FIRST, JobEvent, JobStore
 
 T = TypeVar("T")
 
@@ -49,6 +51,23 @@ async def ended(events: AsyncGenerator[JobEvent | None]) -> None:
     async with aclosing(events):
         async for _ in events:
             pass
+
+
+async def patiently(
+    job: Job, job_store: JobStore, *, wait_seconds: float, request: Request, closing: asyncio.Event
+) -> Job:
+    """The job when it has ended, or as it is when the time, the client's patience, or this process is over.
+
+    The job is accepted by now, so the client must hear of it even when the store goes away meanwhile.
+    """
+    if job.ended or wait_seconds == 0:
+        return job
+    events = follow(job_store, job.id, FIRST)
+    try:
+        await first_of(ended(events), disconnected(request), closing.wait(), timeout_seconds=wait_seconds)
+        return await job_store.get(job.id)
+    except StoreUnavailable:
+        return job
 
 
 async def disconnected(request: Request) -> None:

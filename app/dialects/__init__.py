@@ -2,4 +2,6 @@
 
 from fastapi import APIRouter
 
-ROUTERS: tuple[APIRouter, ...] = ()
+from app.dialects import replicate
+
+ROUTERS: tuple[APIRouter, ...] = (*replicate.ROUTERS,)

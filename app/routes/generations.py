@@ -12,9 +12,8 @@ from app.error_responses import documented
 from app.errors import BodyTooLarge, MalformedJSON, UnsupportedMediaType
 from app.json_bodies import JSONRoute
 from app.prefer import forbids_storing, preferred_wait
-from app.resources import Resources
 from app.responses import JOB_ID, JobShown
-from app.waiting import disconnected, ended, first_of, follow
+from app.waiting import patiently
 from contract.errors import (
     AdapterMismatch,
     DamagedFile,
@@ -33,7 +32,6 @@ from contract.errors import (
     UnsupportedScheduler,
 )
 from contract.job import Job
-from contract.job_store import FIRST
 from contract.request import GenerationRequest
 
 router = APIRouter(prefix="/v1", tags=["generations"], route_class=JSONRoute)
@@ -125,24 +123,15 @@ async def create_generation(
     if wait_seconds is None:
         return presenter.admitted(admission.job)
     response.headers["Preference-Applied"] = f"wait={wait_seconds}"
-    job = await _patiently(admission.job, wait_seconds, request, resources)
+    job = await patiently(
+        admission.job,
+        resources.job_store,
+        wait_seconds=wait_seconds,
+        request=request,
+        closing=resources.closing,
+    )
     response.status_code = 200 if job.ended else 202
     return await _shown(job, presenter)
-
-
-async def _patiently(job: Job, wait_seconds: int, request: Request, resources: Resources) -> Job:
-    """The job when it has ended, or as it is when the time, the client's patience, or this process is over.
-
-    The job is accepted by now, so the client must hear of it even when the store goes away meanwhile.
-    """
-    if job.ended or wait_seconds == 0:
-        return job
-    events = follow(resources.job_store, job.id, FIRST)
-    try:
-        await first_of(ended(events), disconnected(request), resources.closing.wait(), timeout_seconds=wait_seconds)
-        return await resources.job_store.get(job.id)
-    except StoreUnavailable:
-        return job
 
 
 async def _shown(job: Job, presenter: Presenter) -> JobShown:

@@ -1,0 +1,13 @@
+"""Replicate's API, as its SDK speaks it: a prediction is a job, and its id is the job's."""
+
+from fastapi import APIRouter
+
+from app.dialects.replicate import account, creating, models, predictions, streaming
+
+ROUTERS: tuple[APIRouter, ...] = (
+    creating.router,
+    predictions.router,
+    streaming.router,
+    models.router,
+    account.router,
+)
