@@ -17,10 +17,15 @@ from app.metrics import RequestMetrics
 from app.openapi import UNEXPECTED, describe
 from app.resources import open_resources
 from app.settings import AppSettings
+from app.webhooks.bodies import Bodies, native
+from app.webhooks.courier import carrying
 from contract.catalogue import Catalogue, read_catalogue
 from contract.errors import SafelightError
 
 ROUTERS = (*routes.ROUTERS, *dialects.ROUTERS)
+
+BODIES: Bodies = {"native": native, **dialects.WEBHOOK_BODIES}
+"""The ways in which webhooks say things, by the name in `Webhook.body`."""
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]
 
@@ -55,7 +60,10 @@ def create_app(settings: AppSettings, closing: asyncio.Event | None = None) -> F
 def _lifespan(settings: AppSettings, catalogue: Catalogue, metrics: RequestMetrics, closing: asyncio.Event) -> Lifespan:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
-        async with open_resources(settings, catalogue, metrics, closing) as resources:
+        async with (
+            open_resources(settings, catalogue, metrics, closing) as resources,
+            carrying(resources, BODIES),
+        ):
             yield {"resources": resources}
 
     return lifespan

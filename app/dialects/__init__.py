@@ -2,4 +2,9 @@
 
 from fastapi import APIRouter
 
+from app.webhooks.bodies import Bodies
+
 ROUTERS: tuple[APIRouter, ...] = ()
+
+WEBHOOK_BODIES: Bodies = {}
+"""The bodies that dialects' clients expect of webhooks, by the name in `Webhook.body`."""
