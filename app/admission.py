@@ -13,6 +13,7 @@ from contract.files import StoredFile
 from contract.inputs import ARTIFACT_ID, DATA_URI, Reference, replace_references
 from contract.job_store import Admission
 from contract.request import GenerationRequest
+from contract.webhooks import Webhook
 
 
 async def admit(
@@ -21,6 +22,7 @@ async def admit(
     *,
     idempotency_key: str | None = None,
     no_store: bool = False,
+    webhook: Webhook | None = None,
 ) -> Admission:
     """The job that a request became, now or when it came with this key before.
 
@@ -28,7 +30,7 @@ async def admit(
     """
     if idempotency_key is not None and generation.references():
         # Files may be gone by now that were there when the job was admitted.
-        earlier = await resources.job_store.replayed(generation, idempotency_key)
+        earlier = await resources.job_store.replayed(generation, idempotency_key, webhook=webhook)
         if earlier is not None:
             return Admission(earlier, replayed=True)
     async with AsyncExitStack() as made:
@@ -43,6 +45,7 @@ async def admit(
             max_queued=resources.settings.max_queued_jobs,
             idempotency_key=idempotency_key,
             no_store=no_store,
+            webhook=webhook,
             forecast=costs.forecast(complete),
         )
         if not admission.replayed:

@@ -17,6 +17,8 @@ from app.metrics import RequestMetrics
 from app.openapi import UNEXPECTED, describe
 from app.resources import open_resources
 from app.settings import AppSettings
+from app.webhooks.bodies import native
+from app.webhooks.courier import carrying
 from contract.catalogue import Catalogue, read_catalogue
 from contract.errors import SafelightError
 
@@ -56,7 +58,10 @@ def create_app(settings: AppSettings, closing: asyncio.Event | None = None) -> F
 def _lifespan(settings: AppSettings, catalogue: Catalogue, metrics: RequestMetrics, closing: asyncio.Event) -> Lifespan:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
-        async with open_resources(settings, catalogue, metrics, closing) as resources:
+        async with (
+            open_resources(settings, catalogue, metrics, closing) as resources,
+            carrying(resources, {"native": native, **dialects.webhook_bodies(catalogue)}),
+        ):
             yield {"resources": resources}
 
     return lifespan

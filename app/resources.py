@@ -16,7 +16,9 @@ from contract.costs import Costs
 from contract.files import FileStore
 from contract.job_store import JobStore
 from contract.liveness import Liveness
+from contract.outbox import Outbox
 from contract.store_connection import StoreConnection
+from contract.webhook_secrets import WebhookSecrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class Resources:
     artifacts: ArtifactStore
     files: FileStore
     file_checker: FileChecker
+    outbox: Outbox
+    webhook_secrets: WebhookSecrets
 
 
 class State(TypedDict):
@@ -65,6 +69,8 @@ async def open_resources(
             artifacts=artifacts,
             files=FileStore(connection, artifacts),
             file_checker=FileChecker(settings),
+            outbox=Outbox(connection),
+            webhook_secrets=WebhookSecrets(connection),
         )
     finally:
         closing.set()

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from contract.artifact import Artifact
 from contract.errors import SafelightError
 from contract.request import CompleteRequest
+from contract.webhooks import Webhook
 
 JobStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 
@@ -76,6 +77,7 @@ class Job(BaseModel):
     admitted_position: int
     admitted_eta_seconds: float | None = None
     no_store: bool = False
+    webhook: Webhook | None = None
     cancel_requested: bool = False
     created_at: datetime
     started_at: datetime | None = None
@@ -97,6 +99,7 @@ class Job(BaseModel):
             admitted_position=self.admitted_position,
             admitted_eta_seconds=self.admitted_eta_seconds,
             no_store=self.no_store,
+            webhook=self.webhook,
             created_at=self.created_at,
         )
 

@@ -1,6 +1,7 @@
 """Jobs in Redis, as anybody may use them: admit, read, list, follow, cancel, delete."""
 
 import hashlib
+import json
 from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from contract.outlook import Outlook, Place
 from contract.queue import QUEUE_NAME, rq_job_fields
 from contract.request import CompleteRequest, GenerationRequest
 from contract.store_connection import BLOCK_SECONDS, StoreConnection, unavailable_when_unreachable
+from contract.webhooks import Webhook
 
 EventName = Literal["queued", "started", "progress", "preview", "image", "succeeded", "failed", "cancelled"]
 
@@ -74,12 +76,13 @@ class JobStore:
         max_queued: int,
         idempotency_key: str | None = None,
         no_store: bool = False,
+        webhook: Webhook | None = None,
         forecast: Forecast | None = None,
     ) -> Admission:
         """Accepts a request once, however often the call is repeated.
 
-        `request` is as the client sent it, and is what a repeated idempotency key is held against. `forecast` is what
-        the job is predicted to need; without one, nobody can say when those behind it will end. The references of
+        `request` is as the client sent it; with `webhook`, it is what a repeated key is held against. `forecast` is
+        what the job is predicted to need; without one, nobody can say when those behind it will end. The references of
         `complete` are file ids; the job holds these files until it has ended.
         Raises: IdempotencyConflict, QueueFull, UnknownFile.
         """
@@ -89,7 +92,7 @@ class JobStore:
             "admit",
             fresh_id,
             "" if idempotency_key is None else _digest(idempotency_key),
-            _digest(request.model_dump_json()),
+            _fingerprint(request, webhook),
             IDEMPOTENCY_SECONDS,
             max_queued,
             complete.model_dump_json(),
@@ -99,6 +102,7 @@ class JobStore:
             "" if forecast is None else _micros(forecast.work_seconds),
             "" if forecast is None else _micros(forecast.own_seconds),
             " ".join(sorted(set(references.values()))),
+            json.dumps({} if webhook is None else _webhook_fields(webhook)),
             *rq_job_fields(fresh_id, _UNCONNECTED),
         )
         if answer == "conflict":
@@ -111,7 +115,9 @@ class JobStore:
         job = read_job(found_id, fields_of(*record)) if record else await self.get(found_id)
         return Admission(job=job, replayed=answer == "existing")
 
-    async def replayed(self, request: GenerationRequest, idempotency_key: str) -> Job | None:
+    async def replayed(
+        self, request: GenerationRequest, idempotency_key: str, *, webhook: Webhook | None = None
+    ) -> Job | None:
         """The job that this request became when it came with this key before. Raises: IdempotencyConflict."""
         with unavailable_when_unreachable():
             fingerprint, job_id = await self._redis.hmget(
@@ -119,7 +125,7 @@ class JobStore:
             )
         if fingerprint is None:
             return None
-        if fingerprint != _digest(request.model_dump_json()):
+        if fingerprint != _fingerprint(request, webhook):
             raise _other_body()
         return await self.get(job_id)
 
@@ -268,6 +274,16 @@ _UNCONNECTED = BlockingRedis()
 
 def _job_key(job_id: str) -> str:
     return f"safelight:job:{job_id}"
+
+
+def _fingerprint(request: GenerationRequest, webhook: Webhook | None) -> str:
+    """What a repeated idempotency key is held against."""
+    return _digest(request.model_dump_json() + ("" if webhook is None else webhook.asked))
+
+
+def _webhook_fields(webhook: Webhook) -> dict[str, str]:
+    """What a record says of a webhook; the scripts read the names of the events."""
+    return {"webhook": webhook.model_dump_json(), "webhook_events": f" {' '.join(webhook.events)} "}
 
 
 def _micros(seconds: float) -> int:

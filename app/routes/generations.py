@@ -7,13 +7,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.admission import admit
-from app.dependencies import Presenter, PresenterOf, ResourcesOf
+from app.dependencies import LinksOf, Presenter, PresenterOf, ResourcesOf
 from app.error_responses import documented
 from app.errors import BodyTooLarge, MalformedJSON, UnsupportedMediaType
 from app.json_bodies import JSONRoute
+from app.posted import GenerationPosted
 from app.prefer import forbids_storing, preferred_wait
 from app.responses import JOB_ID, JobShown
 from app.waiting import patiently
+from app.webhooks.asked import webhook
 from contract.errors import (
     AdapterMismatch,
     DamagedFile,
@@ -32,7 +34,6 @@ from contract.errors import (
     UnsupportedScheduler,
 )
 from contract.job import Job
-from contract.request import GenerationRequest
 
 router = APIRouter(prefix="/v1", tags=["generations"], route_class=JSONRoute)
 
@@ -105,11 +106,12 @@ HEADERS: dict[str, Any] = {
 )
 async def create_generation(
     *,
-    generation: GenerationRequest,
+    generation: GenerationPosted,
     request: Request,
     response: Response,
     resources: ResourcesOf,
     presenter: PresenterOf,
+    links: LinksOf,
     prefer: PreferHeader = None,
     idempotency_key: IdempotencyKey = None,
     cache_control: CacheControl = None,
@@ -117,7 +119,11 @@ async def create_generation(
     """Accept a prompt as a job, and wait for its end if the client prefers that."""
     wait_seconds = preferred_wait(prefer or ())
     admission = await admit(
-        generation, resources, idempotency_key=idempotency_key, no_store=forbids_storing(cache_control or ())
+        generation.request,
+        resources,
+        idempotency_key=idempotency_key,
+        no_store=forbids_storing(cache_control or ()),
+        webhook=webhook(generation.webhook, resources, links.base),
     )
     response.headers["Location"] = f"{request.scope.get('root_path', '')}/v1/jobs/{admission.job.id}"
     if wait_seconds is None:

@@ -5,12 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from app.dependencies import LinksOf, ResourcesOf
+from app.dialects.shared import SharedRoute
 from app.error_responses import documented
 from app.model_responses import ModelDetail, ModelList, ModelShown
 from app.model_versions import VersionShown, find_model, published
 from contract.errors import StoreUnavailable, UnknownModel
 
-router = APIRouter(prefix="/v1/models", tags=["models"])
+router = APIRouter(prefix="/v1/models", tags=["models"], route_class=SharedRoute)
 
 
 @router.get("", response_description="All models.")

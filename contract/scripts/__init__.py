@@ -7,6 +7,7 @@ ScriptName = Literal[
     "admit",
     "cancel",
     "claim",
+    "claim_deliveries",
     "create_file",
     "delete",
     "foresee",
@@ -14,11 +15,14 @@ ScriptName = Literal[
     "give_back",
     "publish_image",
     "reap",
+    "record_attempt",
+    "redeliver",
     "renew",
     "report",
     "retire_file",
     "settle",
     "warn",
+    "webhook_secret",
     "weigh",
 ]
 

@@ -2,7 +2,8 @@
 -- ARGV: job id, idempotency key ('' = none), fingerprint, idempotency seconds, max queued,
 --       request as JSON, total steps, model, no_store ('1' | ''),
 --       microseconds of device time that the job is predicted to need, and of its own run on an idle worker ('' = unknown),
---       ids of the files that it names, separated by spaces, then the fields and values of RQ's hash
+--       ids of the files that it names, separated by spaces, further fields of its record as a JSON object,
+--       then the fields and values of RQ's hash
 -- Returns {'created' | 'existing' | 'conflict' | 'full' | 'unknown_file', job id, file id or '', the fields and values of a new job's record}
 local id, key, fingerprint = ARGV[1], ARGV[2], ARGV[3]
 if redis.call('EXISTS', job_key(id)) == 1 then return {'created', id} end
@@ -23,6 +24,7 @@ redis.call('HSET', job_key(id),
     'status', 'queued', 'sequence', sequence, 'request', ARGV[6], 'total_steps', ARGV[7], 'step', 0, 'attempt', 0,
     'created_at', seconds(clock()), 'idempotency_key', key, 'admitted_position', depth + 1, 'model', ARGV[8],
     'no_store', ARGV[9], 'work', ARGV[10])
+for field, value in pairs(cjson.decode(ARGV[13])) do redis.call('HSET', job_key(id), field, value) end
 if ARGV[10] == '' then
     redis.call('ZADD', UNWEIGHED, sequence, id)
 else
@@ -39,7 +41,7 @@ for file in string.gmatch(ARGV[12], '%S+') do redis.call('SADD', file_users_key(
 redis.call('ZADD', status_key('queued'), sequence, id)
 redis.call('ZADD', 'safelight:jobs', sequence, id)
 redis.call('SADD', 'rq:queues', QUEUE)
-redis.call('HSET', rq_key(id), unpack(ARGV, 13))
+redis.call('HSET', rq_key(id), unpack(ARGV, 14))
 redis.call('RPUSH', QUEUE, id)
 if key ~= '' then
     redis.call('HSET', idempotency_key(key), 'fingerprint', fingerprint, 'job_id', id)

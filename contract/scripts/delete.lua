@@ -10,5 +10,6 @@ redis.call('ZREM', 'safelight:jobs', id)
 redis.call('ZREM', EXPIRING, id)
 redis.call('ZREM', rq_registry(registry), id)
 if found[2] and found[2] ~= '' then redis.call('DEL', idempotency_key(found[2])) end
+for _, delivery in ipairs(redis.call('LRANGE', deliveries_key(id), 0, -1)) do forget_delivery(id, delivery) end
 redis.call('DEL', job_key(id), rq_key(id), events_key(id), 'safelight:previews:' .. id)
 return found[1]

@@ -9,6 +9,7 @@ local STATISTICS = 'safelight:statistics' -- hash: counters and histogram bucket
 local WORK = 'safelight:work'            -- hash: predicted microseconds of device time of the jobs that wait or run
 local UNWEIGHED = 'safelight:unweighed'  -- zset: id of a waiting or running job of unknown work by its sequence
 local FILES = 'safelight:files'          -- zset: id of a file that can be named, by its sequence
+local OUTBOX = 'safelight:outbox'        -- zset: id of a pending delivery by the time at which it is to be tried, or its claim ends
 local EXPIRING_FILES = 'safelight:files:expiring' -- zset: id of a file by the time at which its bytes may be removed
 
 local function job_key(id) return 'safelight:job:' .. id end
@@ -18,6 +19,9 @@ local function idempotency_key(key) return 'safelight:idempotency:' .. key end
 local function status_key(status) return 'safelight:jobs:' .. status end
 local function file_key(id) return 'safelight:file:' .. id end
 local function file_users_key(id) return 'safelight:file_users:' .. id end -- set: ids of the jobs that hold the file
+local function deliveries_key(id) return 'safelight:deliveries:' .. id end -- list: ids of the deliveries of a job
+local function delivery_key(delivery) return 'safelight:delivery:' .. delivery end
+local function told_key(delivery) return 'safelight:told:' .. delivery end -- the record of a job when the event happened
 
 local function clock()
     local time = redis.call('TIME')
@@ -29,8 +33,48 @@ local function seconds(time) return string.format('%.6f', time) end
 -- RQ writes its times as text; only the tools that show them read these.
 local function rq_registry(name) return 'rq:' .. name .. ':generations' end
 
+local function schedule_delivery(delivery, at)
+    redis.call('ZADD', OUTBOX, seconds(at), delivery)
+    redis.call('HSET', delivery_key(delivery), 'next_at', seconds(at))
+end
+
+local function forget_delivery(id, delivery)
+    redis.call('LREM', deliveries_key(id), 1, delivery)
+    redis.call('ZREM', OUTBOX, delivery)
+    redis.call('DEL', delivery_key(delivery), told_key(delivery))
+end
+
+local PROGRESS_SECONDS = 0.5 -- so long is between two deliveries of progress; only the last of them is kept
+
+-- Whether it is time to tell of progress again, which makes what was told before it, or not yet, worthless.
+local function replaces_progress(id, event, now)
+    local before = redis.call('HMGET', job_key(id), 'progress_delivery', 'progress_told_at')
+    if event == 'progress' and before[2] and now - tonumber(before[2]) < PROGRESS_SECONDS then return false end
+    if before[1] then forget_delivery(id, before[1]) end
+    return true
+end
+
+-- The delivery of an event, if the job's webhook is for such events: what happens is told, or has not happened.
+local function tell(id, event, data)
+    local wanted = redis.call('HGET', job_key(id), 'webhook_events')
+    local now = clock()
+    if not wanted or not string.find(wanted, ' ' .. event .. ' ', 1, true) then return end
+    if not replaces_progress(id, event, now) then return end
+    local number = redis.call('HINCRBY', job_key(id), 'num_deliveries', 1)
+    local delivery = string.gsub(id, '^job_', 'whd_') .. '_' .. number
+    if event == 'progress' then
+        redis.call('HSET', job_key(id), 'progress_delivery', delivery, 'progress_told_at', seconds(now))
+    end
+    redis.call('COPY', job_key(id), told_key(delivery))
+    redis.call('HSET', delivery_key(delivery),
+        'event', event, 'data', data, 'occurred_at', seconds(now), 'status', 'pending', 'tries', 0)
+    redis.call('RPUSH', deliveries_key(id), delivery)
+    schedule_delivery(delivery, now)
+end
+
 local function emit(id, event, data)
     redis.call('XADD', events_key(id), '*', 'event', event, 'data', data)
+    tell(id, event, data)
 end
 
 -- The work that waits is kept as sums over blocks of RADIX^level sequences, and what has become 0 is removed: so a job

@@ -2,12 +2,14 @@
 
 from fastapi import APIRouter
 
-from app.dialects.replicate import account, creating, models, predictions, streaming
+from app.dialects.replicate import account, creating, models, predictions, refusals, streaming, webhooks
 
 ROUTERS: tuple[APIRouter, ...] = (
     creating.router,
     predictions.router,
     streaming.router,
     models.router,
+    webhooks.router,
     account.router,
+    refusals.router,
 )

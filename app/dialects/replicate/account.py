@@ -19,7 +19,7 @@ class AccountShown(BaseModel):
     github_url: None = Field(default=None, description="Always null.", examples=[None])
 
 
-@router.get("", response_description="The account.")
+@router.get("", response_description="The account.", responses=ReplicateRoute.documented())
 async def read_account() -> AccountShown:
     """Read whose credentials these are."""
     return AccountShown(type="user", username="anonymous", name="anonymous")

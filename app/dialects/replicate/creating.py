@@ -8,11 +8,11 @@ from starlette.responses import Response
 
 from app.admission import admit
 from app.dependencies import ResourcesOf
+from app.dialects.replicate.asked import ModelPredictionAsked, PredictionAsked
 from app.dialects.replicate.models import ModelName, Owner
 from app.dialects.replicate.outputs import Presenter, PresenterOf
 from app.dialects.replicate.route import PredictionRoute
-from app.dialects.replicate.shapes import ModelPredictionAsked, PredictionAsked, PredictionShown
-from app.error_responses import documented
+from app.dialects.replicate.shapes import PredictionShown
 from app.errors import BodyTooLarge, MalformedJSON, UnsupportedMediaType
 from app.model_versions import find_model
 from app.prefer import MAX_WAIT_SECONDS, preferred_wait
@@ -58,7 +58,7 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
         "description": "It has not ended while the client waited; it is shown as it was when it was accepted.",
         "headers": HEADERS,
     },
-    **documented(
+    **PredictionRoute.documented(
         InvalidRequest,
         MalformedJSON,
         UnsupportedMediaType,
@@ -90,14 +90,15 @@ class Call(NamedTuple):
 
     async def predict(self, spec: ModelSpec, asked: ModelPredictionAsked) -> PredictionShown:
         """Admits what is asked as a job, and waits."""
+        resources = self.presenter.resources
         generation = asked.input.request_for(spec.id)
+        webhook = asked.wanted(resources, self.presenter.links)
         with asked.input.blamed():
-            job = (await admit(generation, self.presenter.resources)).job
+            job = (await admit(generation, resources, webhook=webhook)).job
         self.response.headers["Location"] = f"{self.request.scope.get('root_path', '')}/v1/predictions/{job.id}"
         if self.wait_seconds is None:
             return self.presenter.prediction(job)
         self.response.headers["Preference-Applied"] = f"wait={self.wait_seconds}"
-        resources = self.presenter.resources
         ended = await patiently(
             job,
             resources.job_store,

@@ -37,7 +37,6 @@ REASONS = MappingProxyType(
         "model": "the path or `version` names the model",
         "aspect_ratio": "say `height` and `width`",
         "megapixels": "say `height` and `width`",
-        "output_quality": "JPEG and WebP are encoded at one quality",
         "lora_weights": "say `adapters`; weights are not fetched from elsewhere",
         "lora_scale": "say `adapters`",
         "replicate_weights": "say `adapters`; weights are not fetched from elsewhere",
@@ -113,7 +112,6 @@ class PredictionInput(GenerationRequest):
     refine: Literal["no_refiner"] | None = idle("May be `no_refiner`, as models have none")
     aspect_ratio: Refused = refused("aspect_ratio")
     megapixels: Refused = refused("megapixels")
-    output_quality: Refused = refused("output_quality")
     lora_weights: Refused = refused("lora_weights")
     lora_scale: Refused = refused("lora_scale")
     replicate_weights: Refused = refused("replicate_weights")

@@ -7,7 +7,6 @@ from pydantic import BaseModel, Field
 
 from app.dependencies import ResourcesOf
 from app.dialects.replicate.route import ReplicateRoute
-from app.error_responses import documented
 from app.model_versions import VERSION_ID, VersionShown, find_model
 from contract.errors import UnknownModel
 
@@ -33,13 +32,13 @@ async def only_version(owner: Owner, name: ModelName, resources: ResourcesOf) ->
 OnlyVersion = Annotated[VersionShown, Depends(only_version)]
 
 
-@router.get("", response_description="All versions.", responses=documented(UnknownModel))
+@router.get("", response_description="All versions.", responses=ReplicateRoute.documented(UnknownModel))
 async def list_versions(version: OnlyVersion) -> VersionPage:
     """List the versions of a model."""
     return VersionPage(results=[version])
 
 
-@router.get("/{version_id}", response_description="The version.", responses=documented(UnknownModel))
+@router.get("/{version_id}", response_description="The version.", responses=ReplicateRoute.documented(UnknownModel))
 async def read_version(
     version: OnlyVersion,
     version_id: Annotated[str, Path(description="The version's id.", examples=[VERSION_ID])],

@@ -9,7 +9,6 @@ from app.dependencies import ResourcesOf
 from app.dialects.replicate.outputs import PresenterOf
 from app.dialects.replicate.route import ReplicateRoute
 from app.dialects.replicate.shapes import PredictionPage, PredictionShown
-from app.error_responses import documented
 from app.responses import JOB_ID
 from contract.errors import InvalidRequest, StoreUnavailable, UnknownJob
 from contract.job import Job
@@ -39,7 +38,7 @@ class Listing(BaseModel):
     )
 
 
-@router.get("", response_description="One page.", responses=documented(InvalidRequest, StoreUnavailable))
+@router.get("", response_description="One page.", responses=ReplicateRoute.documented(InvalidRequest, StoreUnavailable))
 async def list_predictions(
     listing: Annotated[Listing, Query()], resources: ResourcesOf, presenter: PresenterOf
 ) -> PredictionPage:
@@ -55,7 +54,7 @@ async def list_predictions(
 @router.get(
     "/{prediction_id}",
     response_description="The prediction as it is now.",
-    responses=documented(UnknownJob, StoreUnavailable),
+    responses=ReplicateRoute.documented(UnknownJob, StoreUnavailable),
 )
 async def read_prediction(job: ExistingPrediction, presenter: PresenterOf) -> PredictionShown:
     """Read a prediction."""
@@ -65,7 +64,7 @@ async def read_prediction(job: ExistingPrediction, presenter: PresenterOf) -> Pr
 @router.post(
     "/{prediction_id}/cancel",
     response_description="The prediction after that; a running one ends at its next denoising step.",
-    responses=documented(UnknownJob, StoreUnavailable),
+    responses=ReplicateRoute.documented(UnknownJob, StoreUnavailable),
 )
 async def cancel_prediction(
     prediction_id: PredictionId, resources: ResourcesOf, presenter: PresenterOf

@@ -1,12 +1,11 @@
-"""The shapes in which jobs are shown to Replicate's clients: a prediction, a page of them, and what creates one."""
+"""The shapes in which jobs are shown to Replicate's clients: a prediction, and a page of them."""
 
 from datetime import datetime
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from app.dialects.replicate.inputs import PredictionInput
 from app.model_versions import VERSION_ID, find_model, owner_and_name, version_id
 from app.responses import BASE, IMAGE_ID, JOB_ID, TIME, Links
 from contract.catalogue import Catalogue
@@ -27,28 +26,6 @@ STATUSES = MappingProxyType[JobStatus, PredictionStatus](
 )
 
 EXAMPLE_INPUT = {"prompt": "a red apple", "num_inference_steps": 20, "seed": 7}
-
-
-class ModelPredictionAsked(BaseModel):
-    """What is asked of a model that the path names."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    input: PredictionInput = Field(description="What to make.", examples=[{"prompt": "a red apple", "seed": 7}])
-    stream: bool | None = Field(
-        default=None,
-        description="Whether to follow the prediction; `urls.stream` is there in any case.",
-        examples=[True],
-    )
-
-
-class PredictionAsked(ModelPredictionAsked):
-    """What is asked, and of which model."""
-
-    version: Annotated[str, Field(min_length=1, max_length=600)] = Field(
-        description="The model: its id, `owner/name`, a version's id, or `owner/name:version`.",
-        examples=[VERSION_ID, "safelight/safelight-emoji"],
-    )
 
 
 class PredictionUrls(BaseModel):

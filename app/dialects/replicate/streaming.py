@@ -19,7 +19,6 @@ from app.dependencies import LinksOf, ResourcesOf
 from app.dialects.replicate.logs import closing, steps
 from app.dialects.replicate.predictions import ExistingPrediction
 from app.dialects.replicate.route import ReplicateRoute
-from app.error_responses import documented
 from app.responses import Links
 from app.waiting import follow, until
 from contract.artifact import Artifact
@@ -120,7 +119,7 @@ async def after(
     "lines keep the connection alive.",
     responses={
         200: {"content": {"text/event-stream": {"example": EXAMPLE}}},
-        **documented(InvalidRequest, UnknownJob, StoreUnavailable),
+        **ReplicateRoute.documented(InvalidRequest, UnknownJob, StoreUnavailable),
     },
 )
 async def stream_prediction(
