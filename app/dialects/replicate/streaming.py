@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from fastapi import APIRouter, Depends, Header
 from fastapi.sse import EventSourceResponse, ServerSentEvent
@@ -98,6 +98,12 @@ class Frames:
             yield "logs", text
 
 
+def _as_json(answers: dict[int | str, dict[str, Any]]) -> dict[int | str, dict[str, Any]]:
+    """The same errors, said to be JSON: FastAPI takes all answers of a stream for streams."""
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{ReplicateRoute.error_shape.__name__}"}}}
+    return {status: {"description": answer["description"], "content": content} for status, answer in answers.items()}
+
+
 async def after(
     last_event_id: Annotated[
         str | None,
@@ -119,7 +125,7 @@ async def after(
     "lines keep the connection alive.",
     responses={
         200: {"content": {"text/event-stream": {"example": EXAMPLE}}},
-        **ReplicateRoute.documented(InvalidRequest, UnknownJob, StoreUnavailable),
+        **_as_json(ReplicateRoute.documented(InvalidRequest, UnknownJob, StoreUnavailable)),
     },
 )
 async def stream_prediction(
