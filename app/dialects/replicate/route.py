@@ -12,6 +12,9 @@ from app.json_bodies import JSONRequest
 from contract.file_ids import FILE_ID
 from contract.inputs import ARTIFACT_ID
 
+MAX_DEPTH = 3
+"""An input names no file further inside than `control`, a list of objects, does."""
+
 
 class InvalidField(BaseModel):
     """A part of the request that is to blame."""
@@ -85,7 +88,7 @@ class PredictionRoute(ReplicateRoute):
         parsed = await judged.json()
         if isinstance(parsed, dict) and "input" in parsed:
             base = str(request.base_url).rstrip("/")
-            parsed = parsed | {"input": _named_by_ids(parsed["input"], _address(base))}
+            parsed = parsed | {"input": _named_by_ids(parsed["input"], _address(base), MAX_DEPTH)}
         return JSONRequest(judged, await judged.body(), parsed)
 
 
@@ -94,13 +97,12 @@ def _address(base: str) -> re.Pattern[str]:
     return re.compile(rf"{re.escape(base)}/v1/(?:{files}|{artifacts})")
 
 
-def _named_by_ids(value: Any, address: re.Pattern[str]) -> Any:
+def _named_by_ids(value: Any, address: re.Pattern[str], depth: int) -> Any:
     match value:
-        case str():
-            found = address.fullmatch(value)
-            return value if found is None else found[1] or found[2]
-        case list():
-            return [_named_by_ids(part, address) for part in value]
-        case dict():
-            return {name: _named_by_ids(part, address) for name, part in value.items()}
+        case str() if found := address.fullmatch(value):
+            return found[1] or found[2]
+        case list() if depth:
+            return [_named_by_ids(part, address, depth - 1) for part in value]
+        case dict() if depth:
+            return {name: _named_by_ids(part, address, depth - 1) for name, part in value.items()}
     return value

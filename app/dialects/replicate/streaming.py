@@ -46,7 +46,7 @@ id: 1795512601250-1:0
 
 FrameName = Literal["logs", "output", "error", "done"]
 
-REASONS = {"succeeded": {}, "failed": {"reason": "error"}, "cancelled": {"reason": "canceled"}}
+ENDS = {"succeeded": {}, "failed": {"reason": "error"}, "cancelled": {"reason": "canceled"}}
 
 
 class Place(NamedTuple):
@@ -89,7 +89,7 @@ class Frames:
             yield from self._logs(job.progress.step, closing(job))
             if job.error is not None:
                 yield "error", json.dumps({"detail": job.error.message})
-            yield "done", json.dumps(REASONS[job.status])
+            yield "done", json.dumps(ENDS[job.status])
 
     def _logs(self, step: int, more: str = "") -> Iterator[tuple[FrameName, str]]:
         text = steps(self._step, step, self._total_steps) + more

@@ -71,6 +71,21 @@ async def test_files_are_named_by_id_and_by_address(
     assert await pixels_of(client, prediction.input["image"]) == PICTURE.size
 
 
+async def test_files_are_named_by_address_wherever_an_input_names_files(
+    client: httpx.AsyncClient, local: replicate.Client
+) -> None:
+    file = await local.files.async_create(io.BytesIO(encoded(PICTURE)))
+    for fields in (
+        {"control": [{"id": "edges", "image": file.urls["get"]}]},
+        {"image_prompt": {"id": "by-example", "image": file.urls["get"]}},
+    ):
+        with pytest.raises(ReplicateError, match="There is no adapter"):
+            await local.predictions.async_create(NAME, {"prompt": "a fox"} | fields)
+    deep = '{"version": "safelight-emoji", "input": ' + '{"control": [' * 400 + "]}" * 400 + "}"
+    answer = await client.post("/v1/predictions", content=deep, headers={"content-type": "application/json"})
+    assert answer.status_code == 422
+
+
 @pytest.mark.parametrize(
     "address",
     [
