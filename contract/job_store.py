@@ -257,7 +257,9 @@ class JobStore:
         return dict(zip(statuses, cards, strict=True))
 
     async def statistics(self) -> dict[str, float]:
-        """Counters over all jobs ever: `ended:<status>`, and the histograms `wait:<bound>`, `run:<bound>`, `…:sum`."""
+        """Counters over all jobs ever: `ended:<status>`, the histograms `wait:<bound>`, `run:<bound>`, `…:sum`, and of
+        webhooks `delivered:<status>` and `delivery_attempts`.
+        """
         with unavailable_when_unreachable():
             fields = await self._redis.hgetall("safelight:statistics")
         return {name: float(value) for name, value in fields.items()}
@@ -282,8 +284,12 @@ def _fingerprint(request: GenerationRequest, webhook: Webhook | None) -> str:
 
 
 def _webhook_fields(webhook: Webhook) -> dict[str, str]:
-    """What a record says of a webhook; the scripts read the names of the events."""
-    return {"webhook": webhook.model_dump_json(), "webhook_events": f" {' '.join(webhook.events)} "}
+    """What a record says of a webhook, and what the scripts read of that."""
+    return {
+        "webhook": webhook.model_dump_json(),
+        "webhook_events": f" {' '.join(webhook.events)} ",
+        "webhook_receiver": webhook.receiver,
+    }
 
 
 def _micros(seconds: float) -> int:

@@ -5,7 +5,7 @@ A delivery belongs to its job: it is claimed, tried and recorded by API processe
 
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -77,10 +77,15 @@ class Outbox:
         self._connection = connection
         self._redis = connection.redis
 
-    async def claim(self, limit: int, *, lease_seconds: float) -> list[Claimed]:
-        """Up to `limit` deliveries that are due. When the answer is lost, they are due again one lease later."""
+    async def claim(
+        self, limit: int, *, lease_seconds: float, at_one_receiver: int, but: Iterable[str] = ()
+    ) -> list[Claimed]:
+        """Up to `limit` deliveries that are due, of one receiver up to `at_one_receiver`, of the receivers `but` none.
+
+        When the answer is lost, they are due again one lease later.
+        """
         claim = secrets.token_hex(8)
-        found = await self._connection.run("claim_deliveries", claim, lease_seconds, limit)
+        found = await self._connection.run("claim_deliveries", claim, lease_seconds, limit, at_one_receiver, *but)
         return [_claimed(delivery_id, fields_of(fields), fields_of(job), claim) for delivery_id, fields, job in found]
 
     async def disabled(self, webhook: Webhook) -> bool:
@@ -118,11 +123,6 @@ class Outbox:
         if not answer:
             raise UnknownDelivery(f"The job {job_id!r} has no delivery {delivery_id!r}.")
         return _delivery(delivery_id, fields_of(answer))
-
-    async def depth(self) -> int:
-        """How many deliveries are pending."""
-        with unavailable_when_unreachable():
-            return int(await self._redis.zcard("safelight:outbox"))
 
 
 def _claimed(delivery_id: str, fields: dict[str, str], job: dict[str, str], claim: str) -> Claimed:

@@ -9,7 +9,7 @@ local STATISTICS = 'safelight:statistics' -- hash: counters and histogram bucket
 local WORK = 'safelight:work'            -- hash: predicted microseconds of device time of the jobs that wait or run
 local UNWEIGHED = 'safelight:unweighed'  -- zset: id of a waiting or running job of unknown work by its sequence
 local FILES = 'safelight:files'          -- zset: id of a file that can be named, by its sequence
-local OUTBOX = 'safelight:outbox'        -- zset: id of a pending delivery by the time at which it is to be tried, or its claim ends
+local RECEIVERS = 'safelight:outbox'     -- zset: receiver of webhooks by the time at which the next of its deliveries is due
 local EXPIRING_FILES = 'safelight:files:expiring' -- zset: id of a file by the time at which its bytes may be removed
 
 local function job_key(id) return 'safelight:job:' .. id end
@@ -21,6 +21,7 @@ local function file_key(id) return 'safelight:file:' .. id end
 local function file_users_key(id) return 'safelight:file_users:' .. id end -- set: ids of the jobs that hold the file
 local function deliveries_key(id) return 'safelight:deliveries:' .. id end -- list: ids of the deliveries of a job
 local function delivery_key(delivery) return 'safelight:delivery:' .. delivery end
+local function outbox_key(receiver) return 'safelight:outbox:' .. receiver end -- zset: id of a pending delivery by when it is due
 local function told_key(delivery) return 'safelight:told:' .. delivery end -- the record of a job when the event happened
 
 local function clock()
@@ -33,14 +34,31 @@ local function seconds(time) return string.format('%.6f', time) end
 -- RQ writes its times as text; only the tools that show them read these.
 local function rq_registry(name) return 'rq:' .. name .. ':generations' end
 
+local function receiver_of(delivery) return redis.call('HGET', delivery_key(delivery), 'receiver') end
+
+-- A receiver stands where the first of its deliveries does.
+local function settle_receiver(receiver)
+    local first = redis.call('ZRANGE', outbox_key(receiver), 0, 0, 'WITHSCORES')
+    if not first[1] then return redis.call('ZREM', RECEIVERS, receiver) end
+    return redis.call('ZADD', RECEIVERS, first[2], receiver)
+end
+
 local function schedule_delivery(delivery, at)
-    redis.call('ZADD', OUTBOX, seconds(at), delivery)
+    local receiver = receiver_of(delivery)
+    redis.call('ZADD', outbox_key(receiver), seconds(at), delivery)
     redis.call('HSET', delivery_key(delivery), 'next_at', seconds(at))
+    settle_receiver(receiver)
+end
+
+local function unschedule_delivery(delivery)
+    local receiver = receiver_of(delivery)
+    redis.call('ZREM', outbox_key(receiver), delivery)
+    settle_receiver(receiver)
 end
 
 local function forget_delivery(id, delivery)
-    redis.call('LREM', deliveries_key(id), 1, delivery)
-    redis.call('ZREM', OUTBOX, delivery)
+    if redis.call('LREM', deliveries_key(id), 1, delivery) == 0 then return end
+    unschedule_delivery(delivery)
     redis.call('DEL', delivery_key(delivery), told_key(delivery))
 end
 
@@ -56,9 +74,9 @@ end
 
 -- The delivery of an event, if the job's webhook is for such events: what happens is told, or has not happened.
 local function tell(id, event, data)
-    local wanted = redis.call('HGET', job_key(id), 'webhook_events')
+    local webhook = redis.call('HMGET', job_key(id), 'webhook_events', 'webhook_receiver')
+    if not webhook[1] or not string.find(webhook[1], ' ' .. event .. ' ', 1, true) then return end
     local now = clock()
-    if not wanted or not string.find(wanted, ' ' .. event .. ' ', 1, true) then return end
     if not replaces_progress(id, event, now) then return end
     local number = redis.call('HINCRBY', job_key(id), 'num_deliveries', 1)
     local delivery = string.gsub(id, '^job_', 'whd_') .. '_' .. number
@@ -67,7 +85,8 @@ local function tell(id, event, data)
     end
     redis.call('COPY', job_key(id), told_key(delivery))
     redis.call('HSET', delivery_key(delivery),
-        'event', event, 'data', data, 'occurred_at', seconds(now), 'status', 'pending', 'tries', 0)
+        'event', event, 'data', data, 'occurred_at', seconds(now), 'status', 'pending', 'tries', 0,
+        'receiver', webhook[2])
     redis.call('RPUSH', deliveries_key(id), delivery)
     schedule_delivery(delivery, now)
 end
