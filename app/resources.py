@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypedDict
 
+from app.errands import Errands
 from app.file_kinds import FileChecker
 from app.metrics import RequestMetrics
 from app.settings import AppSettings
@@ -19,6 +20,9 @@ from contract.liveness import Liveness
 from contract.outbox import Outbox
 from contract.store_connection import StoreConnection
 from contract.webhook_secrets import WebhookSecrets
+
+ERRAND_SECONDS = 2.0
+"""So long may take what calls have left to do when the process ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,7 @@ class Resources:
     file_checker: FileChecker
     outbox: Outbox
     webhook_secrets: WebhookSecrets
+    errands: Errands
 
 
 class State(TypedDict):
@@ -55,6 +60,7 @@ async def open_resources(
     """The resources of a running process; connections are made when they are first needed."""
     connection = StoreConnection(settings.store_url)
     artifacts = ArtifactStore(settings.artifacts_location)
+    errands = Errands()
     try:
         yield Resources(
             settings=settings,
@@ -71,7 +77,9 @@ async def open_resources(
             file_checker=FileChecker(settings),
             outbox=Outbox(connection),
             webhook_secrets=WebhookSecrets(connection),
+            errands=errands,
         )
     finally:
         closing.set()
+        await errands.finish(ERRAND_SECONDS)
         await connection.close()

@@ -197,6 +197,15 @@ class JobStore:
         await self._connection.run("cancel", job_id, self._retention_seconds)
         return await self.get(job_id)
 
+    async def join(self, job_id: str, follower: str) -> None:
+        """Counts a call among those that follow a job."""
+        await self._connection.run("join", job_id, follower)
+
+    async def leave(self, job_id: str, follower: str, *, cancel: bool) -> bool:
+        """Counts a call no more; with `cancel`, the last one asks for the end of the job, and this says whether."""
+        then = "cancel" if cancel else "keep"
+        return bool(await self._connection.run("leave", job_id, follower, then, self._retention_seconds))
+
     async def delete(self, job_id: str) -> None:
         """Removes an ended job's record and events; its files are the caller's. Raises: UnknownJob, JobNotEnded."""
         found = await self._connection.run("delete", job_id)

@@ -14,7 +14,7 @@ from standardwebhooks import Webhook as Signer
 
 from app.resources import Resources
 from app.settings import AppSettings
-from app.waiting import first_of
+from app.waiting import first_of, stop
 from app.webhooks.bodies import Bodies, Happening, encoded
 from app.webhooks.messenger import Messenger
 from app.webhooks.schedule import Following, following
@@ -69,9 +69,7 @@ class Courier:
         self._stopping.set()
         if self._carrying:
             await asyncio.wait(self._carrying, timeout=FAREWELL_SECONDS)
-        for task in self._carrying:
-            task.cancel()
-        await asyncio.gather(*self._carrying, return_exceptions=True)
+        await stop(self._carrying)
 
     async def _take(self) -> int:
         """Claims what there is room for, and returns how much that was."""

@@ -13,6 +13,8 @@ ScriptName = Literal[
     "foresee",
     "forget_file",
     "give_back",
+    "join",
+    "leave",
     "publish_image",
     "reap",
     "record_attempt",

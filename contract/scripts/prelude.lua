@@ -21,6 +21,7 @@ local function file_key(id) return 'safelight:file:' .. id end
 local function file_users_key(id) return 'safelight:file_users:' .. id end -- set: ids of the jobs that hold the file
 local function deliveries_key(id) return 'safelight:deliveries:' .. id end -- list: ids of the deliveries of a job
 local function delivery_key(delivery) return 'safelight:delivery:' .. delivery end
+local function followers_key(id) return 'safelight:followers:' .. id end -- set: calls that follow a job that has not ended
 local function outbox_key(receiver) return 'safelight:outbox:' .. receiver end -- zset: id of a pending delivery by when it is due
 local function told_key(delivery) return 'safelight:told:' .. delivery end -- the record of a job when the event happened
 
@@ -196,6 +197,7 @@ local function finish(id, status, failure, retention)
     local expires = now + retention
     drop_lease(id)
     release_files(id)
+    redis.call('DEL', followers_key(id))
     move(id, status)
     redis.call('HSET', job_key(id), 'finished_at', seconds(now), 'expires_at', seconds(expires))
     if failure ~= '' then redis.call('HSET', job_key(id), 'error', failure) end
@@ -225,4 +227,17 @@ local function recover(id, max_attempts, failure, retention)
     if job[2] == '1' then return finish(id, 'cancelled', '', retention) end
     if tonumber(job[1]) >= max_attempts then return finish(id, 'failed', failure, retention) end
     return requeue(id)
+end
+
+-- The end of a job that somebody asks for; returns the status that it had until now.
+local function cancel(id, retention)
+    local status = redis.call('HGET', job_key(id), 'status')
+    if status == 'queued' then
+        redis.call('LREM', QUEUE, 1, id)
+        finish(id, 'cancelled', '', retention)
+    elseif status == 'running' then
+        redis.call('HSET', job_key(id), 'cancel_requested', 1)
+        redis.call('PUBLISH', 'safelight:cancellations', id)
+    end
+    return status
 end
