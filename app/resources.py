@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypedDict
 
+from app.callers import Doorkeeper
 from app.errands import Errands
 from app.file_kinds import FileChecker
+from app.keyring import Keyring
 from app.metrics import RequestMetrics
 from app.settings import AppSettings
 from contract.artifact_store import ArtifactStore
@@ -16,6 +18,7 @@ from contract.certificates import Certificates
 from contract.costs import Costs
 from contract.files import FileStore
 from contract.job_store import JobStore
+from contract.keys import KeyStore
 from contract.liveness import Liveness
 from contract.outbox import Outbox
 from contract.store_connection import StoreConnection
@@ -44,6 +47,16 @@ class Resources:
     outbox: Outbox
     webhook_secrets: WebhookSecrets
     errands: Errands
+    doorkeeper: Doorkeeper
+
+    def of(self, tenant: str) -> "Resources":
+        """The same, less what belongs to other tenants."""
+        return replace(
+            self,
+            job_store=self.job_store.of(tenant),
+            files=self.files.of(tenant),
+            webhook_secrets=self.webhook_secrets.of(tenant),
+        )
 
 
 class State(TypedDict):
@@ -61,6 +74,8 @@ async def open_resources(
     connection = StoreConnection(settings.store_url)
     artifacts = ArtifactStore(settings.artifacts_location)
     errands = Errands()
+    keyring = Keyring(KeyStore(connection))
+    following = asyncio.create_task(keyring.follow(closing))
     try:
         yield Resources(
             settings=settings,
@@ -75,11 +90,13 @@ async def open_resources(
             artifacts=artifacts,
             files=FileStore(connection, artifacts),
             file_checker=FileChecker(settings),
+            doorkeeper=Doorkeeper(keyring, settings.host),
             outbox=Outbox(connection),
             webhook_secrets=WebhookSecrets(connection),
             errands=errands,
         )
     finally:
         closing.set()
+        await following
         await errands.finish(ERRAND_SECONDS)
         await connection.close()

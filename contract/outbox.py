@@ -63,7 +63,14 @@ class Claimed:
     delivery: Delivery
     job: Job
     webhook: Webhook
+    receiver: str
     claim: str
+
+    @property
+    def disabled_key(self) -> str:
+        """What says that the tenant's URL is told nothing."""
+        digest = hashlib.sha256(f"{self.job.tenant}\n{self.webhook.url}".encode()).hexdigest()
+        return f"safelight:webhook_disabled:{digest}"
 
 
 class Outbox:
@@ -88,10 +95,10 @@ class Outbox:
         found = await self._connection.run("claim_deliveries", claim, lease_seconds, limit, at_one_receiver, *but)
         return [_claimed(delivery_id, fields_of(fields), fields_of(job), claim) for delivery_id, fields, job in found]
 
-    async def disabled(self, webhook: Webhook) -> bool:
+    async def disabled(self, claimed: Claimed) -> bool:
         """Whether the URL answered 410 lately."""
         with unavailable_when_unreachable():
-            return bool(await self._redis.exists(_disabled_key(webhook)))
+            return bool(await self._redis.exists(claimed.disabled_key))
 
     async def record(
         self, claimed: Claimed, status: DeliveryStatus, attempt: Attempt | None, *, delay_seconds: float = 0
@@ -105,7 +112,7 @@ class Outbox:
                 status,
                 "" if attempt is None else attempt.model_dump_json(),
                 delay_seconds,
-                _disabled_key(claimed.webhook),
+                claimed.disabled_key,
                 DISABLED_SECONDS,
             )
         )
@@ -127,7 +134,8 @@ class Outbox:
 
 def _claimed(delivery_id: str, fields: dict[str, str], job: dict[str, str], claim: str) -> Claimed:
     found = read_job(delivery_id.replace("whd_", "job_", 1).rpartition("_")[0], job)
-    return Claimed(_delivery(delivery_id, fields), found, Webhook.model_validate_json(job["webhook"]), claim)
+    webhook = Webhook.model_validate_json(job["webhook"])
+    return Claimed(_delivery(delivery_id, fields), found, webhook, fields["receiver"], claim)
 
 
 def _delivery(delivery_id: str, fields: Mapping[str, str]) -> Delivery:
@@ -147,8 +155,3 @@ def _delivery(delivery_id: str, fields: Mapping[str, str]) -> Delivery:
 
 def _time(text: str) -> datetime:
     return datetime.fromtimestamp(float(text), UTC)
-
-
-def _disabled_key(webhook: Webhook) -> str:
-    digest = hashlib.sha256(f"{webhook.tenant}\n{webhook.url}".encode()).hexdigest()
-    return f"safelight:webhook_disabled:{digest}"

@@ -26,7 +26,6 @@ class Webhook(BaseModel):
     events: tuple[WebhookEvent, ...] = ENDINGS
     body: str = "native"
     secret: str
-    tenant: str = ""
     base: str
 
     @property
@@ -34,7 +33,6 @@ class Webhook(BaseModel):
         """What the client chose, as text that is the same whenever the choice is."""
         return self.model_dump_json(include={"url", "events", "body", "secret"})
 
-    @property
-    def receiver(self) -> str:
-        """Whose patience is at stake: a short name for a tenant and an origin."""
-        return hashlib.sha256(f"{self.tenant}\n{self.origin}".encode()).hexdigest()[:16]
+    def receiver(self, tenant: str) -> str:
+        """Whose patience is at stake: a short name for what a tenant has at one origin."""
+        return hashlib.sha256(f"{tenant}\n{self.origin}".encode()).hexdigest()[:16]

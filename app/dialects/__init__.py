@@ -2,9 +2,10 @@
 
 from fastapi import APIRouter
 
+from app.dialects.openai import routes as openai
 from app.webhooks.bodies import Bodies
 
-ROUTERS: tuple[APIRouter, ...] = ()
+ROUTERS: tuple[APIRouter, ...] = (openai.router,)
 
 WEBHOOK_BODIES: Bodies = {}
 """The bodies that dialects' clients expect of webhooks, by the name in `Webhook.body`."""

@@ -82,7 +82,7 @@ class Courier:
             but=[receiver for receiver, number in self._at_receiver.items() if number >= MAX_AT_ONE_RECEIVER],
         )
         for claimed in claims:
-            self._at_receiver[claimed.webhook.receiver] += 1
+            self._at_receiver[claimed.receiver] += 1
             task = asyncio.create_task(self._carry(claimed))
             self._carrying.add(task)
             task.add_done_callback(self._carrying.discard)
@@ -90,7 +90,7 @@ class Courier:
 
     async def _carry(self, claimed: Claimed) -> None:
         try:
-            if not claimed.delivery.asked_again and await self._outbox.disabled(claimed.webhook):
+            if not claimed.delivery.asked_again and await self._outbox.disabled(claimed):
                 await self._record(claimed, None, Following("disabled"))
             else:
                 attempt = await self._attempt(claimed)
@@ -98,7 +98,7 @@ class Courier:
         except StoreUnavailable:
             logger.info("%s: the store does not answer; its webhook is sent again later", claimed.delivery.id)
         finally:
-            self._at_receiver -= Counter([claimed.webhook.receiver])
+            self._at_receiver -= Counter([claimed.receiver])
 
     async def _attempt(self, claimed: Claimed) -> Attempt:
         now = datetime.now(UTC)
@@ -107,7 +107,7 @@ class Courier:
         except Exception as error:
             logger.error("%s: its webhook has no body: %s", claimed.delivery.id, type(error).__name__)
             return Attempt(at=now, seconds=0, error="unspoken")
-        secret = await self._secrets.read(claimed.webhook.tenant, claimed.webhook.secret)
+        secret = await self._secrets.of(claimed.job.tenant).read(claimed.webhook.secret)
         signatures = (Signer(key).sign(claimed.delivery.id, now, body) for key in secret.keys)
         headers = {
             "Content-Type": "application/json",

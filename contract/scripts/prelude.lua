@@ -8,15 +8,16 @@ local EXPIRING = 'safelight:expiring'    -- zset: id of an ended job by the time
 local STATISTICS = 'safelight:statistics' -- hash: counters and histogram buckets over all jobs
 local WORK = 'safelight:work'            -- hash: predicted microseconds of device time of the jobs that wait or run
 local UNWEIGHED = 'safelight:unweighed'  -- zset: id of a waiting or running job of unknown work by its sequence
-local FILES = 'safelight:files'          -- zset: id of a file that can be named, by its sequence
 local RECEIVERS = 'safelight:outbox'     -- zset: receiver of webhooks by the time at which the next of its deliveries is due
 local EXPIRING_FILES = 'safelight:files:expiring' -- zset: id of a file by the time at which its bytes may be removed
+local TENANTS = 'safelight:tenants'      -- set: tenants with jobs, without `public`
+local KEYS_HASH = 'safelight:keys'       -- hash: record of an API key, as JSON, by its id
+local PUBLIC = 'public'                  -- the tenant of records that name none
 
 local function job_key(id) return 'safelight:job:' .. id end
 local function rq_key(id) return 'rq:job:' .. id end
 local function events_key(id) return 'safelight:events:' .. id end
 local function idempotency_key(key) return 'safelight:idempotency:' .. key end
-local function status_key(status) return 'safelight:jobs:' .. status end
 local function file_key(id) return 'safelight:file:' .. id end
 local function file_users_key(id) return 'safelight:file_users:' .. id end -- set: ids of the jobs that hold the file
 local function deliveries_key(id) return 'safelight:deliveries:' .. id end -- list: ids of the deliveries of a job
@@ -24,6 +25,17 @@ local function delivery_key(delivery) return 'safelight:delivery:' .. delivery e
 local function followers_key(id) return 'safelight:followers:' .. id end -- set: calls that follow a job that has not ended
 local function outbox_key(receiver) return 'safelight:outbox:' .. receiver end -- zset: id of a pending delivery by when it is due
 local function told_key(delivery) return 'safelight:told:' .. delivery end -- the record of a job when the event happened
+
+-- An index of one tenant. Those of `public` have the names that they had before there were tenants.
+local function index_of(index, tenant) return tenant == PUBLIC and index or index .. '@' .. tenant end
+local function jobs_key(tenant) return index_of('safelight:jobs', tenant) end -- zset: id by sequence
+local function status_key(status, tenant) return index_of('safelight:jobs:' .. status, tenant) end -- likewise
+local function files_key(tenant) return index_of('safelight:files', tenant) end -- zset: id of a file that can be named
+
+local function tenant_of(key) return redis.call('HGET', key, 'tenant') or PUBLIC end
+
+-- Whether a record is not for the eyes of this tenant; '' stands for the house, which sees everything.
+local function foreign(key, tenant) return tenant ~= '' and tenant_of(key) ~= tenant end
 
 local function clock()
     local time = redis.call('TIME')
@@ -123,6 +135,9 @@ local function waiting_before(sequence)
     return micros
 end
 
+-- All that runs has a lease.
+local function num_running() return redis.call('ZCARD', LEASES) end
+
 local function running_work() return tonumber(redis.call('HGET', WORK, 'running') or '0') end
 
 local function num_workers()
@@ -154,9 +169,10 @@ local function carry_work(id, from, to, sequence)
 end
 
 local function move(id, status)
-    local was = redis.call('HMGET', job_key(id), 'status', 'sequence')
-    redis.call('ZREM', status_key(was[1]), id)
-    redis.call('ZADD', status_key(status), was[2], id)
+    local was = redis.call('HMGET', job_key(id), 'status', 'sequence', 'tenant')
+    local tenant = was[3] or PUBLIC
+    redis.call('ZREM', status_key(was[1], tenant), id)
+    redis.call('ZADD', status_key(status, tenant), was[2], id)
     redis.call('HSET', job_key(id), 'status', status)
     carry_work(id, was[1], status, tonumber(was[2]))
 end

@@ -60,7 +60,12 @@ def artifacts_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def settings(store_url: str, artifacts_folder: Path) -> AppSettings:
-    return AppSettings(redis_url=store_url, artifacts_url=artifacts_folder.as_uri(), catalogue=CATALOGUE)
+    return AppSettings(
+        redis_url=store_url,
+        artifacts_url=artifacts_folder.as_uri(),
+        catalogue=CATALOGUE,
+        webhook_networks="127.0.0.0/8",
+    )
 
 
 @pytest.fixture

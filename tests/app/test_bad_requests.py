@@ -73,6 +73,8 @@ FIELDS: list[tuple[str, object, str, str]] = [
     ("seed", 2**53, "seed", "invalid_request"),
     ("seed", "7", "seed", "invalid_request"),
     ("output_format", "gif", "output_format", "invalid_request"),
+    ("output_quality", 101, "output_quality", "invalid_request"),
+    ("output_quality", 50, "output_quality", "invalid_request"),
     ("metadata", "x", "metadata", "invalid_request"),
     ("metadata", {"order": 42}, "metadata.order", "invalid_request"),
     ("metadata", {"order": "x" * 513}, "metadata.order", "invalid_request"),

@@ -92,9 +92,12 @@ async def test_whenever_the_only_follower_goes_away_the_job_is_cancelled(api: Ap
 
     async def all_cancelled() -> bool:
         counts = await job_store.counts()
-        return counts["cancelled"] == sum(counts.values()) == 2 * NUM_CALLS
+        # Who goes away before the prompt was read has no job.
+        return NUM_CALLS < counts["cancelled"] == sum(counts.values()) <= 2 * NUM_CALLS
 
-    await wait_until_async(all_cancelled, 20)
+    for _ in range(3):
+        await wait_until_async(all_cancelled, 20)
+        assert (await asyncio.to_thread(httpx.get, f"{api.url}/v1/jobs")).status_code == 200
     assert "Traceback" not in api.log.read_text()
 
 

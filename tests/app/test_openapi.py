@@ -13,6 +13,9 @@ from tests.pictures import encoded, gradient
 
 Document = dict[str, Any]
 
+ERROR_SHAPES = {"/v1/images/": "OpenAIErrorResponse"}
+"""Where errors have another shape than everywhere else: under these paths, in the words of a dialect's clients."""
+
 
 @pytest.fixture
 async def document(client: httpx.AsyncClient) -> Document:
@@ -23,6 +26,11 @@ def operations(document: Document) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             yield path, method, operation
+
+
+def error_shape(path: str) -> str:
+    """The schema of an operation's errors."""
+    return next((shape for under, shape in ERROR_SHAPES.items() if path.startswith(under)), "ErrorResponse")
 
 
 def validator(document: Document, schema: dict[str, Any]) -> Draft202012Validator:
@@ -63,10 +71,11 @@ def test_every_operation_documents_its_parameters_errors_and_headers(document: D
         for status, response in operation["responses"].items():
             assert response["description"] not in ("", "Successful Response", "Validation Error"), (path, status)
             assert "X-Request-Id" in response["headers"], (path, status)
+            assert ("WWW-Authenticate" in response["headers"]) == (status == "401"), (path, status)
             assert ("Retry-After" in response["headers"]) == (status in ("429", "503")), (path, status)
             if int(status) >= 400:
                 schema = response["content"]["application/json"]["schema"]
-                assert schema == {"$ref": "#/components/schemas/ErrorResponse"}, (path, status)
+                assert schema == {"$ref": f"#/components/schemas/{error_shape(path)}"}, (path, status)
 
 
 def test_what_every_operation_may_answer(document: Document) -> None:
@@ -90,7 +99,9 @@ def test_what_every_operation_may_answer(document: Document) -> None:
         ("/readyz", "get"): {"200", "500", "503"},
     }
     found = {(path, method): set(operation["responses"]) for path, method, operation in operations(document)}
-    assert {key: found[key] for key in expected} == expected
+    refused = {"401", "403"}
+    assert {key: found[key] - refused for key in expected} == expected
+    assert {path for path, method in found if not refused <= found[path, method]} == {"/", "/healthz", "/readyz"}
     created = document["paths"]["/v1/generations"]["post"]["responses"]
     for status in ("200", "202"):
         assert {"Location", "Preference-Applied"} <= set(created[status]["headers"])

@@ -13,7 +13,7 @@ from standardwebhooks import WebhookVerificationError
 
 from app.settings import AppSettings
 from contract.store_connection import StoreConnection
-from tests.app.conftest import BODY, CATALOGUE, Player, StartApi, assert_error, starting, submit
+from tests.app.conftest import BODY, Player, StartApi, assert_error, starting, submit
 from tests.conftest import running_store
 from tests.receivers import OK, Receiver, answers, hangs, receiving, resets, says_nonsense, talks_without_end
 from tests.waiting import wait_until_async
@@ -38,15 +38,9 @@ def start(
 
 
 @pytest.fixture
-def settings(store_url: str, artifacts_folder: Path) -> AppSettings:
-    return AppSettings(
-        redis_url=store_url,
-        artifacts_url=artifacts_folder.as_uri(),
-        catalogue=CATALOGUE,
-        webhook_networks="127.0.0.0/8",
-        webhook_timeout_seconds=0.5,
-        webhook_retries_seconds=",".join(map(str, RETRIES)),
-    )
+def settings(settings: AppSettings) -> AppSettings:
+    quick = {"webhook_timeout_seconds": 0.5, "webhook_retries_seconds": ",".join(map(str, RETRIES))}
+    return settings.model_copy(update=quick)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -213,7 +214,7 @@ async def test_a_receiver_with_many_stands_in_nobodys_way(job_store: JobStore, o
     await job_store.cancel((await admit(job_store, webhook(host="other"))).id)
     claims = await claim(outbox, limit=10, share=4)
     assert [one.webhook.url for one in claims] == ["https://busy.test/hook"] * 4 + ["https://other.test/hook"]
-    busy = webhook(host="busy").receiver
+    busy = claims[0].receiver
     assert await outbox.claim(10, lease_seconds=30, at_one_receiver=4, but=[busy]) == []
     assert len(await claim(outbox)) == 26
 
@@ -237,15 +238,16 @@ async def test_a_url_that_is_gone_is_known_until_it_answers(job_store: JobStore,
     job = await admit(job_store)
     await job_store.cancel(job.id)
     (claimed,) = await claim(outbox)
-    assert not await outbox.disabled(webhook())
+    assert not await outbox.disabled(claimed)
     await outbox.record(claimed, "disabled", TAKEN.model_copy(update={"status_code": 410}))
-    assert await outbox.disabled(webhook())
-    assert not await outbox.disabled(webhook().model_copy(update={"tenant": "another"}))
-    assert not await outbox.disabled(webhook(host="b"))
+    assert await outbox.disabled(claimed)
+    foreign = claimed.job.model_copy(update={"tenant": "another"})
+    assert not await outbox.disabled(replace(claimed, job=foreign))
+    assert not await outbox.disabled(replace(claimed, webhook=webhook(host="b")))
     await outbox.redeliver(job.id, claimed.delivery.id)
     (claimed,) = await claim(outbox)
     await outbox.record(claimed, "succeeded", TAKEN)
-    assert not await outbox.disabled(webhook())
+    assert not await outbox.disabled(claimed)
 
 
 async def test_nothing_is_left_of_a_removed_job(
@@ -262,20 +264,20 @@ async def test_nothing_is_left_of_a_removed_job(
 
 
 async def test_all_ask_for_one_secret_and_get_it(connection: StoreConnection) -> None:
-    secrets = WebhookSecrets(connection)
-    first, *others = await asyncio.gather(*(secrets.read("t", "https://a.test:443") for _ in range(20)))
+    secrets = WebhookSecrets(connection, "t")
+    first, *others = await asyncio.gather(*(secrets.read("https://a.test:443") for _ in range(20)))
     assert others == [first] * 19
     assert first.key.startswith("whsec_")
     assert len(first.key) > 24 * 4 / 3
-    assert (await secrets.read("t", "https://b.test:443")).key != first.key
-    assert (await secrets.read("u", "https://a.test:443")).key != first.key
+    assert (await secrets.read("https://b.test:443")).key != first.key
+    assert (await secrets.of("u").read("https://a.test:443")).key != first.key
 
 
 async def test_a_replaced_secret_signs_for_a_while(connection: StoreConnection) -> None:
     secrets = WebhookSecrets(connection)
-    old = await secrets.read("", "x")
-    new = await secrets.rotate("", "x", overlap_seconds=3600)
+    old = await secrets.read("x")
+    new = await secrets.rotate("x", overlap_seconds=3600)
     assert new.keys == (new.key, old.key)
-    assert await secrets.read("", "x") == new
-    newest = await secrets.rotate("", "x", overlap_seconds=0)
+    assert await secrets.read("x") == new
+    newest = await secrets.rotate("x", overlap_seconds=0)
     assert newest.keys == (newest.key,)
