@@ -13,7 +13,12 @@ from pydantic import ValidationError
 
 from app.main import create_app
 from app.settings import AppSettings
-from contract.errors import CatalogueInvalid
+from contract.errors import CatalogueInvalid, StoreUnavailable
+from contract.exposure import NoKeyError, check_exposure
+from contract.keys import KeyStore
+from contract.store_connection import StoreConnection
+
+logger = logging.getLogger("safelight.app")
 
 
 class Server(uvicorn.Server):
@@ -30,7 +35,8 @@ class Server(uvicorn.Server):
 
 
 async def serve(settings: AppSettings, listener: socket.socket | None) -> None:
-    """Serves until SIGINT or SIGTERM."""
+    """Serves until SIGINT or SIGTERM. Raises: NoKeyError, CatalogueInvalid, OSError."""
+    await judge_exposure(settings)
     closing = asyncio.Event()
     config = uvicorn.Config(
         create_app(settings, closing),
@@ -50,6 +56,23 @@ async def serve(settings: AppSettings, listener: socket.socket | None) -> None:
     await Server(config, closing).serve(None if listener is None else [listener])
 
 
+async def judge_exposure(settings: AppSettings) -> None:
+    """Says so when everybody may do everything. Raises: NoKeyError."""
+    connection = StoreConnection(settings.store_url)
+    try:
+        if not await check_exposure(settings.host, KeyStore(connection)):
+            logger.warning("There is no API key: whoever reaches %s may do everything", settings.host)
+    except StoreUnavailable:
+        logger.warning("The job store cannot be reached yet, so nobody knows whether there are API keys")
+    finally:
+        await connection.close()
+
+
+def address_of(listener: socket.socket) -> str:
+    """The address that a socket is bound to."""
+    return str(listener.getsockname()[0]) if listener.family in (socket.AF_INET, socket.AF_INET6) else "localhost"
+
+
 def main() -> None:
     """Reads the command line and the environment, and serves."""
     parser = argparse.ArgumentParser(prog="python -m app", description=__doc__)
@@ -59,9 +82,11 @@ def main() -> None:
         settings = AppSettings()
         logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(name)s %(levelname)s %(message)s")
         listener = None if listener_fd is None else socket.socket(fileno=listener_fd)
+        if listener is not None:
+            settings = settings.model_copy(update={"host": address_of(listener)})
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(serve(settings, listener))
-    except (CatalogueInvalid, ValidationError, OSError) as error:
+    except (CatalogueInvalid, NoKeyError, ValidationError, OSError) as error:
         sys.exit(f"safelight: {error}")
 
 

@@ -1,5 +1,7 @@
 """What routes ask FastAPI for: the process's resources, the job that a path names, and how to show jobs.
 
+Resources are the caller's: whoever takes them from here meets nothing that belongs to another tenant.
+
 All of it is `async`, because FastAPI takes whatever is not to another thread and back.
 """
 
@@ -10,6 +12,8 @@ from typing import Annotated
 from fastapi import Depends, Path
 from starlette.requests import Request
 
+from app.auth import caller
+from app.callers import Caller
 from app.resources import Resources
 from app.responses import JOB_ID, ImageShown, JobShown, Links
 from contract.artifact import Artifact
@@ -18,10 +22,10 @@ from contract.job import Job
 from contract.job_store import JobStore
 
 
-async def resources(request: Request) -> Resources:
-    """What the lifespan opened."""
+async def resources(request: Request, caller: Annotated[Caller, Depends(caller)]) -> Resources:
+    """What the lifespan opened, as far as the caller may see it."""
     opened: Resources = request.state.resources
-    return opened
+    return opened.of(caller.tenant)
 
 
 ResourcesOf = Annotated[Resources, Depends(resources)]

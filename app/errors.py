@@ -64,6 +64,18 @@ class NoWorker(SafelightError):
     retryable = True
 
 
+class Unauthenticated(SafelightError):
+    """There is no API key with the request, or one that opens nothing."""
+
+    code = "unauthenticated"
+
+
+class Forbidden(SafelightError):
+    """The API key is not for this."""
+
+    code = "forbidden"
+
+
 class JobCancelled(SafelightError):
     """The job was cancelled while this call waited for its pictures."""
 
@@ -104,6 +116,8 @@ ANSWERS: dict[type[SafelightError], Answer] = {
     errors.FileInUse: Answer(409),
     errors.UnsupportedFile: Answer(422),
     errors.DamagedFile: Answer(422),
+    errors.UnknownKey: Answer(404),
+    errors.KeyEnded: Answer(409),
     errors.JobNotEnded: Answer(409),
     errors.IdempotencyConflict: Answer(409),
     errors.QueueFull: Answer(429, retry_after_seconds=10),
@@ -123,6 +137,8 @@ ANSWERS: dict[type[SafelightError], Answer] = {
     RangeNotSatisfiable: Answer(416),
     NoWorker: Answer(503, retry_after_seconds=5),
     JobCancelled: Answer(409),
+    Unauthenticated: Answer(401),
+    Forbidden: Answer(403),
 }
 
 
@@ -133,6 +149,8 @@ def headers_of(error: SafelightError) -> dict[str, str]:
         headers["Retry-After"] = str(seconds)
     if isinstance(error, MethodNotAllowed):
         headers["Allow"] = error.allowed
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = 'Bearer realm="Safelight"'
     if isinstance(error, RangeNotSatisfiable):
         headers["Content-Range"] = f"bytes */{error.size_bytes}"
     return headers

@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.auth import caller
 from app.body_sizes import bounded
 from app.errors import BodyTooLarge, MalformedJSON, UnsupportedMediaType
 
@@ -33,7 +34,7 @@ class JSONRequest(Request):
 
 
 class JSONRoute(APIRoute):
-    """A route that judges the body before anything else does."""
+    """A route that judges the body before anything else does, once it is known who sends it."""
 
     async def read(self, request: Request) -> "JSONRequest":
         """The request with its body parsed. Raises: as `read_json`."""
@@ -46,6 +47,7 @@ class JSONRoute(APIRoute):
             return handler
 
         async def judged(request: Request) -> Response:
+            await caller(request)
             return await handler(await self.read(request))
 
         return judged

@@ -6,11 +6,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from app import dialects, routes
+from app.auth import caller
 from app.envelope import Envelope
 from app.error_responses import answer_error, answer_validation_error, http_error_handler
 from app.metrics import RequestMetrics
@@ -43,6 +44,7 @@ def create_app(settings: AppSettings, closing: asyncio.Event | None = None) -> F
         redoc_url=None,
         redirect_slashes=False,
         responses=UNEXPECTED,
+        dependencies=[Depends(caller)],
         lifespan=_lifespan(settings, catalogue, metrics, closing or asyncio.Event()),
     )
     for router in ROUTERS:

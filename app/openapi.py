@@ -1,24 +1,46 @@
 """What the OpenAPI document says of every operation alike."""
 
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
+from app.auth import scope_of
 from app.error_responses import ErrorResponse, documented
+from app.errors import Forbidden, Unauthenticated
 from contract.errors import SafelightError
+from contract.keys import Scope
 
 DESCRIPTION = """\
 Latent diffusion as a durable job service: POST a prompt, get a job, then poll it, wait for it, or follow its events.
 
 Times are RFC 3339 in UTC. Every answer has an `X-Request-Id`; one that comes with the request is kept. Every error has
 the same shape, `{"error": {"code", "message", "field", "request_id"}}`.
+
+Where there are API keys, every call but those for health and documentation needs one, and sees what belongs to its
+tenant; while there are none, everybody may do everything.
 """
 
 REQUEST_ID = {"description": "The request's id.", "schema": {"type": "string"}, "example": "4fd1c36a0a3b4ef39e9f"}
+CHALLENGE = {"description": "How to send a key.", "schema": {"type": "string"}, "example": 'Bearer realm="Safelight"'}
 RETRY_AFTER = {"description": "Seconds to wait before the next try.", "schema": {"type": "integer"}, "example": 2}
+
+SECURITY_SCHEMES: dict[str, dict[str, str]] = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key, as `Authorization: Bearer <key>`; `Token` and `Key` are understood for `Bearer`. "
+        "Its scopes are `read`, `generate` and `admin`.",
+    },
+    "basic": {
+        "type": "http",
+        "scheme": "basic",
+        "description": "The same key as the password; the user name is free.",
+    },
+}
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
@@ -28,13 +50,26 @@ def describe(app: FastAPI) -> dict[str, Any]:
             title="Safelight", version=app.version, description=DESCRIPTION, routes=app.routes, tags=app.openapi_tags
         )
         _give_errors_our_shape(document)
-        for operation in _operations(document):
-            _add_headers(operation["responses"])
+        document["components"]["securitySchemes"] = SECURITY_SCHEMES
+        for path, methods in document["paths"].items():
+            for method, operation in methods.items():
+                _guard(operation, scope_of(path, method))
+                _add_headers(operation["responses"])
         app.openapi_schema = document
     return app.openapi_schema
 
 
 UNEXPECTED = documented(SafelightError)
+REFUSED = {str(status): answer for status, answer in documented(Unauthenticated, Forbidden).items()}
+
+
+def _guard(operation: dict[str, Any], scope: Scope | None) -> None:
+    """Which key an operation wants, and what it says without, in the shape of its other errors."""
+    if scope is not None:
+        operation["security"] = [{name: [scope]} for name in SECURITY_SCHEMES]
+        shape = operation["responses"]["500"]["content"]
+        refused = {status: deepcopy(answer | {"content": shape}) for status, answer in REFUSED.items()}
+        operation["responses"] |= refused
 
 
 def _add_headers(responses: dict[str, dict[str, Any]]) -> None:
@@ -43,6 +78,8 @@ def _add_headers(responses: dict[str, dict[str, Any]]) -> None:
         headers["X-Request-Id"] = REQUEST_ID
         if status in ("429", "503"):
             headers["Retry-After"] = RETRY_AFTER
+        if status == "401":
+            headers["WWW-Authenticate"] = CHALLENGE
 
 
 def _give_errors_our_shape(document: dict[str, Any]) -> None:

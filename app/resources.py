@@ -3,10 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypedDict
 
+from app.callers import Doorkeeper
+from app.errands import Errands
 from app.file_kinds import FileChecker
+from app.keyring import Keyring
 from app.metrics import RequestMetrics
 from app.settings import AppSettings
 from contract.artifact_store import ArtifactStore
@@ -15,10 +18,14 @@ from contract.certificates import Certificates
 from contract.costs import Costs
 from contract.files import FileStore
 from contract.job_store import JobStore
+from contract.keys import KeyStore
 from contract.liveness import Liveness
 from contract.outbox import Outbox
 from contract.store_connection import StoreConnection
 from contract.webhook_secrets import WebhookSecrets
+
+ERRAND_SECONDS = 2.0
+"""So long may take what calls have left to do when the process ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,17 @@ class Resources:
     file_checker: FileChecker
     outbox: Outbox
     webhook_secrets: WebhookSecrets
+    errands: Errands
+    doorkeeper: Doorkeeper
+
+    def of(self, tenant: str) -> "Resources":
+        """The same, less what belongs to other tenants."""
+        return replace(
+            self,
+            job_store=self.job_store.of(tenant),
+            files=self.files.of(tenant),
+            webhook_secrets=self.webhook_secrets.of(tenant),
+        )
 
 
 class State(TypedDict):
@@ -55,6 +73,9 @@ async def open_resources(
     """The resources of a running process; connections are made when they are first needed."""
     connection = StoreConnection(settings.store_url)
     artifacts = ArtifactStore(settings.artifacts_location)
+    errands = Errands()
+    keyring = Keyring(KeyStore(connection))
+    following = asyncio.create_task(keyring.follow(closing))
     try:
         yield Resources(
             settings=settings,
@@ -69,9 +90,13 @@ async def open_resources(
             artifacts=artifacts,
             files=FileStore(connection, artifacts),
             file_checker=FileChecker(settings),
+            doorkeeper=Doorkeeper(keyring, settings.host),
             outbox=Outbox(connection),
             webhook_secrets=WebhookSecrets(connection),
+            errands=errands,
         )
     finally:
         closing.set()
+        await following
+        await errands.finish(ERRAND_SECONDS)
         await connection.close()

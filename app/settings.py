@@ -72,6 +72,7 @@ class AppSettings(Settings):
     )
     webhook_retries_seconds: Annotated[str, AfterValidator(_check_seconds)] = Field(
         default="5,300,1800,7200,18000,36000,50400,72000,86400",
+        pattern=r"^([0-9]+(\.[0-9]+)?(,[0-9]+(\.[0-9]+)?)*)?$",
         description="When a webhook that was not taken is tried again, in seconds after the first try.",
     )
     webhook_secret_overlap_seconds: float = Field(

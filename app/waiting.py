@@ -1,17 +1,21 @@
 """Waiting for what may never come: with an eye on the client, the clock, and the end of the process."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable
+import time
+from collections.abc import AsyncGenerator, Awaitable, Iterable
 from contextlib import aclosing
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from starlette.requests import Request
 
-from contract.errors import StoreUnavailable
-from contract.job import Job
-from contract.job_store import FIRST, JobEvent, JobStore
+from contract.job_store import JobEvent, JobStore
 
 T = TypeVar("T")
+
+CANCEL_AGAIN_SECONDS = 0.05
+
+WISH_INTERVAL_SECONDS = 10.0
+"""An idle stream is looked at every BLOCK_SECONDS, so that a wish, which holds for 30 seconds, never lapses."""
 
 
 async def first_of(*waits: Awaitable[object], timeout_seconds: float | None = None) -> None:
@@ -25,9 +29,19 @@ async def first_of(*waits: Awaitable[object], timeout_seconds: float | None = No
         for task in done:
             task.result()
     finally:
-        for task in tasks:
+        await stop(tasks)
+
+
+async def stop(tasks: Iterable[asyncio.Future[Any]]) -> None:
+    """Cancels until all have ended. Once is not enough: `asyncio.wait_for`, with which the store's client sends, loses
+    a cancellation that comes just when it is done (Python 3.11, https://github.com/python/cpython/issues/86296).
+    """
+    found = list(tasks)
+    while pending := [task for task in found if not task.done()]:
+        for task in pending:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.wait(pending, timeout=CANCEL_AGAIN_SECONDS)
+    await asyncio.gather(*found, return_exceptions=True)
 
 
 async def until(closing: asyncio.Event, items: AsyncGenerator[T]) -> AsyncGenerator[T]:
@@ -46,28 +60,28 @@ def follow(job_store: JobStore, job_id: str, after: str) -> AsyncGenerator[JobEv
     return cast("AsyncGenerator[JobEvent | None]", job_store.follow(job_id, after))
 
 
+async def wishing_previews(
+    job_store: JobStore,
+    job_id: str,
+    events: AsyncGenerator[JobEvent | None],
+    interval_seconds: float = WISH_INTERVAL_SECONDS,
+) -> AsyncGenerator[JobEvent | None]:
+    """Passes events on, and says all the while that somebody watches previews."""
+    async with aclosing(events):
+        await job_store.wish_previews(job_id)
+        wished_at = time.monotonic()
+        async for event in events:
+            if time.monotonic() - wished_at >= interval_seconds:
+                await job_store.wish_previews(job_id)
+                wished_at = time.monotonic()
+            yield event
+
+
 async def ended(events: AsyncGenerator[JobEvent | None]) -> None:
     """Returns when the last event has come."""
     async with aclosing(events):
         async for _ in events:
             pass
-
-
-async def patiently(
-    job: Job, job_store: JobStore, *, wait_seconds: float, request: Request, closing: asyncio.Event
-) -> Job:
-    """The job when it has ended, or as it is when the time, the client's patience, or this process is over.
-
-    The job is accepted by now, so the client must hear of it even when the store goes away meanwhile.
-    """
-    if job.ended or wait_seconds == 0:
-        return job
-    events = follow(job_store, job.id, FIRST)
-    try:
-        await first_of(ended(events), disconnected(request), closing.wait(), timeout_seconds=wait_seconds)
-        return await job_store.get(job.id)
-    except StoreUnavailable:
-        return job
 
 
 async def disconnected(request: Request) -> None:

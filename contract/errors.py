@@ -150,6 +150,18 @@ class DamagedFile(SafelightError):
     code = "damaged_file"
 
 
+class UnknownKey(SafelightError):
+    """No API key has this id."""
+
+    code = "unknown_key"
+
+
+class KeyEnded(SafelightError):
+    """The API key is revoked, has expired, or was changed meanwhile."""
+
+    code = "key_ended"
+
+
 class JobNotEnded(SafelightError):
     """The call needs a job that has ended."""
 

@@ -15,6 +15,7 @@ from contract.artifact_store import ArtifactStore
 from contract.errors import FileInUse, UnknownArtifact, UnknownFile
 from contract.file_ids import FileKind, new_file_id, storage_key_of
 from contract.store_connection import StoreConnection, unavailable_when_unreachable
+from contract.tenants import PUBLIC, index_of
 
 EXPIRING = "safelight:files:expiring"
 ANNOUNCED_SECONDS = 3600
@@ -37,6 +38,7 @@ class StoredFile(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     id: str
+    tenant: str = PUBLIC
     kind: FileKind
     media_type: str
     width: int | None
@@ -55,13 +57,20 @@ class StoredFile(BaseModel):
 class FileStore:
     """Promise: a file that can be read is whole; every stored byte is named by a record or by an announcement.
 
+    A store that is one tenant's knows that tenant's files only; without a tenant it is the house's own, as with jobs.
+
     All methods raise StoreUnavailable when a store does not answer.
     """
 
-    def __init__(self, connection: StoreConnection, artifacts: ArtifactStore) -> None:
+    def __init__(self, connection: StoreConnection, artifacts: ArtifactStore, tenant: str | None = None) -> None:
         self._connection = connection
         self._redis = connection.redis
         self._artifacts = artifacts
+        self._tenant = tenant
+
+    def of(self, tenant: str) -> "FileStore":
+        """The same store, as this tenant's."""
+        return FileStore(self._connection, self._artifacts, tenant)
 
     async def add(self, file: FileContent, *, ttl_seconds: float) -> StoredFile:
         """Keeps a file under a fresh id."""
@@ -78,7 +87,9 @@ class FileStore:
         if file.width is not None and file.height is not None:
             said |= {"width": file.width, "height": file.height}
         pairs = [part for pair in said.items() for part in pair]
-        return _file(file_id, await self._connection.run("create_file", file_id, ttl_seconds, *pairs))
+        return _file(
+            file_id, await self._connection.run("create_file", file_id, ttl_seconds, self._tenant or PUBLIC, *pairs)
+        )
 
     async def get(self, file_id: str) -> StoredFile:
         """The file's record. Raises: UnknownFile."""
@@ -99,14 +110,14 @@ class FileStore:
         newest = "+inf" if cursor is None else f"({cursor}"
         with unavailable_when_unreachable():
             page = await self._redis.zrevrangebyscore(
-                "safelight:files", newest, "-inf", start=0, num=limit + 1, withscores=True
+                index_of("safelight:files", self._tenant), newest, "-inf", start=0, num=limit + 1, withscores=True
             )
         files = [file async for file in self._records([file_id for file_id, _ in page[:limit]])]
         return files, int(page[limit - 1][1]) if len(page) > limit else None
 
     async def remove(self, file_id: str) -> None:
         """Removes a file. Raises: UnknownFile, FileInUse."""
-        match await self._connection.run("retire_file", file_id, "asked"):
+        match await self._connection.run("retire_file", file_id, "asked", self._tenant or ""):
             case "unknown":
                 raise UnknownFile(f"There is no file {file_id!r}.")
             case "in_use":
@@ -118,7 +129,7 @@ class FileStore:
         with unavailable_when_unreachable():
             ids = await self._redis.zrangebyscore(EXPIRING, "-inf", _now(), start=0, num=limit)
         for file_id in ids:
-            if await self._connection.run("retire_file", file_id, "expired") != "in_use":
+            if await self._connection.run("retire_file", file_id, "expired", "") != "in_use":
                 await self._bury(file_id)
 
     async def _bury(self, file_id: str) -> None:
@@ -129,7 +140,9 @@ class FileStore:
         records = await self._connection.pipelined([("HGETALL", f"safelight:file:{file_id}") for file_id in file_ids])
         for file_id, fields in zip(file_ids, records, strict=True):
             if fields and "retired" not in fields and float(fields["expires_at"]) > _now():
-                yield _file(file_id, fields)
+                file = _file(file_id, fields)
+                if self._tenant in (None, file.tenant):
+                    yield file
 
 
 def _file(file_id: str, fields: dict[str, Any] | list[Any]) -> StoredFile:
@@ -137,6 +150,7 @@ def _file(file_id: str, fields: dict[str, Any] | list[Any]) -> StoredFile:
         fields = dict(zip(fields[::2], fields[1::2], strict=True))
     return StoredFile(
         id=file_id,
+        tenant=fields.get("tenant", PUBLIC),
         kind=fields["kind"],
         media_type=fields["media_type"],
         width=_number(fields.get("width")),

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from contract.artifact import Artifact
 from contract.errors import SafelightError
 from contract.request import CompleteRequest
+from contract.tenants import PUBLIC
 from contract.webhooks import Webhook
 
 JobStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
@@ -61,11 +62,13 @@ class Job(BaseModel):
 
     `attempt` counts executions, from 1; `admitted_position` is the place in the queue that the job was given at first,
     and `admitted_eta_seconds` what was predicted then. `no_store` says that its pictures are for this job only.
+    Nobody but its `tenant` sees it.
     """
 
     model_config = ConfigDict(frozen=True)
 
     id: str
+    tenant: str = PUBLIC
     kind: Literal["generation"] = "generation"
     status: JobStatus
     request: CompleteRequest
@@ -93,6 +96,7 @@ class Job(BaseModel):
         """The job as it was at the moment of its admission."""
         return Job(
             id=self.id,
+            tenant=self.tenant,
             status="queued",
             request=self.request,
             progress=Progress(step=0, total_steps=self.request.total_steps, eta_seconds=self.admitted_eta_seconds),

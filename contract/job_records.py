@@ -8,6 +8,7 @@ from contract.costs import Forecast
 from contract.job import Job, JobFailure, Progress
 from contract.outlook import Outlook, Place
 from contract.request import CompleteRequest
+from contract.tenants import PUBLIC
 from contract.webhooks import Webhook
 
 
@@ -20,6 +21,7 @@ def read_job(job_id: str, fields: dict[str, str]) -> Job:
     """The job in a hash."""
     return Job(
         id=job_id,
+        tenant=fields.get("tenant", PUBLIC),
         status=fields["status"],
         request=CompleteRequest.model_validate_json(fields["request"]),
         progress=Progress(

@@ -19,12 +19,15 @@ from contract.outlook import Outlook, Place
 from contract.queue import QUEUE_NAME, rq_job_fields
 from contract.request import CompleteRequest, GenerationRequest
 from contract.store_connection import BLOCK_SECONDS, StoreConnection, unavailable_when_unreachable
+from contract.tenants import PUBLIC, index_of
 from contract.webhooks import Webhook
 
 EventName = Literal["queued", "started", "progress", "preview", "image", "succeeded", "failed", "cancelled"]
 
 IDEMPOTENCY_SECONDS = 24 * 3600
 PREVIEW_WISH_SECONDS = 30
+PREVIEW_WISHES = "safelight:preview_wishes"
+"""The channel on which wishes for previews are called out."""
 WEIGHED_AT_ONCE = 1000
 
 FIRST = "0-0"
@@ -60,13 +63,21 @@ class Admission:
 class JobStore:
     """Promise: every method is one atomic step at the server, or says in its docstring what it may see in between.
 
+    A store that is one tenant's knows that tenant's jobs only: to it, another's is one that does not exist. Without a
+    tenant it is the house's own, which finds every job by its id, and admits and lists those of `public`.
+
     All methods raise StoreUnavailable within two seconds when the server does not answer.
     """
 
-    def __init__(self, connection: StoreConnection, *, retention_seconds: float) -> None:
+    def __init__(self, connection: StoreConnection, *, retention_seconds: float, tenant: str | None = None) -> None:
         self._connection = connection
         self._redis = connection.redis
         self._retention_seconds = retention_seconds
+        self._tenant = tenant
+
+    def of(self, tenant: str) -> "JobStore":
+        """The same store, as this tenant's."""
+        return JobStore(self._connection, retention_seconds=self._retention_seconds, tenant=tenant)
 
     async def admit(
         self,
@@ -75,34 +86,47 @@ class JobStore:
         *,
         max_queued: int,
         idempotency_key: str | None = None,
+        idempotency_seconds: int = IDEMPOTENCY_SECONDS,
+        takes_key: bool = False,
         no_store: bool = False,
         webhook: Webhook | None = None,
         forecast: Forecast | None = None,
     ) -> Admission:
         """Accepts a request once, however often the call is repeated.
 
-        `request` is as the client sent it; with `webhook`, it is what a repeated key is held against. `forecast` is
+        `request` is as the client sent it; with `webhook`, it is what a repeated idempotency key is held against. With
+        `takes_key`, this call repeats no other: the key is its own from now on, whoever had it before. `forecast` is
         what the job is predicted to need; without one, nobody can say when those behind it will end. The references of
         `complete` are file ids; the job holds these files until it has ended.
         Raises: IdempotencyConflict, QueueFull, UnknownFile.
         """
         fresh_id = new_job_id()
         references = complete.references()
+        idempotency = None
+        if idempotency_key is not None:
+            idempotency = {
+                "key": self._idempotency_id(idempotency_key),
+                "fingerprint": _fingerprint(request, webhook),
+                "seconds": idempotency_seconds,
+                "takes": takes_key,
+            }
         answer, found_id, *record = await self._connection.run(
             "admit",
             fresh_id,
-            "" if idempotency_key is None else _digest(idempotency_key),
-            _fingerprint(request, webhook),
-            IDEMPOTENCY_SECONDS,
-            max_queued,
-            complete.model_dump_json(),
-            complete.total_steps,
-            complete.model,
-            "1" if no_store else "",
-            "" if forecast is None else _micros(forecast.work_seconds),
-            "" if forecast is None else _micros(forecast.own_seconds),
-            " ".join(sorted(set(references.values()))),
-            json.dumps({} if webhook is None else _webhook_fields(webhook)),
+            json.dumps(
+                {
+                    "request": complete.model_dump_json(),
+                    "model": complete.model,
+                    "total_steps": complete.total_steps,
+                    "files": sorted(set(references.values())),
+                    "tenant": self._tenant or PUBLIC,
+                    "max_queued": max_queued,
+                    "no_store": no_store,
+                    **({} if idempotency is None else {"idempotency": idempotency}),
+                    "record": {} if webhook is None else self._record_of(webhook),
+                    **({} if forecast is None else {"forecast": _microseconds(forecast)}),
+                }
+            ),
             *rq_job_fields(fresh_id, _UNCONNECTED),
         )
         if answer == "conflict":
@@ -121,7 +145,7 @@ class JobStore:
         """The job that this request became when it came with this key before. Raises: IdempotencyConflict."""
         with unavailable_when_unreachable():
             fingerprint, job_id = await self._redis.hmget(
-                f"safelight:idempotency:{_digest(idempotency_key)}", "fingerprint", "job_id"
+                f"safelight:idempotency:{self._idempotency_id(idempotency_key)}", "fingerprint", "job_id"
             )
         if fingerprint is None:
             return None
@@ -133,7 +157,7 @@ class JobStore:
         """The job as it is now. Raises: UnknownJob."""
         with unavailable_when_unreachable():
             fields = await self._redis.hgetall(_job_key(job_id))
-        if not fields:
+        if not fields or self._tenant not in (None, fields.get("tenant", PUBLIC)):
             raise UnknownJob(f"There is no job {job_id!r}.")
         return read_job(job_id, fields)
 
@@ -152,7 +176,7 @@ class JobStore:
 
         A job that is deleted while the page is read is left out.
         """
-        index = "safelight:jobs" if status is None else f"safelight:jobs:{status}"
+        index = index_of("safelight:jobs" if status is None else f"safelight:jobs:{status}", self._tenant)
         newest = "+inf" if cursor is None else f"({cursor}"
         with unavailable_when_unreachable():
             page = await self._redis.zrevrangebyscore(index, newest, "-inf", start=0, num=limit + 1, withscores=True)
@@ -194,12 +218,21 @@ class JobStore:
 
         Raises: UnknownJob.
         """
-        await self._connection.run("cancel", job_id, self._retention_seconds)
+        await self._connection.run("cancel", job_id, self._retention_seconds, self._tenant or "")
         return await self.get(job_id)
+
+    async def join(self, job_id: str, follower: str) -> None:
+        """Counts a call among those that follow a job."""
+        await self._connection.run("join", job_id, follower)
+
+    async def leave(self, job_id: str, follower: str, *, cancel: bool) -> bool:
+        """Counts a call no more; with `cancel`, the last one asks for the end of the job, and this says whether."""
+        then = "cancel" if cancel else "keep"
+        return bool(await self._connection.run("leave", job_id, follower, then, self._retention_seconds))
 
     async def delete(self, job_id: str) -> None:
         """Removes an ended job's record and events; its files are the caller's. Raises: UnknownJob, JobNotEnded."""
-        found = await self._connection.run("delete", job_id)
+        found = await self._connection.run("delete", job_id, self._tenant or "")
         if found is None:
             raise UnknownJob(f"There is no job {job_id!r}.")
         if found not in ENDED:
@@ -239,9 +272,13 @@ class JobStore:
                 yield None
 
     async def wish_previews(self, job_id: str) -> None:
-        """Says that somebody watches previews of this job, for the next PREVIEW_WISH_SECONDS."""
+        """Says that somebody watches previews of this job, for the next PREVIEW_WISH_SECONDS.
+
+        Workers hear of it at once, so that a picture that takes a second has previews too.
+        """
         with unavailable_when_unreachable():
             await self._redis.set(f"safelight:previews:{job_id}", 1, ex=PREVIEW_WISH_SECONDS)
+            await self._redis.publish(PREVIEW_WISHES, job_id)
 
     async def expired(self, limit: int) -> list[str]:
         """Ids of ended jobs whose time is over."""
@@ -251,16 +288,30 @@ class JobStore:
         return ids
 
     async def counts(self) -> dict[JobStatus, int]:
-        """How many jobs there are in each status."""
+        """How many jobs there are in each status, of all tenants."""
         statuses: tuple[JobStatus, ...] = get_args(JobStatus)
-        cards = await self._connection.pipelined([("ZCARD", f"safelight:jobs:{status}") for status in statuses])
-        return dict(zip(statuses, cards, strict=True))
+        tenants = await self._connection.run("count", *statuses)
+        return {status: sum(counts[at] for counts in tenants) for at, status in enumerate(statuses, 1)}
 
     async def statistics(self) -> dict[str, float]:
-        """Counters over all jobs ever: `ended:<status>`, and the histograms `wait:<bound>`, `run:<bound>`, `…:sum`."""
+        """Counters over all jobs ever, whoever's: `ended:<status>`, the histograms `wait:<bound>`, `run:<bound>`,
+        `…:sum`, and of webhooks `delivered:<status>` and `delivery_attempts`.
+        """
         with unavailable_when_unreachable():
             fields = await self._redis.hgetall("safelight:statistics")
         return {name: float(value) for name, value in fields.items()}
+
+    def _idempotency_id(self, key: str) -> str:
+        """Under which a key is kept: equal ones of two tenants are two."""
+        return _digest(key if self._tenant in (None, PUBLIC) else f"{self._tenant}\n{key}")
+
+    def _record_of(self, webhook: Webhook) -> dict[str, str]:
+        """What a record says of a webhook, and what the scripts read of that."""
+        return {
+            "webhook": webhook.model_dump_json(),
+            "webhook_events": f" {' '.join(webhook.events)} ",
+            "webhook_receiver": webhook.receiver(self._tenant or PUBLIC),
+        }
 
     async def _get_many(self, job_ids: Iterable[str]) -> list[Job]:
         ids = list(job_ids)
@@ -281,9 +332,8 @@ def _fingerprint(request: GenerationRequest, webhook: Webhook | None) -> str:
     return _digest(request.model_dump_json() + ("" if webhook is None else webhook.asked))
 
 
-def _webhook_fields(webhook: Webhook) -> dict[str, str]:
-    """What a record says of a webhook; the scripts read the names of the events."""
-    return {"webhook": webhook.model_dump_json(), "webhook_events": f" {' '.join(webhook.events)} "}
+def _microseconds(forecast: Forecast) -> dict[str, int]:
+    return {"work": _micros(forecast.work_seconds), "own": _micros(forecast.own_seconds)}
 
 
 def _micros(seconds: float) -> int:

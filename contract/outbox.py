@@ -5,7 +5,7 @@ A delivery belongs to its job: it is claimed, tried and recorded by API processe
 
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -63,7 +63,14 @@ class Claimed:
     delivery: Delivery
     job: Job
     webhook: Webhook
+    receiver: str
     claim: str
+
+    @property
+    def disabled_key(self) -> str:
+        """What says that the tenant's URL is told nothing."""
+        digest = hashlib.sha256(f"{self.job.tenant}\n{self.webhook.url}".encode()).hexdigest()
+        return f"safelight:webhook_disabled:{digest}"
 
 
 class Outbox:
@@ -77,16 +84,21 @@ class Outbox:
         self._connection = connection
         self._redis = connection.redis
 
-    async def claim(self, limit: int, *, lease_seconds: float) -> list[Claimed]:
-        """Up to `limit` deliveries that are due. When the answer is lost, they are due again one lease later."""
+    async def claim(
+        self, limit: int, *, lease_seconds: float, at_one_receiver: int, but: Iterable[str] = ()
+    ) -> list[Claimed]:
+        """Up to `limit` deliveries that are due, of one receiver up to `at_one_receiver`, of the receivers `but` none.
+
+        When the answer is lost, they are due again one lease later.
+        """
         claim = secrets.token_hex(8)
-        found = await self._connection.run("claim_deliveries", claim, lease_seconds, limit)
+        found = await self._connection.run("claim_deliveries", claim, lease_seconds, limit, at_one_receiver, *but)
         return [_claimed(delivery_id, fields_of(fields), fields_of(job), claim) for delivery_id, fields, job in found]
 
-    async def disabled(self, webhook: Webhook) -> bool:
+    async def disabled(self, claimed: Claimed) -> bool:
         """Whether the URL answered 410 lately."""
         with unavailable_when_unreachable():
-            return bool(await self._redis.exists(_disabled_key(webhook)))
+            return bool(await self._redis.exists(claimed.disabled_key))
 
     async def record(
         self, claimed: Claimed, status: DeliveryStatus, attempt: Attempt | None, *, delay_seconds: float = 0
@@ -100,7 +112,7 @@ class Outbox:
                 status,
                 "" if attempt is None else attempt.model_dump_json(),
                 delay_seconds,
-                _disabled_key(claimed.webhook),
+                claimed.disabled_key,
                 DISABLED_SECONDS,
             )
         )
@@ -119,15 +131,11 @@ class Outbox:
             raise UnknownDelivery(f"The job {job_id!r} has no delivery {delivery_id!r}.")
         return _delivery(delivery_id, fields_of(answer))
 
-    async def depth(self) -> int:
-        """How many deliveries are pending."""
-        with unavailable_when_unreachable():
-            return int(await self._redis.zcard("safelight:outbox"))
-
 
 def _claimed(delivery_id: str, fields: dict[str, str], job: dict[str, str], claim: str) -> Claimed:
     found = read_job(delivery_id.replace("whd_", "job_", 1).rpartition("_")[0], job)
-    return Claimed(_delivery(delivery_id, fields), found, Webhook.model_validate_json(job["webhook"]), claim)
+    webhook = Webhook.model_validate_json(job["webhook"])
+    return Claimed(_delivery(delivery_id, fields), found, webhook, fields["receiver"], claim)
 
 
 def _delivery(delivery_id: str, fields: Mapping[str, str]) -> Delivery:
@@ -147,8 +155,3 @@ def _delivery(delivery_id: str, fields: Mapping[str, str]) -> Delivery:
 
 def _time(text: str) -> datetime:
     return datetime.fromtimestamp(float(text), UTC)
-
-
-def _disabled_key(webhook: Webhook) -> str:
-    digest = hashlib.sha256(f"{webhook.tenant}\n{webhook.url}".encode()).hexdigest()
-    return f"safelight:webhook_disabled:{digest}"

@@ -116,8 +116,8 @@ class GenerationRequest(Edit):
         default=None,
         ge=0,
         le=100,
-        description="How closely jpeg and webp keep to the pixels: 0 makes the smallest files, 100 the best. Null takes "
-        f"{DEFAULT_OUTPUT_QUALITY}; png takes none.",
+        description="How closely jpeg and webp keep to the pixels: 0 makes the smallest files, 100 the best. Null "
+        f"takes {DEFAULT_OUTPUT_QUALITY}; png takes none.",
         examples=[None],
     )
     adapters: tuple[AdapterUse, ...] = Field(

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pydantic import BaseModel, ConfigDict
 
 from contract.store_connection import StoreConnection
+from contract.tenants import PUBLIC
 
 SECRET_BYTES = 32
 
@@ -29,24 +30,29 @@ class WebhookSecret(BaseModel):
 
 
 class WebhookSecrets:
-    """Promise: all processes sign with the same secrets, however many ask for a new one at once.
+    """One tenant's secrets. Promise: all processes sign with the same ones, however many ask for a new one at once.
 
     All methods raise StoreUnavailable within two seconds when the server does not answer.
     """
 
-    def __init__(self, connection: StoreConnection) -> None:
+    def __init__(self, connection: StoreConnection, tenant: str = PUBLIC) -> None:
         self._connection = connection
+        self._tenant = tenant
 
-    async def read(self, tenant: str, name: str) -> WebhookSecret:
+    def of(self, tenant: str) -> "WebhookSecrets":
+        """Another tenant's."""
+        return WebhookSecrets(self._connection, tenant)
+
+    async def read(self, name: str) -> WebhookSecret:
         """The secret of this name, which is made now if there is none."""
-        return await self._run(tenant, name, "read", 0)
+        return await self._run(name, "read", 0)
 
-    async def rotate(self, tenant: str, name: str, *, overlap_seconds: float) -> WebhookSecret:
+    async def rotate(self, name: str, *, overlap_seconds: float) -> WebhookSecret:
         """A new secret; the one before it signs beside it for `overlap_seconds`."""
-        return await self._run(tenant, name, "rotate", overlap_seconds)
+        return await self._run(name, "rotate", overlap_seconds)
 
-    async def _run(self, tenant: str, name: str, what: str, overlap_seconds: float) -> WebhookSecret:
-        digest = hashlib.sha256(f"{tenant}\n{name}".encode()).hexdigest()
+    async def _run(self, name: str, what: str, overlap_seconds: float) -> WebhookSecret:
+        digest = hashlib.sha256(f"{self._tenant}\n{name}".encode()).hexdigest()
         key, created, previous, until = await self._connection.run(
             "webhook_secret", digest, what, _new_key(), overlap_seconds
         )

@@ -5,6 +5,7 @@ import logging
 import signal
 import sys
 
+from contract.exposure import NoKeyError
 from launch.embedded_store import NoServerError
 from launch.house import AlreadyRunningError, House, sole_use_of
 from launch.settings import LaunchSettings
@@ -42,5 +43,5 @@ if __name__ == "__main__":
         settings = LaunchSettings()
         with sole_use_of(settings.home):
             asyncio.run(main(settings))
-    except (AlreadyRunningError, NoServerError, OSError) as error:
+    except (AlreadyRunningError, NoKeyError, NoServerError, OSError) as error:
         sys.exit(f"safelight: {error}")

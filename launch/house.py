@@ -12,6 +12,8 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from contract.errors import StoreUnavailable
+from contract.exposure import check_exposure
+from contract.keys import KeyStore
 from contract.store_connection import StoreConnection
 from launch.embedded_store import server_command
 from launch.service import Service
@@ -46,7 +48,10 @@ class House:
         return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
     async def run(self, stop: asyncio.Event, announce: asyncio.Event) -> None:
-        """Keeps everything running until `stop` is set; sets `announce` when a request would be served."""
+        """Keeps everything running until `stop` is set; sets `announce` when a request would be served.
+
+        Raises: NoKeyError.
+        """
         keepers: list[asyncio.Task[None]] = []
         stopped = asyncio.create_task(stop.wait())
         try:
@@ -54,6 +59,7 @@ class House:
                 keepers.append(asyncio.create_task(self._store.keep_running()))
             await _first(stopped, self._until_store_answers())
             if not stop.is_set():
+                await self._check_exposure()
                 keepers += [asyncio.create_task(service.keep_running()) for service in (self._api, *self._workers)]
                 await _first(stopped, self._until_ready())
             if not stop.is_set():
@@ -80,6 +86,13 @@ class House:
                 return await connection.close()
             except StoreUnavailable:
                 await asyncio.sleep(POLL_SECONDS)
+
+    async def _check_exposure(self) -> None:
+        connection = StoreConnection(self._settings.store_url)
+        try:
+            await check_exposure(self._settings.host, KeyStore(connection))
+        finally:
+            await connection.close()
 
     async def _until_ready(self) -> None:
         while not await asyncio.to_thread(self._is_ready):

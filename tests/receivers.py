@@ -60,6 +60,11 @@ async def resets(writer: asyncio.StreamWriter) -> None:
     writer.transport.abort()
 
 
+async def says_nonsense(writer: asyncio.StreamWriter) -> None:
+    """Answers, and not as HTTP has it."""
+    writer.write(b"hello\r\n\r\n")
+
+
 async def talks_without_end(writer: asyncio.StreamWriter) -> None:
     """Answers 200, and then goes on and on."""
     writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -78,6 +83,13 @@ class Receiver:
     url: str = ""
     answers: list[Answer] = field(default_factory=lambda: [OK])
     messages: list[Message] = field(default_factory=list)
+    serving: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serves a connection until it or this receiver ends."""
+        task = asyncio.create_task(self.serve(reader, writer))
+        self.serving.add(task)
+        task.add_done_callback(self.serving.discard)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -118,9 +130,12 @@ async def _read(reader: asyncio.StreamReader) -> Message:
 async def receiving(*behaviour: Answer, tls: SSLContext | None = None) -> AsyncIterator[Receiver]:
     """A receiver on a free port of loopback."""
     receiver = Receiver(answers=list(behaviour) or [OK])
-    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0, ssl=tls)
+    server = await asyncio.start_server(receiver.connected, "127.0.0.1", 0, ssl=tls)
     receiver.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
     try:
         yield receiver
     finally:
         server.close()
+        for task in receiver.serving:
+            task.cancel()
+        await asyncio.gather(*receiver.serving, return_exceptions=True)

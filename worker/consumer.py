@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 
 from contract.artifact_store import ArtifactStore
@@ -84,7 +84,7 @@ class Consumer:
         """Works until `stop` is set, then drains: what is not done in time goes back to the queue."""
         tasks = [
             asyncio.create_task(self._persistently(work), name=work.__name__)
-            for work in (self._feed, self._supervisor.hear_children, self._keep, self._hear_cancellations)
+            for work in (self._feed, self._supervisor.hear_children, self._keep, self._hear_wishes)
         ]
         stopped = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
@@ -165,6 +165,7 @@ class Consumer:
         elif order.execution_id in self._executions:
             self._supervisor.order(order)
             execution.previews_wanted = False  # What was said of that before, the child did not understand.
+            await self._renew([execution])
 
     # ---- the child
 
@@ -183,20 +184,25 @@ class Consumer:
                 self._hurry.set()
             case Worked() | Resident() | Measured() | Certified():
                 self._tally.hear(message)
-                if not isinstance(message, Worked):
+                if isinstance(message, Resident | Certified):
                     self._hurry.set()
                     self._changed.set()
+            case Progressed(steps):
+                await self._progress(steps)
             case Finished() | Failed():
                 await self._end(message)
             case _ if execution := self._executions.get(message.execution_id):
                 await self._tell(execution, message)
 
-    async def _tell(self, execution: Execution, message: Progressed | Previewed | ImageFinished | Warned) -> None:
+    async def _progress(self, steps: Mapping[str, int]) -> None:
+        for execution_id, step in steps.items():
+            if execution := self._executions.get(execution_id):
+                await execution.progress(step, len(self._executions))
+        self._changed.set()
+
+    async def _tell(self, execution: Execution, message: Previewed | ImageFinished | Warned) -> None:
         try:
             match message:
-                case Progressed(step=step):
-                    await execution.progress(step, len(self._executions))
-                    self._changed.set()
                 case Previewed():
                     await execution.preview(message)
                 case ImageFinished():
@@ -231,7 +237,7 @@ class Consumer:
 
     async def _keep(self) -> None:
         """What recurs: renewing, beating, reaping, sweeping, watching the child; then a rest of a fifth of a lease."""
-        await self._renew()
+        await self._renew(list(self._executions.values()))
         if self._ready.is_set():
             await self._keeper.beat(busy=bool(self._executions))
         await self._keeper.reap()
@@ -242,8 +248,8 @@ class Consumer:
             await asyncio.wait_for(self._hurry.wait(), self._settings.lease_seconds / 5)
         self._hurry.clear()
 
-    async def _renew(self) -> None:
-        executions = list(self._executions.values())
+    async def _renew(self, executions: Sequence[Execution]) -> None:
+        """Keeps leases, and does what clients have asked of these jobs meanwhile."""
         renewals = await self._leases.renew([execution.lease for execution in executions])
         for execution, renewal in zip(executions, renewals, strict=True):
             if not renewal.held:
@@ -259,14 +265,16 @@ class Consumer:
             execution.previews_wanted = wanted
             self._supervisor.tell(SetPreviews(execution.lease.execution_id, wanted))
 
-    # ---- cancelling
+    # ---- what clients ask
 
-    async def _hear_cancellations(self) -> None:
-        """Hears of cancellations at once; those called out while nobody listened come with the next renewal."""
-        async for job_id in self._leases.cancellations():
-            for execution in list(self._executions.values()):
-                if execution.job.id == job_id:
+    async def _hear_wishes(self) -> None:
+        """Hears of wishes at once; those called out while nobody listened come with the next renewal."""
+        async for wish, job_id in self._leases.wishes():
+            for execution in [one for one in self._executions.values() if one.job.id == job_id]:
+                if wish == "cancel":
                     await self._cancel(execution)
+                else:
+                    self._set_previews(execution, True)
 
     async def _cancel(self, execution: Execution) -> None:
         self._abort(execution)

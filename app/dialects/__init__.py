@@ -5,11 +5,12 @@ from functools import partial
 from fastapi import APIRouter
 
 from app.dialects import replicate
+from app.dialects.openai import routes as openai
 from app.dialects.replicate import webhooks
 from app.webhooks.bodies import Bodies
 from contract.catalogue import Catalogue
 
-ROUTERS: tuple[APIRouter, ...] = (*replicate.ROUTERS,)
+ROUTERS: tuple[APIRouter, ...] = (openai.router, *replicate.ROUTERS)
 
 
 def webhook_bodies(catalogue: Catalogue) -> Bodies:

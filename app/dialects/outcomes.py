@@ -3,23 +3,35 @@
 from starlette.requests import ClientDisconnect, Request
 
 from app.errors import ANSWERS, JobCancelled
+from app.followers import OnDisconnect, until_ended
 from app.resources import Resources
-from app.waiting import disconnected, ended, first_of, follow
 from contract.errors import GenerationFailed, SafelightError, StoreUnavailable
 from contract.job import Job, JobFailure
-from contract.job_store import FIRST
 
 
-async def succeeded(job: Job, request: Request, resources: Resources) -> Job:
-    """The job when it has succeeded, however long that takes. A client that leaves does not end it.
+async def succeeded(job: Job, request: Request, resources: Resources, on_disconnect: OnDisconnect = "keep") -> Job:
+    """The job when it has succeeded, however long that takes.
 
     Raises: JobCancelled, StoreUnavailable, ClientDisconnect, and whatever the job failed with.
     """
     if not job.ended:
-        events = follow(resources.job_store, job.id, FIRST)
-        await first_of(ended(events), disconnected(request), resources.closing.wait())
+        await until_ended(job, request, resources, on_disconnect)
         job = await resources.job_store.get(job.id)
-    return _success(job, resources)
+    return success(job, resources)
+
+
+def success(job: Job, resources: Resources) -> Job:
+    """The job when it has succeeded. Raises: as `succeeded`."""
+    match job.status:
+        case "succeeded":
+            return job
+        case "cancelled":
+            raise JobCancelled(f"The job {job.id} was cancelled.")
+        case "failed" if job.error is not None:
+            raise error_of(job.error)
+    if resources.closing.is_set():
+        raise StoreUnavailable("This process is about to end.")
+    raise ClientDisconnect
 
 
 async def pictures(job: Job, resources: Resources) -> list[bytes]:
@@ -32,16 +44,3 @@ def error_of(failure: JobFailure) -> SafelightError:
     kinds = {kind.code: kind for kind in ANSWERS}
     kind = kinds.get(failure.code, GenerationFailed)
     return kind(failure.message, field=failure.field)
-
-
-def _success(job: Job, resources: Resources) -> Job:
-    match job.status:
-        case "succeeded":
-            return job
-        case "cancelled":
-            raise JobCancelled(f"The job {job.id} was cancelled.")
-        case "failed" if job.error is not None:
-            raise error_of(job.error)
-    if resources.closing.is_set():
-        raise StoreUnavailable("This process is about to end.")
-    raise ClientDisconnect

@@ -68,23 +68,27 @@ class DialectRoute(JSONRoute):
             headers=headers_of(error),
         )
 
+    @classmethod
+    def answer(cls, raised: Exception, request_id: str) -> Response:
+        """The answer to whatever was raised; what clients do not hear of it is in the log."""
+        return cls.refuse(cls.refusal(ours(raised, request_id), request_id))
+
     def get_route_handler(self) -> Handler:
         """FastAPI's handler; what it raises never leaves this dialect."""
         handler = super().get_route_handler()
 
         async def answered(request: Request) -> Response:
-            request_id = request.state.request_id
             try:
                 return await handler(request)
             except ClientDisconnect:
                 raise
             except Exception as raised:
-                return self.refuse(self.refusal(_ours(raised, request_id), request_id))
+                return self.answer(raised, request.state.request_id)
 
         return answered
 
 
-def _ours(raised: Exception, request_id: str) -> SafelightError:
+def ours(raised: Exception, request_id: str) -> SafelightError:
     """Whatever was raised, as an error of the tree; what clients do not hear of it is in the log."""
     match raised:
         case RequestValidationError():

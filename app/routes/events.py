@@ -1,8 +1,7 @@
 """A job's events as a stream of server-sent events."""
 
 import re
-import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Annotated
 
@@ -11,14 +10,13 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from app.dependencies import ExistingJob, Presenter, PresenterOf, ResourcesOf
 from app.error_responses import documented
-from app.waiting import follow, until
+from app.followers import Following, OnDisconnectQuery, following
+from app.waiting import follow, until, wishing_previews
 from contract.errors import InvalidRequest, SafelightError, StoreUnavailable, UnknownJob
-from contract.job_store import FIRST, JobEvent, JobStore
+from contract.job_store import FIRST, JobEvent
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
-WISH_INTERVAL_SECONDS = 10.0
-"""An idle stream is looked at every BLOCK_SECONDS, so that a wish, which holds for 30 seconds, never lapses."""
 MAX_ID_PART = 2**64 - 1
 
 EXAMPLE = """\
@@ -52,6 +50,14 @@ async def after(
     return last_event_id
 
 
+async def follower(
+    job: ExistingJob, resources: ResourcesOf, on_disconnect: OnDisconnectQuery = "keep"
+) -> AsyncIterator[Following]:
+    """This call as one of those that follow the job. It ends with the answer, which may end before it has begun."""
+    async with following(job, resources, on_disconnect, left=True) as call:
+        yield call
+
+
 @router.get(
     "/{job_id}/events",
     response_class=EventSourceResponse,
@@ -64,10 +70,12 @@ async def after(
     },
 )
 async def follow_job(
+    *,
     job: ExistingJob,
     resources: ResourcesOf,
     presenter: PresenterOf,
     after: Annotated[str, Depends(after)],
+    call: Annotated[Following, Depends(follower)],
     previews: Annotated[
         bool,
         Query(description="Whether to send `preview` events with small JPEGs of the estimates.", examples=[True]),
@@ -85,9 +93,10 @@ async def follow_job(
                 elif previews or event.name != "preview":
                     yield await shown(event, job.id, presenter)
         except UnknownJob:
-            return
+            pass
         except SafelightError as error:
             yield ServerSentEvent(comment=f"{error.code}; connect again with Last-Event-ID", retry=2000)
+    call.left = False
 
 
 async def shown(event: JobEvent, job_id: str, presenter: Presenter) -> ServerSentEvent:
@@ -98,20 +107,3 @@ async def shown(event: JobEvent, job_id: str, presenter: Presenter) -> ServerSen
     elif event.last:
         data = (await presenter.job(await presenter.job_store.get(job_id))).model_dump_json()
     return ServerSentEvent(event=event.name, raw_data=data, id=event.id)
-
-
-async def wishing_previews(
-    job_store: JobStore,
-    job_id: str,
-    events: AsyncGenerator[JobEvent | None],
-    interval_seconds: float = WISH_INTERVAL_SECONDS,
-) -> AsyncGenerator[JobEvent | None]:
-    """Passes events on, and says all the while that somebody watches previews."""
-    async with aclosing(events):
-        await job_store.wish_previews(job_id)
-        wished_at = time.monotonic()
-        async for event in events:
-            if time.monotonic() - wished_at >= interval_seconds:
-                await job_store.wish_previews(job_id)
-                wished_at = time.monotonic()
-            yield event

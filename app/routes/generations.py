@@ -10,11 +10,11 @@ from app.admission import admit
 from app.dependencies import LinksOf, Presenter, PresenterOf, ResourcesOf
 from app.error_responses import documented
 from app.errors import BodyTooLarge, MalformedJSON, UnsupportedMediaType
+from app.followers import OnDisconnectQuery, patiently
 from app.json_bodies import JSONRoute
 from app.posted import GenerationPosted
 from app.prefer import forbids_storing, preferred_wait
 from app.responses import JOB_ID, JobShown
-from app.waiting import patiently
 from app.webhooks.asked import webhook
 from contract.errors import (
     AdapterMismatch,
@@ -115,9 +115,12 @@ async def create_generation(
     prefer: PreferHeader = None,
     idempotency_key: IdempotencyKey = None,
     cache_control: CacheControl = None,
+    on_disconnect: OnDisconnectQuery = "keep",
 ) -> JobShown:
     """Accept a prompt as a job, and wait for its end if the client prefers that."""
     wait_seconds = preferred_wait(prefer or ())
+    if wait_seconds is None and on_disconnect == "cancel":
+        raise InvalidRequest("Only a call that waits can be disconnected from: Prefer: wait=…", field="on_disconnect")
     admission = await admit(
         generation.request,
         resources,
@@ -129,13 +132,7 @@ async def create_generation(
     if wait_seconds is None:
         return presenter.admitted(admission.job)
     response.headers["Preference-Applied"] = f"wait={wait_seconds}"
-    job = await patiently(
-        admission.job,
-        resources.job_store,
-        wait_seconds=wait_seconds,
-        request=request,
-        closing=resources.closing,
-    )
+    job = await patiently(admission.job, wait_seconds, request, resources, on_disconnect)
     response.status_code = 200 if job.ended else 202
     return await _shown(job, presenter)
 

@@ -60,7 +60,7 @@ SecretOwner = Annotated[str, Depends(secret_owner)]
 )
 async def read_secret(owner: SecretOwner, resources: ResourcesOf) -> SecretShown:
     """Read the secret that signs what a receiver is sent; it is made when it is first asked for."""
-    return SecretShown.of(owner, await resources.webhook_secrets.read("", owner))
+    return SecretShown.of(owner, await resources.webhook_secrets.read(owner))
 
 
 @router.post(
@@ -71,4 +71,4 @@ async def read_secret(owner: SecretOwner, resources: ResourcesOf) -> SecretShown
 async def rotate_secret(owner: SecretOwner, resources: ResourcesOf) -> SecretShown:
     """Replace the secret of a receiver. For a while both sign, so that the receiver can change over in between."""
     overlap_seconds = resources.settings.webhook_secret_overlap_seconds
-    return SecretShown.of(owner, await resources.webhook_secrets.rotate("", owner, overlap_seconds=overlap_seconds))
+    return SecretShown.of(owner, await resources.webhook_secrets.rotate(owner, overlap_seconds=overlap_seconds))

@@ -57,8 +57,8 @@ def receiver(url: str, networks: Sequence[Network]) -> httpx.URL:
         raise InvalidRequest("This is not a URL.") from error
     if parsed.scheme not in PORTS or not parsed.host:
         raise InvalidRequest("Webhooks are sent to http: and https: URLs.")
-    if parsed.userinfo or b"@" in parsed.netloc or parsed.fragment or parsed.port == 0:
-        raise InvalidRequest("A webhook's URL has no user, no password, no fragment and no port 0.")
+    if parsed.userinfo or parsed.fragment or not 0 < port(parsed) < 2**16:
+        raise InvalidRequest("A webhook's URL has no user, no password, no fragment, and a port from 1 to 65535.")
     _check_host(parsed, networks)
     return parsed
 
@@ -71,7 +71,7 @@ def origin(url: httpx.URL) -> str:
 
 def port(url: httpx.URL) -> int:
     """The port, also where the URL leaves it to the scheme."""
-    return url.port or PORTS[url.scheme]
+    return PORTS[url.scheme] if url.port is None else url.port
 
 
 async def resolve(host: str, port: int) -> Sequence[str]:

@@ -57,6 +57,7 @@ def webhook_to(
     chosen = frozenset(events)
     return Webhook(
         url=str(to),
+        origin=origin(to),
         events=tuple(event for event in WEBHOOK_EVENTS if event in chosen),
         body=body,
         secret=origin(to) if secret is None else secret,

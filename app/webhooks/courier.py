@@ -14,8 +14,7 @@ from standardwebhooks import Webhook as Signer
 
 from app.resources import Resources
 from app.settings import AppSettings
-from app.waiting import first_of
-from app.webhooks.addresses import origin
+from app.waiting import first_of, stop
 from app.webhooks.bodies import Bodies, Happening, encoded
 from app.webhooks.messenger import Messenger
 from app.webhooks.schedule import Following, following
@@ -28,11 +27,10 @@ logger = logging.getLogger("safelight.app")
 POLL_SECONDS = 0.2
 STORE_RETRY_SECONDS = 0.5
 
-MAX_AT_ONCE = 64
-MAX_AT_ONE_RECEIVER = 16
-"""A receiver that hangs takes no more than so much of a process; what is beyond waits CROWDED_SECONDS."""
+MAX_AT_ONCE = 128
+MAX_AT_ONE_RECEIVER = 8
+"""A receiver that has so many messages on their way gets no more: one that hangs leaves room for the others."""
 
-CROWDED_SECONDS = 1.0
 FAREWELL_SECONDS = 1.0
 """So long messages that are on their way when the process ends may take; they are sent again if they take longer."""
 
@@ -50,7 +48,7 @@ class Courier:
         self._retries_at_seconds = settings.retries_at_seconds
         self._lease_seconds = 2 * settings.webhook_timeout_seconds
         self._carrying: set[asyncio.Task[None]] = set()
-        self._at_receiver: Counter[tuple[str, str]] = Counter()
+        self._at_receiver: Counter[str] = Counter()
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
@@ -71,28 +69,28 @@ class Courier:
         self._stopping.set()
         if self._carrying:
             await asyncio.wait(self._carrying, timeout=FAREWELL_SECONDS)
-        for task in self._carrying:
-            task.cancel()
-        await asyncio.gather(*self._carrying, return_exceptions=True)
+        await stop(self._carrying)
 
     async def _take(self) -> int:
         """Claims what there is room for, and returns how much that was."""
         if len(self._carrying) >= MAX_AT_ONCE:
             await first_of(asyncio.wait(self._carrying, return_when=FIRST_COMPLETED), self._stopping.wait())
-        claims = await self._outbox.claim(MAX_AT_ONCE - len(self._carrying), lease_seconds=self._lease_seconds)
+        claims = await self._outbox.claim(
+            MAX_AT_ONCE - len(self._carrying),
+            lease_seconds=self._lease_seconds,
+            at_one_receiver=MAX_AT_ONE_RECEIVER,
+            but=[receiver for receiver, number in self._at_receiver.items() if number >= MAX_AT_ONE_RECEIVER],
+        )
         for claimed in claims:
+            self._at_receiver[claimed.receiver] += 1
             task = asyncio.create_task(self._carry(claimed))
             self._carrying.add(task)
             task.add_done_callback(self._carrying.discard)
         return len(claims)
 
     async def _carry(self, claimed: Claimed) -> None:
-        receiver = (claimed.webhook.tenant, origin(httpx.URL(claimed.webhook.url)))
-        self._at_receiver[receiver] += 1
         try:
-            if self._at_receiver[receiver] > MAX_AT_ONE_RECEIVER:
-                await self._record(claimed, None, Following("pending", CROWDED_SECONDS))
-            elif not claimed.delivery.asked_again and await self._outbox.disabled(claimed.webhook):
+            if not claimed.delivery.asked_again and await self._outbox.disabled(claimed):
                 await self._record(claimed, None, Following("disabled"))
             else:
                 attempt = await self._attempt(claimed)
@@ -100,7 +98,7 @@ class Courier:
         except StoreUnavailable:
             logger.info("%s: the store does not answer; its webhook is sent again later", claimed.delivery.id)
         finally:
-            self._at_receiver -= Counter([receiver])
+            self._at_receiver -= Counter([claimed.receiver])
 
     async def _attempt(self, claimed: Claimed) -> Attempt:
         now = datetime.now(UTC)
@@ -109,7 +107,7 @@ class Courier:
         except Exception as error:
             logger.error("%s: its webhook has no body: %s", claimed.delivery.id, type(error).__name__)
             return Attempt(at=now, seconds=0, error="unspoken")
-        secret = await self._secrets.read(claimed.webhook.tenant, claimed.webhook.secret)
+        secret = await self._secrets.of(claimed.job.tenant).read(claimed.webhook.secret)
         signatures = (Signer(key).sign(claimed.delivery.id, now, body) for key in secret.keys)
         headers = {
             "Content-Type": "application/json",

@@ -13,4 +13,4 @@ for at, id in ipairs(ARGV) do
         answers[at] = {0, '0', 0}
     end
 end
-return {num_workers(), redis.call('ZCARD', status_key('running')), string.format('%.0f', running_work()), answers}
+return {num_workers(), num_running(), string.format('%.0f', running_work()), answers}

@@ -8,20 +8,34 @@ local EXPIRING = 'safelight:expiring'    -- zset: id of an ended job by the time
 local STATISTICS = 'safelight:statistics' -- hash: counters and histogram buckets over all jobs
 local WORK = 'safelight:work'            -- hash: predicted microseconds of device time of the jobs that wait or run
 local UNWEIGHED = 'safelight:unweighed'  -- zset: id of a waiting or running job of unknown work by its sequence
-local FILES = 'safelight:files'          -- zset: id of a file that can be named, by its sequence
-local OUTBOX = 'safelight:outbox'        -- zset: id of a pending delivery by the time at which it is to be tried, or its claim ends
+local RECEIVERS = 'safelight:outbox'     -- zset: receiver of webhooks by the time at which the next of its deliveries is due
 local EXPIRING_FILES = 'safelight:files:expiring' -- zset: id of a file by the time at which its bytes may be removed
+local TENANTS = 'safelight:tenants'      -- set: tenants with jobs, without `public`
+local KEYS_HASH = 'safelight:keys'       -- hash: record of an API key, as JSON, by its id
+local PUBLIC = 'public'                  -- the tenant of records that name none
 
 local function job_key(id) return 'safelight:job:' .. id end
 local function rq_key(id) return 'rq:job:' .. id end
 local function events_key(id) return 'safelight:events:' .. id end
 local function idempotency_key(key) return 'safelight:idempotency:' .. key end
-local function status_key(status) return 'safelight:jobs:' .. status end
 local function file_key(id) return 'safelight:file:' .. id end
 local function file_users_key(id) return 'safelight:file_users:' .. id end -- set: ids of the jobs that hold the file
 local function deliveries_key(id) return 'safelight:deliveries:' .. id end -- list: ids of the deliveries of a job
 local function delivery_key(delivery) return 'safelight:delivery:' .. delivery end
+local function followers_key(id) return 'safelight:followers:' .. id end -- set: calls that follow a job that has not ended
+local function outbox_key(receiver) return 'safelight:outbox:' .. receiver end -- zset: id of a pending delivery by when it is due
 local function told_key(delivery) return 'safelight:told:' .. delivery end -- the record of a job when the event happened
+
+-- An index of one tenant. Those of `public` have the names that they had before there were tenants.
+local function index_of(index, tenant) return tenant == PUBLIC and index or index .. '@' .. tenant end
+local function jobs_key(tenant) return index_of('safelight:jobs', tenant) end -- zset: id by sequence
+local function status_key(status, tenant) return index_of('safelight:jobs:' .. status, tenant) end -- likewise
+local function files_key(tenant) return index_of('safelight:files', tenant) end -- zset: id of a file that can be named
+
+local function tenant_of(key) return redis.call('HGET', key, 'tenant') or PUBLIC end
+
+-- Whether a record is not for the eyes of this tenant; '' stands for the house, which sees everything.
+local function foreign(key, tenant) return tenant ~= '' and tenant_of(key) ~= tenant end
 
 local function clock()
     local time = redis.call('TIME')
@@ -33,14 +47,31 @@ local function seconds(time) return string.format('%.6f', time) end
 -- RQ writes its times as text; only the tools that show them read these.
 local function rq_registry(name) return 'rq:' .. name .. ':generations' end
 
+local function receiver_of(delivery) return redis.call('HGET', delivery_key(delivery), 'receiver') end
+
+-- A receiver stands where the first of its deliveries does.
+local function settle_receiver(receiver)
+    local first = redis.call('ZRANGE', outbox_key(receiver), 0, 0, 'WITHSCORES')
+    if not first[1] then return redis.call('ZREM', RECEIVERS, receiver) end
+    return redis.call('ZADD', RECEIVERS, first[2], receiver)
+end
+
 local function schedule_delivery(delivery, at)
-    redis.call('ZADD', OUTBOX, seconds(at), delivery)
+    local receiver = receiver_of(delivery)
+    redis.call('ZADD', outbox_key(receiver), seconds(at), delivery)
     redis.call('HSET', delivery_key(delivery), 'next_at', seconds(at))
+    settle_receiver(receiver)
+end
+
+local function unschedule_delivery(delivery)
+    local receiver = receiver_of(delivery)
+    redis.call('ZREM', outbox_key(receiver), delivery)
+    settle_receiver(receiver)
 end
 
 local function forget_delivery(id, delivery)
-    redis.call('LREM', deliveries_key(id), 1, delivery)
-    redis.call('ZREM', OUTBOX, delivery)
+    if redis.call('LREM', deliveries_key(id), 1, delivery) == 0 then return end
+    unschedule_delivery(delivery)
     redis.call('DEL', delivery_key(delivery), told_key(delivery))
 end
 
@@ -56,9 +87,9 @@ end
 
 -- The delivery of an event, if the job's webhook is for such events: what happens is told, or has not happened.
 local function tell(id, event, data)
-    local wanted = redis.call('HGET', job_key(id), 'webhook_events')
+    local webhook = redis.call('HMGET', job_key(id), 'webhook_events', 'webhook_receiver')
+    if not webhook[1] or not string.find(webhook[1], ' ' .. event .. ' ', 1, true) then return end
     local now = clock()
-    if not wanted or not string.find(wanted, ' ' .. event .. ' ', 1, true) then return end
     if not replaces_progress(id, event, now) then return end
     local number = redis.call('HINCRBY', job_key(id), 'num_deliveries', 1)
     local delivery = string.gsub(id, '^job_', 'whd_') .. '_' .. number
@@ -67,7 +98,8 @@ local function tell(id, event, data)
     end
     redis.call('COPY', job_key(id), told_key(delivery))
     redis.call('HSET', delivery_key(delivery),
-        'event', event, 'data', data, 'occurred_at', seconds(now), 'status', 'pending', 'tries', 0)
+        'event', event, 'data', data, 'occurred_at', seconds(now), 'status', 'pending', 'tries', 0,
+        'receiver', webhook[2])
     redis.call('RPUSH', deliveries_key(id), delivery)
     schedule_delivery(delivery, now)
 end
@@ -103,6 +135,9 @@ local function waiting_before(sequence)
     return micros
 end
 
+-- All that runs has a lease.
+local function num_running() return redis.call('ZCARD', LEASES) end
+
 local function running_work() return tonumber(redis.call('HGET', WORK, 'running') or '0') end
 
 local function num_workers()
@@ -134,9 +169,10 @@ local function carry_work(id, from, to, sequence)
 end
 
 local function move(id, status)
-    local was = redis.call('HMGET', job_key(id), 'status', 'sequence')
-    redis.call('ZREM', status_key(was[1]), id)
-    redis.call('ZADD', status_key(status), was[2], id)
+    local was = redis.call('HMGET', job_key(id), 'status', 'sequence', 'tenant')
+    local tenant = was[3] or PUBLIC
+    redis.call('ZREM', status_key(was[1], tenant), id)
+    redis.call('ZADD', status_key(status, tenant), was[2], id)
     redis.call('HSET', job_key(id), 'status', status)
     carry_work(id, was[1], status, tonumber(was[2]))
 end
@@ -177,6 +213,7 @@ local function finish(id, status, failure, retention)
     local expires = now + retention
     drop_lease(id)
     release_files(id)
+    redis.call('DEL', followers_key(id))
     move(id, status)
     redis.call('HSET', job_key(id), 'finished_at', seconds(now), 'expires_at', seconds(expires))
     if failure ~= '' then redis.call('HSET', job_key(id), 'error', failure) end
@@ -206,4 +243,17 @@ local function recover(id, max_attempts, failure, retention)
     if job[2] == '1' then return finish(id, 'cancelled', '', retention) end
     if tonumber(job[1]) >= max_attempts then return finish(id, 'failed', failure, retention) end
     return requeue(id)
+end
+
+-- The end of a job that somebody asks for; returns the status that it had until now.
+local function cancel(id, retention)
+    local status = redis.call('HGET', job_key(id), 'status')
+    if status == 'queued' then
+        redis.call('LREM', QUEUE, 1, id)
+        finish(id, 'cancelled', '', retention)
+    elseif status == 'running' then
+        redis.call('HSET', job_key(id), 'cancel_requested', 1)
+        redis.call('PUBLISH', 'safelight:cancellations', id)
+    end
+    return status
 end

@@ -13,7 +13,8 @@ from tests.pictures import encoded, gradient
 
 Document = dict[str, Any]
 
-ERROR_SHAPES: dict[str, str] = {
+ERROR_SHAPES = {
+    "/v1/images/": "OpenAIErrorResponse",
     "/v1/predictions": "Problem",
     "/v1/models/{owner}/": "Problem",
     "/v1/account": "Problem",
@@ -76,6 +77,7 @@ def test_every_operation_documents_its_parameters_errors_and_headers(document: D
         for status, response in operation["responses"].items():
             assert response["description"] not in ("", "Successful Response", "Validation Error"), (path, status)
             assert "X-Request-Id" in response["headers"], (path, status)
+            assert ("WWW-Authenticate" in response["headers"]) == (status == "401"), (path, status)
             assert ("Retry-After" in response["headers"]) == (status in ("429", "503")), (path, status)
             if int(status) >= 400:
                 schema = response["content"]["application/json"]["schema"]
@@ -103,7 +105,9 @@ def test_what_every_operation_may_answer(document: Document) -> None:
         ("/readyz", "get"): {"200", "500", "503"},
     }
     found = {(path, method): set(operation["responses"]) for path, method, operation in operations(document)}
-    assert {key: found[key] for key in expected} == expected
+    refused = {"401", "403"}
+    assert {key: found[key] - refused for key in expected} == expected
+    assert {path for path, method in found if not refused <= found[path, method]} == {"/", "/healthz", "/readyz"}
     created = document["paths"]["/v1/generations"]["post"]["responses"]
     for status in ("200", "202"):
         assert {"Location", "Preference-Applied"} <= set(created[status]["headers"])

@@ -66,7 +66,7 @@ async def test_what_is_interrupted_is_swept(files: FileStore, connection: StoreC
     await connection.redis.zadd(EXPIRING, {"file_announced": 1})
     await ArtifactStore(tmp_path.as_uri()).put("files/file_announced", b"x")
     removed = await files.add(PICTURE, ttl_seconds=LONG)
-    assert await connection.run("retire_file", removed.id, "asked") == "retired"
+    assert await connection.run("retire_file", removed.id, "asked", "") == "retired"
     with pytest.raises(UnknownFile):
         await files.get(removed.id)
     stays = await files.add(PICTURE, ttl_seconds=LONG)

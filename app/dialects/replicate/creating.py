@@ -14,10 +14,10 @@ from app.dialects.replicate.outputs import Presenter, PresenterOf
 from app.dialects.replicate.route import PredictionRoute
 from app.dialects.replicate.shapes import PredictionShown
 from app.errors import BodyTooLarge, MalformedJSON, UnsupportedMediaType
+from app.followers import patiently
 from app.model_versions import find_model
 from app.prefer import MAX_WAIT_SECONDS, preferred_wait
 from app.responses import JOB_ID
-from app.waiting import patiently
 from contract.catalogue import ModelSpec
 from contract.errors import (
     AdapterMismatch,
@@ -99,13 +99,7 @@ class Call(NamedTuple):
         if self.wait_seconds is None:
             return self.presenter.prediction(job)
         self.response.headers["Preference-Applied"] = f"wait={self.wait_seconds}"
-        ended = await patiently(
-            job,
-            resources.job_store,
-            wait_seconds=self.wait_seconds,
-            request=self.request,
-            closing=resources.closing,
-        )
+        ended = await patiently(job, self.wait_seconds, self.request, resources)
         if ended.ended:
             return await self.presenter.awaited(ended)
         # The SDK takes every status but `starting` for the end, and goes on with what output there is.

@@ -47,7 +47,7 @@ class DefaultSecret(BaseModel):
 @router.get("/secret", response_description="The secret.", responses=ReplicateRoute.documented(StoreUnavailable))
 async def read_default_secret(resources: ResourcesOf) -> DefaultSecret:
     """Read the secret that signs the webhooks of predictions; it is made when it is first asked for."""
-    return DefaultSecret(key=(await resources.webhook_secrets.read("", SECRET)).key)
+    return DefaultSecret(key=(await resources.webhook_secrets.read(SECRET)).key)
 
 
 def webhook_body(catalogue: Catalogue, happening: Happening) -> dict[str, Any]:

@@ -173,4 +173,4 @@ async def test_a_prediction_outlives_its_model(settings: AppSettings, tmp_path: 
 
 async def test_an_account_is_shown(local: replicate.Client) -> None:
     account = await local.accounts.async_current()
-    assert (account.type, account.username) == ("user", "anonymous")
+    assert (account.type, account.username) == ("user", "public")

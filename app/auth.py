@@ -1,0 +1,51 @@
+"""Who may do what: the scope that each path wants, and the one place where a request is held against it."""
+
+import re
+
+from starlette.requests import Request
+
+from app.callers import ANYBODY, Caller, Doorkeeper
+from app.errors import Forbidden
+from contract.keys import Scope
+
+OPEN = re.compile(r"/|/healthz|/readyz|/openapi\.json|/docs(/.*)?")
+"""Paths that are everybody's: health and documentation."""
+
+OPERATORS = frozenset({"/metrics"})
+"""Paths that want `admin`. Of all others, reading wants `read` and everything else `generate`."""
+
+SECRETS = re.compile(r"/v1/webhooks/(default/)?secret")
+"""Paths whose readers could pass for us, so that reading wants `generate` as well."""
+
+READING = frozenset({"GET", "HEAD"})
+
+
+def scope_of(path: str, method: str) -> Scope | None:
+    """The scope that a path wants, or a template of paths; None where everybody may come."""
+    if OPEN.fullmatch(path):
+        return None
+    if path in OPERATORS:
+        return "admin"
+    return "read" if method.upper() in READING and not SECRETS.fullmatch(path) else "generate"
+
+
+async def caller(request: Request) -> Caller:
+    """Who asks, and may. Decided once a request, before its body is read.
+
+    Raises: Unauthenticated, Forbidden, StoreUnavailable.
+    """
+    if not hasattr(request.state, "caller"):
+        request.state.caller = await _permitted(request)
+    found: Caller = request.state.caller
+    return found
+
+
+async def _permitted(request: Request) -> Caller:
+    scope = scope_of(request.scope["path"].removeprefix(request.scope.get("root_path", "")), request.method)
+    if scope is None:
+        return ANYBODY
+    doorkeeper: Doorkeeper = request.state.resources.doorkeeper
+    found = await doorkeeper.caller(request.headers.get("authorization"))
+    if scope not in found.scopes:
+        raise Forbidden(f"This API key lacks the scope `{scope}`.")
+    return found

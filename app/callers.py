@@ -1,0 +1,69 @@
+"""Who calls: what the credentials of a request say, and whose key they are."""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import get_args
+
+from app.errors import Unauthenticated
+from app.keyring import Keyring
+from contract.exposure import is_loopback
+from contract.key_texts import KeyText
+from contract.keys import Key, Scope
+from contract.tenants import PUBLIC
+
+KEY_SCHEMES = frozenset({"bearer", "token", "key"})
+"""Words before a key: the usual one, Replicate's, and fal's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Somebody with rights: what belongs to another tenant does not exist for them."""
+
+    tenant: str
+    scopes: frozenset[Scope]
+
+
+ANYBODY = Caller(PUBLIC, frozenset(get_args(Scope)))
+"""Everybody, while there are no keys."""
+
+
+class Doorkeeper:
+    """Tells callers by their keys."""
+
+    def __init__(self, keyring: Keyring, host: str) -> None:
+        """`host` is the address that the service listens on: from elsewhere, nobody comes in without a key."""
+        self._keyring = keyring
+        self._local = is_loopback(host)
+
+    async def caller(self, authorization: str | None) -> Caller:
+        """Who sent this `Authorization`. Raises: Unauthenticated, StoreUnavailable."""
+        if self._local and not await self._keyring.all():
+            return ANYBODY
+        if authorization is None:
+            raise Unauthenticated("An API key is needed: send `Authorization: Bearer <key>`.")
+        text = KeyText.read(_password(authorization))
+        key = None if text is None else await self._keyring.find(text.id)
+        if text is None or key is None or not key.matches(text):
+            raise Unauthenticated("This is not an API key of this service.")
+        return _caller(key)
+
+
+def _caller(key: Key) -> Caller:
+    if (state := key.state(datetime.now(UTC))) != "live":
+        raise Unauthenticated(f"This API key is {state}.")
+    return Caller(key.tenant, frozenset(key.scopes))
+
+
+def _password(authorization: str) -> str:
+    """What stands for a key; of a user name and a password, the password. '' where nothing does."""
+    scheme, _, rest = authorization.partition(" ")
+    if scheme.lower() in KEY_SCHEMES:
+        return rest.strip()
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        return base64.b64decode(rest.strip(), validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return ""

@@ -1,0 +1,1 @@
+"""`python -m app.keys`: what operators do with API keys."""
