@@ -2,10 +2,11 @@
 
 from fastapi import APIRouter
 
+from app.dialects import automatic1111
 from app.dialects.openai import routes as openai
 from app.webhooks.bodies import Bodies
 
-ROUTERS: tuple[APIRouter, ...] = (openai.router,)
+ROUTERS: tuple[APIRouter, ...] = (openai.router, *automatic1111.ROUTERS)
 
 WEBHOOK_BODIES: Bodies = {}
 """The bodies that dialects' clients expect of webhooks, by the name in `Webhook.body`."""
