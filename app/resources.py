@@ -20,6 +20,7 @@ from contract.files import FileStore
 from contract.job_store import JobStore
 from contract.keys import KeyStore
 from contract.liveness import Liveness
+from contract.notes import Notes
 from contract.outbox import Outbox
 from contract.store_connection import StoreConnection
 from contract.webhook_secrets import WebhookSecrets
@@ -48,6 +49,7 @@ class Resources:
     webhook_secrets: WebhookSecrets
     errands: Errands
     doorkeeper: Doorkeeper
+    notes: Notes
 
     def of(self, tenant: str) -> "Resources":
         """The same, less what belongs to other tenants."""
@@ -55,6 +57,7 @@ class Resources:
             self,
             job_store=self.job_store.of(tenant),
             files=self.files.of(tenant),
+            notes=self.notes.of(tenant),
             webhook_secrets=self.webhook_secrets.of(tenant),
         )
 
@@ -91,6 +94,7 @@ async def open_resources(
             files=FileStore(connection, artifacts),
             file_checker=FileChecker(settings),
             doorkeeper=Doorkeeper(keyring, settings.host),
+            notes=Notes(connection, kept_seconds=settings.retention_seconds),
             outbox=Outbox(connection),
             webhook_secrets=WebhookSecrets(connection),
             errands=errands,

@@ -4,13 +4,13 @@ from functools import partial
 
 from fastapi import APIRouter
 
-from app.dialects import replicate
+from app.dialects import automatic1111, replicate
 from app.dialects.openai import routes as openai
 from app.dialects.replicate import webhooks
 from app.webhooks.bodies import Bodies
 from contract.catalogue import Catalogue
 
-ROUTERS: tuple[APIRouter, ...] = (openai.router, *replicate.ROUTERS)
+ROUTERS: tuple[APIRouter, ...] = (openai.router, *automatic1111.ROUTERS, *replicate.ROUTERS)
 
 
 def webhook_bodies(catalogue: Catalogue) -> Bodies:

@@ -15,6 +15,7 @@ Document = dict[str, Any]
 
 ERROR_SHAPES = {
     "/v1/images/": "OpenAIErrorResponse",
+    "/sdapi/v1/": "Automatic1111Error",
     "/v1/predictions": "Problem",
     "/v1/models/{owner}/": "Problem",
     "/v1/account": "Problem",
