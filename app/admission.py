@@ -16,6 +16,7 @@ from contract.files import FileContent, StoredFile
 from contract.inputs import ARTIFACT_ID, DATA_URI, Reference, replace_references
 from contract.job_store import IDEMPOTENCY_SECONDS, Admission
 from contract.request import GenerationRequest
+from contract.webhooks import Webhook
 
 Brought = Mapping[str, FileContent]
 """Files that came beside a request, by what it calls them."""
@@ -31,6 +32,7 @@ async def admit(
     idempotency_seconds: int = IDEMPOTENCY_SECONDS,
     takes_key: bool = False,
     no_store: bool = False,
+    webhook: Webhook | None = None,
     brought: Brought = NOTHING_BROUGHT,
 ) -> Admission:
     """The job that a request became, now or when it came with this key before.
@@ -41,7 +43,7 @@ async def admit(
     """
     if idempotency_key is not None and not takes_key and generation.references():
         # Files may be gone by now that were there when the job was admitted.
-        earlier = await resources.job_store.replayed(generation, idempotency_key)
+        earlier = await resources.job_store.replayed(generation, idempotency_key, webhook=webhook)
         if earlier is not None:
             return Admission(earlier, replayed=True)
     async with AsyncExitStack() as made:
@@ -58,6 +60,7 @@ async def admit(
             idempotency_seconds=idempotency_seconds,
             takes_key=takes_key,
             no_store=no_store,
+            webhook=webhook,
             forecast=costs.forecast(complete),
         )
         if not admission.replayed:

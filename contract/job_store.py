@@ -20,6 +20,7 @@ from contract.queue import QUEUE_NAME, rq_job_fields
 from contract.request import CompleteRequest, GenerationRequest
 from contract.store_connection import BLOCK_SECONDS, StoreConnection, unavailable_when_unreachable
 from contract.tenants import PUBLIC, index_of
+from contract.webhooks import Webhook
 
 EventName = Literal["queued", "started", "progress", "preview", "image", "succeeded", "failed", "cancelled"]
 
@@ -89,13 +90,14 @@ class JobStore:
         idempotency_seconds: int = IDEMPOTENCY_SECONDS,
         takes_key: bool = False,
         no_store: bool = False,
+        webhook: Webhook | None = None,
         forecast: Forecast | None = None,
     ) -> Admission:
         """Accepts a request once, however often the call is repeated.
 
-        `request` is as the client sent it, and is what a repeated idempotency key is held against. With `takes_key`,
-        this call repeats no other: the key is its own from now on, whoever had it before. `forecast` is what
-        the job is predicted to need; without one, nobody can say when those behind it will end. The references of
+        `request` is as the client sent it; with `webhook`, it is what a repeated idempotency key is held against. With
+        `takes_key`, this call repeats no other: the key is its own from now on, whoever had it before. `forecast` is
+        what the job is predicted to need; without one, nobody can say when those behind it will end. The references of
         `complete` are file ids; the job holds these files until it has ended.
         Raises: IdempotencyConflict, QueueFull, UnknownFile.
         """
@@ -105,7 +107,7 @@ class JobStore:
         if idempotency_key is not None:
             idempotency = {
                 "key": self._idempotency_id(idempotency_key),
-                "fingerprint": _digest(request.model_dump_json()),
+                "fingerprint": _fingerprint(request, webhook),
                 "seconds": idempotency_seconds,
                 "takes": takes_key,
             }
@@ -122,6 +124,7 @@ class JobStore:
                     "max_queued": max_queued,
                     "no_store": no_store,
                     **({} if idempotency is None else {"idempotency": idempotency}),
+                    "record": {} if webhook is None else self._record_of(webhook),
                     **({} if forecast is None else {"forecast": _microseconds(forecast)}),
                 }
             ),
@@ -137,7 +140,9 @@ class JobStore:
         job = read_job(found_id, fields_of(*record)) if record else await self.get(found_id)
         return Admission(job=job, replayed=answer == "existing")
 
-    async def replayed(self, request: GenerationRequest, idempotency_key: str) -> Job | None:
+    async def replayed(
+        self, request: GenerationRequest, idempotency_key: str, *, webhook: Webhook | None = None
+    ) -> Job | None:
         """The job that this request became when it came with this key before. Raises: IdempotencyConflict."""
         with unavailable_when_unreachable():
             fingerprint, job_id = await self._redis.hmget(
@@ -145,7 +150,7 @@ class JobStore:
             )
         if fingerprint is None:
             return None
-        if fingerprint != _digest(request.model_dump_json()):
+        if fingerprint != _fingerprint(request, webhook):
             raise _other_body()
         return await self.get(job_id)
 
@@ -216,6 +221,15 @@ class JobStore:
         """
         await self._connection.run("cancel", job_id, self._retention_seconds, self._tenant or "")
         return await self.get(job_id)
+
+    async def join(self, job_id: str, follower: str) -> None:
+        """Counts a call among those that follow a job."""
+        await self._connection.run("join", job_id, follower)
+
+    async def leave(self, job_id: str, follower: str, *, cancel: bool) -> bool:
+        """Counts a call no more; with `cancel`, the last one asks for the end of the job, and this says whether."""
+        then = "cancel" if cancel else "keep"
+        return bool(await self._connection.run("leave", job_id, follower, then, self._retention_seconds))
 
     async def delete(self, job_id: str) -> None:
         """Removes an ended job's record and events; its files are the caller's. Raises: UnknownJob, JobNotEnded."""
@@ -289,8 +303,8 @@ class JobStore:
         return {status: sum(counts[at] for counts in tenants) for at, status in enumerate(statuses, 1)}
 
     async def statistics(self) -> dict[str, float]:
-        """Counters over all jobs ever, whoever's: `ended:<status>`, and the histograms `wait:<bound>`, `run:<bound>`,
-        `…:sum`.
+        """Counters over all jobs ever, whoever's: `ended:<status>`, the histograms `wait:<bound>`, `run:<bound>`,
+        `…:sum`, and of webhooks `delivered:<status>` and `delivery_attempts`.
         """
         with unavailable_when_unreachable():
             fields = await self._redis.hgetall("safelight:statistics")
@@ -299,6 +313,14 @@ class JobStore:
     def _idempotency_id(self, key: str) -> str:
         """Under which a key is kept: equal ones of two tenants are two."""
         return _digest(key if self._tenant in (None, PUBLIC) else f"{self._tenant}\n{key}")
+
+    def _record_of(self, webhook: Webhook) -> dict[str, str]:
+        """What a record says of a webhook, and what the scripts read of that."""
+        return {
+            "webhook": webhook.model_dump_json(),
+            "webhook_events": f" {' '.join(webhook.events)} ",
+            "webhook_receiver": webhook.receiver(self._tenant or PUBLIC),
+        }
 
     async def _get_many(self, job_ids: Iterable[str]) -> list[Job]:
         ids = list(job_ids)
@@ -312,6 +334,11 @@ _UNCONNECTED = BlockingRedis()
 
 def _job_key(job_id: str) -> str:
     return f"safelight:job:{job_id}"
+
+
+def _fingerprint(request: GenerationRequest, webhook: Webhook | None) -> str:
+    """What a repeated idempotency key is held against."""
+    return _digest(request.model_dump_json() + ("" if webhook is None else webhook.asked))
 
 
 def _microseconds(forecast: Forecast) -> dict[str, int]:

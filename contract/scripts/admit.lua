@@ -2,7 +2,7 @@
 -- ARGV: job id, a JSON object of what is asked, then the fields and values of RQ's hash. In the object:
 --   request (as JSON), model, total_steps, files (ids that the request names), tenant, max_queued,
 --   idempotency: null, or {key, fingerprint, seconds, takes} (takes: the key is this call's from now on, whoever had it before),
---   no_store, and where it is known forecast: {work, own}, microseconds of device time that the job is predicted to need,
+--   record (further fields of its record), no_store, and where it is known forecast: {work, own}, microseconds of device time that the job is predicted to need,
 --   and of its own run on an idle worker.
 -- Returns {'created' | 'existing' | 'conflict' | 'full' | 'unknown_file', job id, file id or '', the fields and values of a new job's record}
 local id, asked = ARGV[1], cjson.decode(ARGV[2])
@@ -27,6 +27,7 @@ redis.call('HSET', job_key(id),
     'attempt', 0, 'created_at', seconds(clock()), 'idempotency_key', known and known.key or '',
     'admitted_position', depth + 1, 'model', asked.model, 'no_store', asked.no_store and '1' or '',
     'work', asked.forecast and asked.forecast.work or '')
+for field, value in pairs(asked.record) do redis.call('HSET', job_key(id), field, value) end
 if not asked.forecast then
     redis.call('ZADD', UNWEIGHED, sequence, id)
 else

@@ -1,0 +1,24 @@
+"""What a client posts beside the request proper: what is to be done about the job, which is no part of its pictures."""
+
+from pydantic import Field
+
+from app.webhooks.asked import WebhookAsked
+from contract.request import GenerationRequest
+
+
+class GenerationPosted(GenerationRequest):
+    """A request, and what is to be done about its job."""
+
+    webhook: WebhookAsked | None = Field(
+        default=None,
+        description="Where to be told of the job's events; null tells nobody.",
+        examples=[{"url": "https://example.com/hooks/pictures", "events": ["succeeded", "failed", "cancelled"]}],
+    )
+
+    @property
+    def request(self) -> GenerationRequest:
+        """The request alone."""
+        return GenerationRequest.model_construct(
+            self.model_fields_set & GenerationRequest.model_fields.keys(),
+            **{name: getattr(self, name) for name in GenerationRequest.model_fields},
+        )
