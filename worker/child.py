@@ -5,6 +5,7 @@ import os
 import queue
 import signal
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection
@@ -153,7 +154,9 @@ class Child:
         """One tick of the engine, and what came of it."""
         if not self._engine.has_work:
             return
-        for event in self._engine.step():
+        told = self._engine.step()
+        self._tell_progress([event for event in told if isinstance(event, events.Progressed)])
+        for event in told:
             self._tell(event)
         self._report.tick()
 
@@ -206,15 +209,23 @@ class Child:
 
     # ---- what the engine says
 
+    def _tell_progress(self, steps: Sequence[events.Progressed]) -> None:
+        """One message a tick: the parent's time is taken from the forwards where they share the cores."""
+        moved: dict[str, Execution] = {}
+        for event in steps:
+            execution_id, _, index = event.generation_id.rpartition(":")
+            if execution := self._executions.get(execution_id):
+                execution.steps[int(index)] = min(event.step, execution.request.num_steps)
+                moved[execution_id] = execution
+        if moved:
+            self._outlet.send(Progressed({execution_id: execution.step for execution_id, execution in moved.items()}))
+
     def _tell(self, event: Event) -> None:
         execution_id, _, index = event.generation_id.rpartition(":")
         execution = self._executions.get(execution_id)
         if execution is None:
             return
         match event:
-            case events.Progressed(step=step):
-                execution.steps[int(index)] = min(step, execution.request.num_steps)
-                self._outlet.send(Progressed(execution_id, execution.step))
             case events.Previewed(step=step, pixels=pixels):
                 self._outlet.send_later(partial(_preview, execution_id, int(index), step, pixels))
             case events.Finished(picture=picture):

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
 from contract.artifact_store import ArtifactStore
@@ -183,20 +183,25 @@ class Consumer:
                 self._hurry.set()
             case Worked() | Resident() | Measured() | Certified():
                 self._tally.hear(message)
-                if not isinstance(message, Worked):
+                if isinstance(message, Resident | Certified):
                     self._hurry.set()
                     self._changed.set()
+            case Progressed(steps):
+                await self._progress(steps)
             case Finished() | Failed():
                 await self._end(message)
             case _ if execution := self._executions.get(message.execution_id):
                 await self._tell(execution, message)
 
-    async def _tell(self, execution: Execution, message: Progressed | Previewed | ImageFinished | Warned) -> None:
+    async def _progress(self, steps: Mapping[str, int]) -> None:
+        for execution_id, step in steps.items():
+            if execution := self._executions.get(execution_id):
+                await execution.progress(step, len(self._executions))
+        self._changed.set()
+
+    async def _tell(self, execution: Execution, message: Previewed | ImageFinished | Warned) -> None:
         try:
             match message:
-                case Progressed(step=step):
-                    await execution.progress(step, len(self._executions))
-                    self._changed.set()
                 case Previewed():
                     await execution.preview(message)
                 case ImageFinished():

@@ -53,10 +53,9 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Progressed:
-    """Denoising steps done in this execution, over all of its images."""
+    """Denoising steps done over all images of each execution that the last tick brought further, by execution id."""
 
-    execution_id: str
-    step: int
+    steps: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ OUTLIER = 2.0
 """No single measurement counts for more than so many times what was known: it was somebody else's noise."""
 
 TRIAL_EVERY = 32
-"""After so many forwards the size above the cap is tried again: a cap measured in a bad moment does not stay."""
+"""After so many forwards the size above the cap is tried again, when there are rows for it: a cap measured in a bad
+moment does not stay, and nobody who is alone pays for finding out."""
 
 
 def blend(known: float, seen: float) -> float:
@@ -26,7 +27,7 @@ class Pace:
     def __init__(self, seconds: Mapping[int, float]) -> None:
         self._seconds = dict(seconds)
         self._row_cap = self._profitable()
-        self._num_forwards = 0
+        self._since_trial = 0
 
     @property
     def row_cap(self) -> int:
@@ -35,11 +36,14 @@ class Pace:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """The sizes up to the cap; when a trial is due, only the next one above it, if there is one."""
+        """The sizes up to the cap, and the next one above it when its trial is due."""
+        largest = self._trial or self._row_cap
+        return tuple(size for size in self._seconds if size <= largest)
+
+    @property
+    def _trial(self) -> int | None:
         above = [size for size in self._seconds if size > self._row_cap]
-        if above and self._num_forwards % TRIAL_EVERY == TRIAL_EVERY - 1:
-            return (min(above),)
-        return tuple(size for size in self._seconds if size <= self._row_cap)
+        return min(above) if above and self._since_trial >= TRIAL_EVERY else None
 
     @property
     def seconds_per_row(self) -> float:
@@ -57,12 +61,18 @@ class Pace:
     def note(self, size: int, seconds: float) -> None:
         """Takes a new measurement in; the cap follows."""
         self._seconds[size] = blend(self._seconds[size], min(seconds, OUTLIER * self._seconds[size]))
-        self._num_forwards += 1
+        self._since_trial = 0 if size > self._row_cap else self._since_trial + 1
         self._row_cap = self._profitable()
 
     def best_size(self, rows_that_fit: Mapping[int, int]) -> int | None:
-        """Of the sizes up to the cap, the one with the most rows a second, given how many rows would fill each."""
-        sizes = [size for size in self.sizes if rows_that_fit[size]]
+        """Of the sizes up to the cap, the one with the most rows a second, given how many rows would fill each.
+
+        A trial that is due comes first where more rows fit into it than into the cap.
+        """
+        trial = self._trial
+        if trial is not None and rows_that_fit[trial] > self._row_cap:
+            return trial
+        sizes = [size for size in self.sizes if size != trial and rows_that_fit[size]]
         return max(sizes, key=lambda size: (rows_that_fit[size] / max(self._seconds[size], 1e-9), -size), default=None)
 
     def _profitable(self) -> int:

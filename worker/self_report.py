@@ -1,4 +1,4 @@
-"""What the child says of itself after its ticks: its counts always, and what it has measured whenever that is news."""
+"""What the child says of itself: its counts now and then; what it has in memory and has proven when that is news."""
 
 import json
 import time
@@ -14,7 +14,7 @@ CERTIFICATE_KEY = "safelight-certificate"
 """The keyword under which a file holds its certificate."""
 
 INTERVAL_SECONDS = 1.0
-"""Costs change a little with every forward; they are told this often."""
+"""Counts and costs change with every forward; they are told this often, as the parent's time is taken from forwards."""
 
 
 class SelfReport:
@@ -29,14 +29,20 @@ class SelfReport:
         self._told_at = 0.0
 
     def tick(self) -> None:
-        """Says what the last tick did, and what has changed."""
+        """After each tick: says what has been done, in memory, proven and measured, as far as it is to be told now."""
+        self._tell_news()
+        if time.monotonic() - self._told_at > INTERVAL_SECONDS or not self._engine.has_work:
+            self._told_at = time.monotonic()
+            self._tell_counts()
+            if lanes := self._engine.lanes:
+                self._send(Measured(tuple(lane.cost for lane in lanes)))
+
+    def _tell_counts(self) -> None:
         done = self._engine.counters - self._counters
         self._counters = self._engine.counters
         self._send(Worked(num_steps=done.num_steps, num_forwards=done.num_forwards, num_rows=done.num_rows))
-        self.tell_news()
 
-    def tell_news(self) -> None:
-        """Says what is in memory, proven and measured, as far as it is not known yet."""
+    def _tell_news(self) -> None:
         lanes = self._engine.lanes
         certificates = tuple(certificate for lane in lanes if (certificate := _certificate(lane)) is not None)
         if certificates != self._certificates:
@@ -45,9 +51,6 @@ class SelfReport:
         if self._engine.resident != self._resident:
             self._resident = self._engine.resident
             self._send(Resident(self._resident))
-        if lanes and time.monotonic() - self._told_at > INTERVAL_SECONDS:
-            self._told_at = time.monotonic()
-            self._send(Measured(tuple(lane.cost for lane in lanes)))
 
 
 def texts_of(picture: Picture) -> dict[str, str]:

@@ -151,9 +151,16 @@ def test_a_cap_measured_in_a_bad_moment_does_not_stay() -> None:
     assert pace.row_cap == 2
     seconds = {1: 0.10, 2: 0.12, 4: 0.15, 8: 0.45}
     for _ in range(4000):
-        size = pace.size_for(2)
+        size = pace.best_size({size: min(size, 8) for size in pace.sizes})
         pace.note(size, seconds[size])
     assert pace.row_cap == 4
+
+
+def test_who_is_alone_pays_for_no_trial() -> None:
+    pace = Pace({1: 0.10, 2: 0.12, 4: 0.90})
+    for _ in range(100):
+        assert pace.best_size({size: min(size, 2) for size in pace.sizes}) == pace.size_for(2) == 2
+        pace.note(2, 0.12)
 
 
 def test_one_hiccup_moves_little() -> None:
