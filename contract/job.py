@@ -13,6 +13,9 @@ from contract.tenants import PUBLIC
 
 JobStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 
+Priority = Literal["low", "normal", "high"]
+"""Which of a tenant's waiting jobs are served first; it is no part of what a picture is."""
+
 TRANSITIONS: dict[JobStatus, frozenset[JobStatus]] = {
     "queued": frozenset({"running", "cancelled"}),
     "running": frozenset({"queued", "succeeded", "failed", "cancelled"}),
@@ -79,6 +82,7 @@ class Job(BaseModel):
     admitted_position: int
     admitted_eta_seconds: float | None = None
     no_store: bool = False
+    priority: Priority = "normal"
     cancel_requested: bool = False
     created_at: datetime
     started_at: datetime | None = None
@@ -101,6 +105,7 @@ class Job(BaseModel):
             admitted_position=self.admitted_position,
             admitted_eta_seconds=self.admitted_eta_seconds,
             no_store=self.no_store,
+            priority=self.priority,
             created_at=self.created_at,
         )
 

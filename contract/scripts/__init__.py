@@ -10,6 +10,7 @@ ScriptName = Literal[
     "count",
     "create_file",
     "delete",
+    "expect",
     "foresee",
     "forget_file",
     "give_back",

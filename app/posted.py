@@ -1,0 +1,24 @@
+"""What a client posts beside the request proper: what is to be done about the job, which is no part of its pictures."""
+
+from pydantic import Field
+
+from contract.job import Priority
+from contract.request import GenerationRequest
+
+
+class GenerationPosted(GenerationRequest):
+    """A request, and what is to be done about its job."""
+
+    priority: Priority | None = Field(
+        default=None,
+        description="Which of your waiting jobs are served first; null is `normal`, or what your API key may ask for.",
+        examples=["normal"],
+    )
+
+    @property
+    def request(self) -> GenerationRequest:
+        """The request alone."""
+        return GenerationRequest.model_construct(
+            self.model_fields_set & GenerationRequest.model_fields.keys(),
+            **{name: getattr(self, name) for name in GenerationRequest.model_fields},
+        )
