@@ -2,17 +2,26 @@
 
 import base64
 import binascii
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from functools import partial
+from hashlib import sha256
+from types import MappingProxyType
 
 from app.file_kinds import blaming
 from app.resources import Resources
 from contract.editing import Size
 from contract.errors import InvalidRequest, UnsupportedFile
-from contract.files import StoredFile
+from contract.files import FileContent, StoredFile
 from contract.inputs import ARTIFACT_ID, DATA_URI, Reference, replace_references
-from contract.job_store import Admission
-from contract.request import GenerationRequest
+from contract.job import Priority
+from contract.job_store import IDEMPOTENCY_SECONDS, Admission
+from contract.request import CompleteRequest, GenerationRequest
+
+Brought = Mapping[str, FileContent]
+"""Files that came beside a request, by what it calls them."""
+
+NOTHING_BROUGHT: Brought = MappingProxyType({})
 
 
 async def admit(
@@ -20,29 +29,38 @@ async def admit(
     resources: Resources,
     *,
     idempotency_key: str | None = None,
+    idempotency_seconds: int = IDEMPOTENCY_SECONDS,
+    takes_key: bool = False,
     no_store: bool = False,
+    priority: Priority | None = None,
+    brought: Brought = NOTHING_BROUGHT,
 ) -> Admission:
     """The job that a request became, now or when it came with this key before.
 
-    Raises: as Catalogue.resolve, JobStore.admit, and whatever is wrong with a file that the request names or brings.
+    The request names the files of `brought` as if they were stored, and by their content (`name_of`), so that the same
+    call again is the same request.
+    Raises: Forbidden, as Catalogue.resolve, JobStore.admit, and whatever is wrong with a file that the request names or
+            brings.
     """
-    if idempotency_key is not None and generation.references():
+    granted = resources.caller.priority(priority)
+    if idempotency_key is not None and not takes_key and generation.references():
         # Files may be gone by now that were there when the job was admitted.
-        earlier = await resources.job_store.replayed(generation, idempotency_key)
+        earlier = await resources.job_store.replayed(generation, idempotency_key, priority=granted)
         if earlier is not None:
             return Admission(earlier, replayed=True)
     async with AsyncExitStack() as made:
-        files = await _files(generation, resources, made)
-        sizes = {field: _size(files[reference]) for field, reference in generation.references().items()}
-        complete = resources.catalogue.resolve(generation, {field: size for field, size in sizes.items() if size})
-        complete = replace_references(complete, {reference: file.id for reference, file in files.items()})
+        complete = await completed(generation, resources, made, brought)
         costs = await resources.costs.read()
         admission = await resources.job_store.admit(
             generation,
             complete,
             max_queued=resources.settings.max_queued_jobs,
             idempotency_key=idempotency_key,
+            idempotency_seconds=idempotency_seconds,
+            takes_key=takes_key,
             no_store=no_store,
+            priority=granted,
+            allowance=resources.caller.allowance,
             forecast=costs.forecast(complete),
         )
         if not admission.replayed:
@@ -50,34 +68,58 @@ async def admit(
     return admission
 
 
+async def completed(
+    generation: GenerationRequest, resources: Resources, made: AsyncExitStack, brought: Brought = NOTHING_BROUGHT
+) -> CompleteRequest:
+    """The request with nothing left open, its pictures as files. Those that are made here are removed by `made`."""
+    files = await _files(generation, resources, brought, made)
+    sizes = {field: _size(files[reference]) for field, reference in generation.references().items()}
+    complete = resources.catalogue.resolve(generation, {field: size for field, size in sizes.items() if size})
+    return replace_references(complete, {reference: file.id for reference, file in files.items()})
+
+
+def name_of(brought: FileContent) -> str:
+    """What a request calls a file that comes beside it."""
+    return f"file_{sha256(brought.content).hexdigest()[:32]}"
+
+
 def _size(file: StoredFile) -> Size | None:
     """The size of a picture; None for what is no picture."""
     return None if file.height is None or file.width is None else Size(file.height, file.width)
 
 
-async def _files(request: GenerationRequest, resources: Resources, made: AsyncExitStack) -> dict[Reference, StoredFile]:
+async def _files(
+    request: GenerationRequest, resources: Resources, brought: Brought, made: AsyncExitStack
+) -> dict[Reference, StoredFile]:
     """The file behind every reference. Those that are made here are removed by `made`."""
     files: dict[Reference, StoredFile] = {}
     for field, reference in request.references().items():
         with blaming(field):
             if reference not in files:
-                files[reference] = await _file(field, reference, resources, made)
+                content = brought.get(reference) or await _content(field, reference, resources)
+                files[reference] = await _file(reference, content, resources, made)
             if files[reference].kind != reference.kind:
                 raise UnsupportedFile(f"The file is of the kind {files[reference].kind}, not {reference.kind}.")
     return files
 
 
-async def _file(field: str, reference: Reference, resources: Resources, made: AsyncExitStack) -> StoredFile:
+async def _content(field: str, reference: Reference, resources: Resources) -> FileContent | None:
+    """What a file is to be made of; None where there is one already."""
     if ARTIFACT_ID.fullmatch(reference):
         artifact = await resources.job_store.artifact(reference)
         content = await resources.artifacts.get(artifact.storage_key)
-        read = partial(bytes, content)
-    elif DATA_URI.match(reference):
-        read = partial(_decoded, reference)
-    else:
+        return await resources.file_checker.check(partial(bytes, content), field=field)
+    if DATA_URI.match(reference):
+        return await resources.file_checker.check(partial(_decoded, reference), field=field)
+    return None
+
+
+async def _file(
+    reference: Reference, content: FileContent | None, resources: Resources, made: AsyncExitStack
+) -> StoredFile:
+    if content is None:
         return await resources.files.get(reference)
-    checked = await resources.file_checker.check(read, field=field)
-    file = await resources.files.add(checked, ttl_seconds=resources.settings.file_ttl_seconds)
+    file = await resources.files.add(content, ttl_seconds=resources.settings.file_ttl_seconds)
     made.push_async_callback(resources.files.remove, file.id)
     return file
 

@@ -3,7 +3,6 @@
 import logging
 import re
 import time
-import traceback
 import uuid
 from urllib.parse import quote
 
@@ -11,11 +10,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.error_responses import error_response
+from app.error_responses import error_response, log_crash
 from app.metrics import RequestMetrics
 from contract.errors import SafelightError
 
-logger = logging.getLogger("safelight.app")
 access_logger = logging.getLogger("safelight.access")
 
 UNMATCHED = "unmatched"
@@ -42,7 +40,7 @@ class Envelope:
         except ClientDisconnect:
             pass
         except Exception as error:
-            _log_crash(error, request_id)
+            log_crash(error, request_id)
             if not answer.status:
                 await error_response(SafelightError(""), request_id)(scope, receive, answer.send)
         finally:
@@ -87,9 +85,3 @@ class _Answer:
 
 def _request_id(given: str | None) -> str:
     return given if given is not None and _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-
-
-def _log_crash(error: Exception, request_id: str) -> None:
-    """Where it happened, and not the error's own words: they may quote a prompt."""
-    frames = "".join(traceback.format_tb(error.__traceback__))
-    logger.error("%s in request %s\n%s", type(error).__name__, request_id, frames)

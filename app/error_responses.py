@@ -1,7 +1,8 @@
 """The one shape of every error, and the handlers that turn whatever is raised into it."""
 
 import logging
-from collections.abc import Awaitable, Callable
+import traceback
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
@@ -54,13 +55,25 @@ class ErrorResponse(BaseModel):
     )
 
 
-def documented(*classes: type[SafelightError]) -> dict[int | str, dict[str, Any]]:
+def status_of(kind: type[SafelightError]) -> int:
+    """The status of an error."""
+    return ANSWERS[kind].status
+
+
+def descriptions(
+    kinds: Iterable[type[SafelightError]], status_of: Callable[[type[SafelightError]], int] = status_of
+) -> dict[int, str]:
+    """What there is to say of errors in OpenAPI, by status."""
+    by_status: dict[int, list[str]] = {}
+    for kind in kinds:
+        by_status.setdefault(status_of(kind), []).append(f"`{kind.code}`: {kind.__doc__}")
+    return {status: "\n\n".join(lines) for status, lines in by_status.items()}
+
+
+def documented(*kinds: type[SafelightError]) -> dict[int | str, dict[str, Any]]:
     """What an operation says in OpenAPI about the errors that it may answer with."""
-    by_status: dict[int | str, list[str]] = {}
-    for cls in classes:
-        by_status.setdefault(ANSWERS[cls].status, []).append(f"`{cls.code}`: {cls.__doc__}")
     content = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorResponse"}}}
-    return {status: {"description": "\n\n".join(lines), "content": content} for status, lines in by_status.items()}
+    return {status: {"description": text, "content": content} for status, text in descriptions(kinds).items()}
 
 
 def detail_of(error: SafelightError, request_id: str) -> ErrorDetail:
@@ -83,6 +96,12 @@ def log_concealed(error: SafelightError, request_id: str) -> None:
     """A line in the log for an error whose own words are not for clients."""
     if ANSWERS[type(error)].message is not None:
         logger.warning("%s in request %s: %s", error.code, request_id, error.message)
+
+
+def log_crash(error: Exception, request_id: str) -> None:
+    """Where a fault happened, and not the error's own words: they may quote a prompt."""
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    logger.error("%s in request %s\n%s", type(error).__name__, request_id, frames)
 
 
 async def answer_error(request: Request, error: Exception) -> Response:

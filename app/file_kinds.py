@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from app.picture_headers import is_picture
 from app.pictures import check_picture
@@ -12,6 +13,7 @@ from contract.errors import SafelightError, UnsupportedFile
 from contract.file_ids import FileKind
 from contract.files import FileContent
 
+T = TypeVar("T")
 Checker = Callable[[bytes, AppSettings], FileContent]
 
 RECOGNISERS: dict[FileKind, Callable[[bytes], bool]] = {"image": is_picture, "weights": is_weights}
@@ -30,9 +32,13 @@ class FileChecker:
 
         Raises: UnsupportedFile, DamagedFile, LimitExceeded, each naming the field.
         """
+        return await self.work(lambda: _checked(read(), self._settings), field=field)
+
+    async def work(self, work: Callable[[], T], *, field: str) -> T:
+        """What else is to be made of a file, in the same turns. Raises: what the work does, naming the field."""
         async with self._turn:
             with blaming(field):
-                return await asyncio.to_thread(lambda: _checked(read(), self._settings))
+                return await asyncio.to_thread(work)
 
 
 def _checked(content: bytes, settings: AppSettings) -> FileContent:

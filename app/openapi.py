@@ -64,10 +64,12 @@ REFUSED = {str(status): answer for status, answer in documented(Unauthenticated,
 
 
 def _guard(operation: dict[str, Any], scope: Scope | None) -> None:
-    """Which key an operation wants, and what it says without."""
+    """Which key an operation wants, and what it says without, in the shape of its other errors."""
     if scope is not None:
         operation["security"] = [{name: [scope]} for name in SECURITY_SCHEMES]
-        operation["responses"] |= deepcopy(REFUSED)
+        shape = operation["responses"]["500"]["content"]
+        refused = {status: deepcopy(answer | {"content": shape}) for status, answer in REFUSED.items()}
+        operation["responses"] |= refused
 
 
 def _add_headers(responses: dict[str, dict[str, Any]]) -> None:

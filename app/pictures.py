@@ -38,7 +38,15 @@ def check_picture(content: bytes, settings: AppSettings) -> FileContent:
         _check_frames(picture)
         ImageOps.exif_transpose(picture, in_place=True)
         upright = _in_eight_bits(picture)
-    return FileContent("image", "image/png", _png(upright), upright.width, upright.height)
+    return kept(upright)
+
+
+def kept(picture: Image.Image) -> FileContent:
+    """A picture of 8 bits in the form in which pictures are kept."""
+    picture.info = {}
+    output = BytesIO()
+    picture.save(output, "PNG", compress_level=COMPRESS_LEVEL)
+    return FileContent("image", "image/png", output.getvalue(), picture.width, picture.height)
 
 
 def check_num_bytes(content: bytes, max_bytes: int) -> None:
@@ -67,13 +75,6 @@ def _in_eight_bits(picture: Image.Image) -> Image.Image:
     if picture.has_transparency_data:
         return picture.convert("RGBA")
     return picture.convert("L" if picture.mode in ("1", "L") else "RGB")
-
-
-def _png(picture: Image.Image) -> bytes:
-    picture.info = {}
-    output = BytesIO()
-    picture.save(output, "PNG", compress_level=COMPRESS_LEVEL)
-    return output.getvalue()
 
 
 @contextmanager

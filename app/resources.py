@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TypedDict
 
-from app.callers import Doorkeeper
+from app.callers import ANYBODY, Caller, Doorkeeper
 from app.file_kinds import FileChecker
 from app.keyring import Keyring
 from app.metrics import RequestMetrics
@@ -39,10 +39,12 @@ class Resources:
     files: FileStore
     file_checker: FileChecker
     doorkeeper: Doorkeeper
+    caller: Caller = ANYBODY
 
-    def of(self, tenant: str) -> "Resources":
-        """The same, less what belongs to other tenants."""
-        return replace(self, job_store=self.job_store.of(tenant), files=self.files.of(tenant))
+    def of(self, caller: Caller) -> "Resources":
+        """The same, less what belongs to other tenants than the caller's."""
+        tenant = caller.tenant
+        return replace(self, job_store=self.job_store.of(tenant), files=self.files.of(tenant), caller=caller)
 
 
 class State(TypedDict):

@@ -1,66 +1,52 @@
-"""Multipart bodies: one file in the field `file`, read up to a limit, on disk when it is large.
+"""Multipart bodies as they come: read up to limits, files on disk when they are large.
 
 Whatever is wrong is said as soon as it is read, so that a wrong field is not waited for to its end.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager
+from io import BytesIO
 from tempfile import SpooledTemporaryFile
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
 from app.body_sizes import bounded
-from app.errors import MalformedMultipart, UnsupportedMediaType
+from app.errors import BodyTooLarge, MalformedMultipart, UnsupportedMediaType
+from app.forms import Form, Received
 from contract.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
-FIELD = "file"
 FRAMING_BYTES = 64 * 1024
-"""What boundaries and headers may add to a file."""
+"""What boundaries and headers may add to the fields."""
+
+TEXT_BYTES = 64 * 1024
+"""The most bytes of all texts of a body."""
 
 IN_MEMORY_BYTES = 1024 * 1024
 """Larger files are on disk while they come."""
 
-BODY: dict[str, Any] = {
-    "required": True,
-    "content": {
-        "multipart/form-data": {
-            "schema": {
-                "type": "object",
-                "required": [FIELD],
-                "additionalProperties": False,
-                "properties": {
-                    FIELD: {
-                        "type": "string",
-                        "format": "binary",
-                        "description": "A PNG, JPEG or WebP, or a safetensors file; its bytes decide what it is.",
-                    }
-                },
-            }
-        }
-    },
-}
-"""The body, as OpenAPI describes it."""
-
 
 @asynccontextmanager
-async def uploaded_file(request: Request, max_bytes: int) -> AsyncIterator[BinaryIO]:
-    """The one file of a body. Raises: BodyTooLarge, UnsupportedMediaType, MalformedMultipart, InvalidRequest."""
+async def received(request: Request, form: Form, max_file_bytes: int) -> AsyncIterator[Received]:
+    """The fields of a body, read up to what so large files and their framing take.
+
+    Raises: BodyTooLarge, UnsupportedMediaType, MalformedMultipart, InvalidRequest.
+    """
     media_type, options = parse_options_header(request.headers.get("content-type"))
     if media_type != b"multipart/form-data":
-        raise UnsupportedMediaType("Send the file as multipart/form-data.", field="Content-Type")
+        raise UnsupportedMediaType("Send the body as multipart/form-data.", field="Content-Type")
     if not options.get(b"boundary"):
         raise MalformedMultipart("Content-Type has no boundary.", field="Content-Type")
-    with SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as spool:
-        file = cast(BinaryIO, spool)
-        await _receive(bounded(request, max_bytes + FRAMING_BYTES), options[b"boundary"], Parts(file))
-        file.seek(0)
-        yield file
+    max_bytes = len(form.files) * max_file_bytes + FRAMING_BYTES + (TEXT_BYTES if form.texts else 0)
+    with ExitStack() as opened:
+        parts = Parts(form, opened)
+        await _receive(bounded(request, max_bytes), options[b"boundary"], parts)
+        yield parts.received()
 
 
 async def _receive(request: Request, boundary: bytes, parts: "Parts") -> None:
@@ -72,17 +58,18 @@ async def _receive(request: Request, boundary: bytes, parts: "Parts") -> None:
         raise MalformedMultipart("The body cannot be read as multipart/form-data.") from error
     if not parts.ended:
         raise MalformedMultipart("The body ends before its last boundary.")
-    if not parts.num_files:
-        raise InvalidRequest(f"{FIELD} is required.", field=FIELD)
 
 
 class Parts:
-    """The parts of a body as they come; what belongs to the file is written to it."""
+    """The parts of a body as they come, each written to where it belongs; files are open as long as `opened` is."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+    def __init__(self, form: Form, opened: ExitStack) -> None:
+        self._form = form
+        self._opened = opened
         self._name = self._value = self._disposition = b""
-        self.num_files = 0
+        self._write: Callable[[bytes], object] = _drop
+        self._files: dict[str, BinaryIO] = {}
+        self._texts: dict[str, BytesIO] = {}
         self.ended = False
 
     @property
@@ -97,6 +84,15 @@ class Parts:
             "on_part_data": self._read,
             "on_end": self._end,
         }
+
+    def received(self) -> Received:
+        """Everything that has come. Raises: InvalidRequest, MalformedMultipart."""
+        for name, field in self._form.files.items():
+            if field.required and name not in self._files:
+                raise InvalidRequest(f"{name} is required.", field=name)
+        for file in self._files.values():
+            file.seek(0)
+        return Received(self._files, {name: _decoded(name, text.getvalue()) for name, text in self._texts.items()})
 
     def _begin(self) -> None:
         self._disposition = b""
@@ -118,16 +114,51 @@ class Parts:
         if b"name" not in options:
             raise MalformedMultipart("A part of the body has no name.")
         name = options[b"name"].decode(errors="replace")
-        if name != FIELD:
+        if (file := self._form.file(name)) is not None:
+            self._begin_file(file, b"filename" in options)
+        elif self._form.has_text(name):
+            self._begin_text(name, b"filename" in options)
+        else:
             raise InvalidRequest(f"There is no field {name[:100]!r}.", field=name)
-        if b"filename" not in options:
-            raise InvalidRequest(f"{FIELD} is text; send it as a file, with a file name.", field=FIELD)
-        self.num_files += 1
-        if self.num_files > 1:
-            raise InvalidRequest("Send one file at a time.", field=FIELD)
+
+    def _begin_file(self, name: str, is_file: bool) -> None:
+        if not is_file:
+            raise InvalidRequest(f"{name} is text; send it as a file, with a file name.", field=name)
+        if name in self._files:
+            raise InvalidRequest(f"{name} is one file, and several were sent.", field=name)
+        self._files[name] = cast(BinaryIO, self._opened.enter_context(_spool()))
+        self._write = self._files[name].write
+
+    def _begin_text(self, name: str, is_file: bool) -> None:
+        if is_file:
+            raise InvalidRequest(f"{name} is a file; send it as text, without a file name.", field=name)
+        if name in self._texts:
+            raise InvalidRequest(f"{name} is said twice.", field=name)
+        self._texts[name] = BytesIO()
+        self._write = self._texts[name].write
 
     def _read(self, data: bytes, start: int, end: int) -> None:
-        self._file.write(data[start:end])
+        self._write(data[start:end])
+        if sum(text.tell() for text in self._texts.values()) > TEXT_BYTES:
+            raise BodyTooLarge(f"The texts of a body may have at most {TEXT_BYTES} bytes.")
 
     def _end(self) -> None:
         self.ended = True
+
+
+def _spool() -> SpooledTemporaryFile[bytes]:
+    return SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)
+
+
+def _drop(data: bytes) -> None:
+    """Where bytes go before the first part."""
+
+
+def _decoded(name: str, content: bytes) -> str:
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        raise MalformedMultipart(f"{name} is not UTF-8.", field=name) from error
+    if "\0" in text:
+        raise MalformedMultipart(f"{name} has a NUL.", field=name)
+    return text

@@ -1,6 +1,7 @@
 """Waiting for what may never come: with an eye on the client, the clock, and the end of the process."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
 from typing import TypeVar, cast
@@ -10,6 +11,9 @@ from starlette.requests import Request
 from contract.job_store import JobEvent, JobStore
 
 T = TypeVar("T")
+
+WISH_INTERVAL_SECONDS = 10.0
+"""An idle stream is looked at every BLOCK_SECONDS, so that a wish, which holds for 30 seconds, never lapses."""
 
 
 async def first_of(*waits: Awaitable[object], timeout_seconds: float | None = None) -> None:
@@ -42,6 +46,23 @@ async def until(closing: asyncio.Event, items: AsyncGenerator[T]) -> AsyncGenera
 def follow(job_store: JobStore, job_id: str, after: str) -> AsyncGenerator[JobEvent | None]:
     """`JobStore.follow`, as the generator that it is, so that it can be closed."""
     return cast("AsyncGenerator[JobEvent | None]", job_store.follow(job_id, after))
+
+
+async def wishing_previews(
+    job_store: JobStore,
+    job_id: str,
+    events: AsyncGenerator[JobEvent | None],
+    interval_seconds: float = WISH_INTERVAL_SECONDS,
+) -> AsyncGenerator[JobEvent | None]:
+    """Passes events on, and says all the while that somebody watches previews."""
+    async with aclosing(events):
+        await job_store.wish_previews(job_id)
+        wished_at = time.monotonic()
+        async for event in events:
+            if time.monotonic() - wished_at >= interval_seconds:
+                await job_store.wish_previews(job_id)
+                wished_at = time.monotonic()
+            yield event
 
 
 async def ended(events: AsyncGenerator[JobEvent | None]) -> None:

@@ -109,6 +109,7 @@ class ModelSpec(Row):
         asked = request.model_dump()
         filled = {name: value for name, value in self.defaults.model_dump().items() if asked[name] is None}
         filled |= {"model": self.id, "seed": secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed}
+        filled["output_quality"] = request.effective_output_quality()
         if (guidance := request.guidance_listed) is not None:
             filled |= {"guidance": guidance, "guidance_scale": short_form(guidance)}
         complete = CompleteRequest.model_validate(asked | filled)

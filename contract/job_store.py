@@ -26,6 +26,8 @@ EventName = Literal["queued", "started", "progress", "preview", "image", "succee
 
 IDEMPOTENCY_SECONDS = 24 * 3600
 PREVIEW_WISH_SECONDS = 30
+PREVIEW_WISHES = "safelight:preview_wishes"
+"""The channel on which wishes for previews are called out."""
 WEIGHED_AT_ONCE = 1000
 
 FIRST = "0-0"
@@ -84,6 +86,8 @@ class JobStore:
         *,
         max_queued: int,
         idempotency_key: str | None = None,
+        idempotency_seconds: int = IDEMPOTENCY_SECONDS,
+        takes_key: bool = False,
         no_store: bool = False,
         priority: Priority = "normal",
         forecast: Forecast | None = None,
@@ -91,7 +95,8 @@ class JobStore:
     ) -> Admission:
         """Accepts a request once, however often the call is repeated.
 
-        `request` is as the client sent it, and is what a repeated idempotency key is held against. `forecast` is what
+        `request` is as the client sent it, and is what a repeated idempotency key is held against. With `takes_key`,
+        this call repeats no other: the key is its own from now on, whoever had it before. `forecast` is what
         the job is predicted to need; without one, nobody can say when those behind it will end. The references of
         `complete` are file ids; the job holds these files until it has ended. What it costs is taken from `allowance`
         in the same step, and once.
@@ -99,30 +104,39 @@ class JobStore:
         """
         fresh_id = new_job_id()
         references = complete.references()
+        idempotency = None
+        if idempotency_key is not None:
+            idempotency = {
+                "key": self._idempotency_id(idempotency_key),
+                "fingerprint": _fingerprint(request, priority),
+                "seconds": idempotency_seconds,
+                "takes": takes_key,
+            }
         answer, found_id, *record = await self._connection.run(
             "admit",
             fresh_id,
-            "" if idempotency_key is None else self._idempotency_id(idempotency_key),
-            _fingerprint(request, priority),
-            IDEMPOTENCY_SECONDS,
-            max_queued,
-            complete.model_dump_json(),
-            complete.total_steps,
-            complete.model,
-            "1" if no_store else "",
-            "" if forecast is None else _micros(forecast.work_seconds),
-            "" if forecast is None else _micros(forecast.own_seconds),
-            " ".join(sorted(set(references.values()))),
-            self._tenant or PUBLIC,
-            json.dumps({"priority": priority} | allowance.record),
-            allowance.bill(complete),
+            json.dumps(
+                {
+                    "request": complete.model_dump_json(),
+                    "model": complete.model,
+                    "total_steps": complete.total_steps,
+                    "files": sorted(set(references.values())),
+                    "tenant": self._tenant or PUBLIC,
+                    "priority": priority,
+                    "max_queued": max_queued,
+                    "no_store": no_store,
+                    "quota": allowance.bill(complete),
+                    **({} if idempotency is None else {"idempotency": idempotency}),
+                    **({} if forecast is None else {"forecast": _microseconds(forecast)}),
+                }
+            ),
             *rq_job_fields(fresh_id, _UNCONNECTED),
         )
         if answer == "conflict":
             raise _other_body()
         if answer == "full":
             raise QueueFull(f"{max_queued} jobs are waiting; try again later.")
-        if answer in ("too_dear", "over_quota"):
+        if answer in ("over_burst", "over_quota"):
             raise allowance.refusal(complete, found_id)
         if answer == "unknown_file":
             field = next(field for field, file_id in references.items() if file_id == found_id)
@@ -255,9 +269,13 @@ class JobStore:
                 yield None
 
     async def wish_previews(self, job_id: str) -> None:
-        """Says that somebody watches previews of this job, for the next PREVIEW_WISH_SECONDS."""
+        """Says that somebody watches previews of this job, for the next PREVIEW_WISH_SECONDS.
+
+        Workers hear of it at once, so that a picture that takes a second has previews too.
+        """
         with unavailable_when_unreachable():
             await self._redis.set(f"safelight:previews:{job_id}", 1, ex=PREVIEW_WISH_SECONDS)
+            await self._redis.publish(PREVIEW_WISHES, job_id)
 
     async def expired(self, limit: int) -> list[str]:
         """Ids of ended jobs whose time is over."""
@@ -301,6 +319,10 @@ def _job_key(job_id: str) -> str:
 def _fingerprint(request: GenerationRequest, priority: Priority) -> str:
     """What a repeated idempotency key is held against."""
     return _digest(request.model_dump_json() + ("" if priority == "normal" else priority))
+
+
+def _microseconds(forecast: Forecast) -> dict[str, int]:
+    return {"work": _micros(forecast.work_seconds), "own": _micros(forecast.own_seconds)}
 
 
 def _micros(seconds: float) -> int:

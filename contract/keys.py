@@ -27,7 +27,7 @@ class KeyGrant(BaseModel):
 
     tenant: str = Field(pattern=f"^{TENANT.pattern}$")
     scopes: tuple[Scope, ...] = Field(min_length=1)
-    priorities: tuple[Priority, ...] = ("low", "normal")
+    priorities: tuple[Priority, ...] = Field(default=("low", "normal"), min_length=1)
     quota: Quota = Quota()
     note: str = Field(default="", max_length=200)
 

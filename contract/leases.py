@@ -8,13 +8,17 @@ from typing import Literal
 from contract.artifact import Artifact
 from contract.errors import WorkerDied
 from contract.job import JobFailure
-from contract.job_store import EventName
+from contract.job_store import PREVIEW_WISHES, EventName
 from contract.store_connection import BLOCK_SECONDS, StoreConnection, unavailable_when_unreachable
 
 Outcome = Literal["succeeded", "failed", "cancelled"]
 
 CANCELLATIONS = "safelight:cancellations"
 """The channel on which the ids of running jobs to be cancelled are called out; the record says so too."""
+
+Wish = Literal["cancel", "previews"]
+WISHES: dict[str, Wish] = {CANCELLATIONS: "cancel", PREVIEW_WISHES: "previews"}
+"""What clients ask of running jobs, by the channel on which they do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,15 +130,15 @@ class Leases:
             )
         )
 
-    async def cancellations(self) -> AsyncIterator[str]:
-        """The ids of running jobs whose end is asked for, as it happens; those called out earlier come with `renew`."""
+    async def wishes(self) -> AsyncIterator[tuple[Wish, str]]:
+        """What clients ask of jobs, by id, as it happens; what was called out earlier comes with `renew`."""
         with unavailable_when_unreachable():
             async with self._connection.blocking.pubsub() as channel:
-                await channel.subscribe(CANCELLATIONS)
+                await channel.subscribe(*WISHES)
                 while True:
                     message = await channel.get_message(ignore_subscribe_messages=True, timeout=BLOCK_SECONDS)
                     if message is not None:
-                        yield message["data"]
+                        yield WISHES[message["channel"]], message["data"]
 
     async def reap(self) -> list[str]:
         """Takes back every job whose lease has ended, unless the server itself is younger than a lease."""

@@ -1,6 +1,5 @@
 """How much a key may ask for: pixel-steps from a bucket that fills by the second, and jobs at a time."""
 
-import json
 import math
 from dataclasses import dataclass
 from typing import Self
@@ -49,21 +48,17 @@ class Allowance:
     quota: Quota
     account: str
 
-    def bill(self, request: CompleteRequest) -> str:
+    def bill(self, request: CompleteRequest) -> dict[str, str | float]:
         """What the script that admits has to know."""
-        said = {
-            "account": self.account,
-            "cost": pixel_steps(request),
-            "rate": self.quota.pixel_steps_per_second,
-            "burst": self.quota.burst,
-            "max_queued": self.quota.max_queued,
+        quota = self.quota
+        bounds = {
+            "rate": quota.pixel_steps_per_second,
+            "burst": quota.burst,
+            "max_queued": quota.max_queued,
+            "max_running": quota.max_running,
         }
-        return json.dumps({name: value for name, value in said.items() if value is not None})
-
-    @property
-    def record(self) -> dict[str, int]:
-        """What a job's record says of it, for the script that claims."""
-        return {} if self.quota.max_running is None else {"max_running": self.quota.max_running}
+        known = {name: bound for name, bound in bounds.items() if bound is not None}
+        return {"account": self.account, "cost": pixel_steps(request), **known}
 
     def refusal(self, request: CompleteRequest, wait_seconds: str) -> QuotaExceeded | QuotaTooSmall:
         """Why a job was not admitted; `wait_seconds` is '' where waiting does not help."""

@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from contract.adapters import MAX_ADAPTERS, MAX_CONTROLS, AdapterUse, ControlUse, ImagePrompt
 from contract.editing import Edit
+from contract.errors import InvalidRequest
 from contract.guidance import Guidance, GuidanceAsked, Several, listed
 from contract.inputs import Reference, find_references
 from contract.prompt_syntax import PromptSyntax
@@ -41,6 +42,9 @@ Scheduler = Literal[
 """A sampler and, after it, the spacing of its noise levels; without one, the spacing of the model's own scheduler."""
 
 OutputFormat = Literal["png", "jpeg", "webp"]
+
+DEFAULT_OUTPUT_QUALITY = 92
+"""Pillow's scale for JPEG and WebP: at 92, what is lost of a drawing is hard to see."""
 
 SCHEDULERS: tuple[Scheduler, ...] = get_args(Scheduler)
 
@@ -108,6 +112,14 @@ class GenerationRequest(Edit):
     output_format: OutputFormat = Field(
         default="png", description="How the pictures are encoded; png keeps every pixel.", examples=["png"]
     )
+    output_quality: int | None = Field(
+        default=None,
+        ge=0,
+        le=100,
+        description="How closely jpeg and webp keep to the pixels: 0 makes the smallest files, 100 the best. Null "
+        f"takes {DEFAULT_OUTPUT_QUALITY}; png takes none.",
+        examples=[None],
+    )
     adapters: tuple[AdapterUse, ...] = Field(
         default=(),
         strict=False,
@@ -142,6 +154,14 @@ class GenerationRequest(Edit):
     def within_guidance(self, index: int) -> str:
         """What stands before the names of the fields of one way of guiding."""
         return f"guidance.{index}." if isinstance(self.guidance, tuple) else "guidance."
+
+    def effective_output_quality(self) -> int | None:
+        """How closely the files keep to the pixels; None where they keep them all. Raises: InvalidRequest."""
+        if self.output_format != "png":
+            return DEFAULT_OUTPUT_QUALITY if self.output_quality is None else self.output_quality
+        if self.output_quality is not None:
+            raise InvalidRequest("output_quality is for jpeg and webp; png keeps every pixel.", field="output_quality")
+        return None
 
     def references(self) -> dict[str, Reference]:
         """The files that the request names, by the dotted path of the field."""

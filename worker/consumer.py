@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 
 from contract.artifact_store import ArtifactStore
@@ -86,7 +86,7 @@ class Consumer:
         """Works until `stop` is set, then drains: what is not done in time goes back to the queue."""
         tasks = [
             asyncio.create_task(self._persistently(work), name=work.__name__)
-            for work in (self._feed, self._supervisor.hear_children, self._keep, self._hear_cancellations)
+            for work in (self._feed, self._supervisor.hear_children, self._keep, self._hear_wishes)
         ]
         stopped = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
@@ -169,6 +169,7 @@ class Consumer:
         elif order.execution_id in self._executions:
             self._supervisor.order(order)
             execution.previews_wanted = False  # What was said of that before, the child did not understand.
+            await self._renew([execution])
 
     # ---- the child
 
@@ -240,7 +241,7 @@ class Consumer:
 
     async def _keep(self) -> None:
         """What recurs: renewing, beating, reaping, sweeping, watching the child; then a rest of a fifth of a lease."""
-        await self._renew()
+        await self._renew(list(self._executions.values()))
         if self._ready.is_set():
             await self._keeper.beat(busy=bool(self._executions))
         await self._keeper.reap()
@@ -251,8 +252,8 @@ class Consumer:
             await asyncio.wait_for(self._hurry.wait(), self._settings.lease_seconds / 5)
         self._hurry.clear()
 
-    async def _renew(self) -> None:
-        executions = list(self._executions.values())
+    async def _renew(self, executions: Sequence[Execution]) -> None:
+        """Keeps leases, and does what clients have asked of these jobs meanwhile."""
         renewals = await self._leases.renew([execution.lease for execution in executions])
         for execution, renewal in zip(executions, renewals, strict=True):
             if not renewal.held:
@@ -268,14 +269,16 @@ class Consumer:
             execution.previews_wanted = wanted
             self._supervisor.tell(SetPreviews(execution.lease.execution_id, wanted))
 
-    # ---- cancelling
+    # ---- what clients ask
 
-    async def _hear_cancellations(self) -> None:
-        """Hears of cancellations at once; those called out while nobody listened come with the next renewal."""
-        async for job_id in self._leases.cancellations():
-            for execution in list(self._executions.values()):
-                if execution.job.id == job_id:
+    async def _hear_wishes(self) -> None:
+        """Hears of wishes at once; those called out while nobody listened come with the next renewal."""
+        async for wish, job_id in self._leases.wishes():
+            for execution in [one for one in self._executions.values() if one.job.id == job_id]:
+                if wish == "cancel":
                     await self._cancel(execution)
+                else:
+                    self._set_previews(execution, True)
 
     async def _cancel(self, execution: Execution) -> None:
         self._abort(execution)

@@ -130,7 +130,7 @@ class Generation:
 
 def identity(request: CompleteRequest) -> Hashable:
     """What the pixels of a request's one image depend on."""
-    return request.model_dump_json(exclude={"metadata", "num_images", "output_format"})
+    return request.model_dump_json(exclude={"metadata", "num_images", "output_format", "output_quality"})
 
 
 def start(

@@ -51,7 +51,8 @@ def encode(pixels: Pixels, request: CompleteRequest, texts: Mapping[str, str] = 
     lines = [comment, _compact(dict(texts))] if texts else [comment]
     output = io.BytesIO()
     extra = {"subsampling": 0} if request.output_format == "jpeg" else {}
-    Image.fromarray(pixels).save(output, request.output_format, quality=92, exif=_exif(lines), **extra)
+    quality = request.effective_output_quality()
+    Image.fromarray(pixels).save(output, request.output_format, quality=quality, exif=_exif(lines), **extra)
     return output.getvalue()
 
 

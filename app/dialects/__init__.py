@@ -2,4 +2,6 @@
 
 from fastapi import APIRouter
 
-ROUTERS: tuple[APIRouter, ...] = ()
+from app.dialects.openai import routes as openai
+
+ROUTERS: tuple[APIRouter, ...] = (openai.router,)

@@ -19,7 +19,21 @@ async def succeeded(job: Job, request: Request, resources: Resources) -> Job:
         events = follow(resources.job_store, job.id, FIRST)
         await first_of(ended(events), disconnected(request), resources.closing.wait())
         job = await resources.job_store.get(job.id)
-    return _success(job, resources)
+    return success(job, resources)
+
+
+def success(job: Job, resources: Resources) -> Job:
+    """The job when it has succeeded. Raises: as `succeeded`."""
+    match job.status:
+        case "succeeded":
+            return job
+        case "cancelled":
+            raise JobCancelled(f"The job {job.id} was cancelled.")
+        case "failed" if job.error is not None:
+            raise error_of(job.error)
+    if resources.closing.is_set():
+        raise StoreUnavailable("This process is about to end.")
+    raise ClientDisconnect
 
 
 async def pictures(job: Job, resources: Resources) -> list[bytes]:
@@ -32,16 +46,3 @@ def error_of(failure: JobFailure) -> SafelightError:
     kinds = {kind.code: kind for kind in ANSWERS}
     kind = kinds.get(failure.code, GenerationFailed)
     return kind(failure.message, field=failure.field)
-
-
-def _success(job: Job, resources: Resources) -> Job:
-    match job.status:
-        case "succeeded":
-            return job
-        case "cancelled":
-            raise JobCancelled(f"The job {job.id} was cancelled.")
-        case "failed" if job.error is not None:
-            raise error_of(job.error)
-    if resources.closing.is_set():
-        raise StoreUnavailable("This process is about to end.")
-    raise ClientDisconnect

@@ -1,8 +1,7 @@
 """A job's events as a stream of server-sent events."""
 
 import re
-import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Annotated
 
@@ -11,14 +10,12 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from app.dependencies import ExistingJob, Presenter, PresenterOf, ResourcesOf
 from app.error_responses import documented
-from app.waiting import follow, until
+from app.waiting import follow, until, wishing_previews
 from contract.errors import InvalidRequest, SafelightError, StoreUnavailable, UnknownJob
-from contract.job_store import FIRST, JobEvent, JobStore
+from contract.job_store import FIRST, JobEvent
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
-WISH_INTERVAL_SECONDS = 10.0
-"""An idle stream is looked at every BLOCK_SECONDS, so that a wish, which holds for 30 seconds, never lapses."""
 MAX_ID_PART = 2**64 - 1
 
 EXAMPLE = """\
@@ -98,20 +95,3 @@ async def shown(event: JobEvent, job_id: str, presenter: Presenter) -> ServerSen
     elif event.last:
         data = (await presenter.job(await presenter.job_store.get(job_id))).model_dump_json()
     return ServerSentEvent(event=event.name, raw_data=data, id=event.id)
-
-
-async def wishing_previews(
-    job_store: JobStore,
-    job_id: str,
-    events: AsyncGenerator[JobEvent | None],
-    interval_seconds: float = WISH_INTERVAL_SECONDS,
-) -> AsyncGenerator[JobEvent | None]:
-    """Passes events on, and says all the while that somebody watches previews."""
-    async with aclosing(events):
-        await job_store.wish_previews(job_id)
-        wished_at = time.monotonic()
-        async for event in events:
-            if time.monotonic() - wished_at >= interval_seconds:
-                await job_store.wish_previews(job_id)
-                wished_at = time.monotonic()
-            yield event

@@ -12,7 +12,8 @@ from app.downloads import HEAD_ANSWERS, ConditionsOf, documented_bytes, serve
 from app.error_responses import documented
 from app.errors import BodyTooLarge, MalformedMultipart, RangeNotSatisfiable, UnsupportedMediaType
 from app.file_responses import FILE_ID, FilePage, FileShown
-from app.uploads import BODY, FIELD, uploaded_file
+from app.forms import FileField, Form
+from app.uploads import received
 from contract.errors import (
     DamagedFile,
     FileInUse,
@@ -42,6 +43,8 @@ CREATED: dict[int | str, dict[str, Any]] = {
     }
 }
 
+FORM = Form({"file": FileField("A PNG, JPEG or WebP, or a safetensors file; its bytes decide what it is.")})
+
 FileId = Annotated[str, Path(description="The file's id.", examples=[FILE_ID])]
 
 
@@ -68,7 +71,7 @@ class Listing(BaseModel):
     "",
     status_code=201,
     response_description="The file is kept.",
-    openapi_extra={"requestBody": BODY},
+    openapi_extra={"requestBody": FORM.documented},
     responses=CREATED
     | documented(
         InvalidRequest,
@@ -84,8 +87,8 @@ class Listing(BaseModel):
 async def create_file(request: Request, response: Response, resources: ResourcesOf) -> FileShown:
     """Send a picture or weights. Pictures are turned upright and lose everything but their pixels and their alpha."""
     settings = resources.settings
-    async with uploaded_file(request, max(settings.max_image_bytes, settings.max_weights_bytes)) as upload:
-        content = await resources.file_checker.check(upload.read, field=FIELD)
+    async with received(request, FORM, max(settings.max_image_bytes, settings.max_weights_bytes)) as body:
+        content = await resources.file_checker.check(body.files["file"].read, field="file")
     file = await resources.files.add(content, ttl_seconds=settings.file_ttl_seconds)
     response.headers["Location"] = f"{request.scope.get('root_path', '')}/v1/files/{file.id}"
     return FileShown.of(file)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Header, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -11,7 +11,9 @@ from app.dependencies import Presenter, PresenterOf, ResourcesOf
 from app.error_responses import documented
 from app.errors import BodyTooLarge, MalformedJSON, UnsupportedMediaType
 from app.json_bodies import JSONRoute
+from app.posted import GenerationPosted
 from app.prefer import forbids_storing, preferred_wait
+from app.quotes import QuoteShown, quote
 from app.resources import Resources
 from app.responses import JOB_ID, JobShown
 from app.waiting import disconnected, ended, first_of, follow
@@ -23,6 +25,8 @@ from contract.errors import (
     LimitExceeded,
     MalformedPrompt,
     QueueFull,
+    QuotaExceeded,
+    QuotaTooSmall,
     StoreUnavailable,
     UnknownAdapter,
     UnknownArtifact,
@@ -34,7 +38,6 @@ from contract.errors import (
 )
 from contract.job import Job
 from contract.job_store import FIRST
-from contract.request import GenerationRequest
 
 router = APIRouter(prefix="/v1", tags=["generations"], route_class=JSONRoute)
 
@@ -65,6 +68,12 @@ CacheControl = Annotated[
         examples=["no-store"],
     ),
 ]
+DryRun = Annotated[
+    bool,
+    Query(
+        description="Whether to say what the job would cost and when it would end, and accept nothing.", examples=[True]
+    ),
+]
 
 HEADERS: dict[str, Any] = {
     "Location": {"description": "Where the job is.", "schema": {"type": "string"}, "example": f"/v1/jobs/{JOB_ID}"},
@@ -81,8 +90,12 @@ HEADERS: dict[str, Any] = {
     status_code=202,
     response_description="The job is accepted, and has not ended yet.",
     responses={
-        200: {"model": JobShown, "description": "The job ended while the client waited.", "headers": HEADERS},
-        202: {"headers": HEADERS},
+        200: {
+            "model": JobShown | QuoteShown,
+            "description": "The job ended while the client waited; or with `dry_run`, what it would cost.",
+            "headers": HEADERS,
+        },
+        202: {"model": JobShown, "headers": HEADERS},
         **documented(
             InvalidRequest,
             MalformedJSON,
@@ -101,13 +114,15 @@ HEADERS: dict[str, Any] = {
             DamagedFile,
             IdempotencyConflict,
             QueueFull,
+            QuotaExceeded,
+            QuotaTooSmall,
             StoreUnavailable,
         ),
     },
 )
 async def create_generation(
     *,
-    generation: GenerationRequest,
+    generation: GenerationPosted,
     request: Request,
     response: Response,
     resources: ResourcesOf,
@@ -115,11 +130,19 @@ async def create_generation(
     prefer: PreferHeader = None,
     idempotency_key: IdempotencyKey = None,
     cache_control: CacheControl = None,
-) -> JobShown:
+    dry_run: DryRun = False,
+) -> JobShown | QuoteShown:
     """Accept a prompt as a job, and wait for its end if the client prefers that."""
     wait_seconds = preferred_wait(prefer or ())
+    if dry_run:
+        response.status_code = 200
+        return await quote(generation.request, resources, generation.priority)
     admission = await admit(
-        generation, resources, idempotency_key=idempotency_key, no_store=forbids_storing(cache_control or ())
+        generation.request,
+        resources,
+        idempotency_key=idempotency_key,
+        no_store=forbids_storing(cache_control or ()),
+        priority=generation.priority,
     )
     response.headers["Location"] = f"{request.scope.get('root_path', '')}/v1/jobs/{admission.job.id}"
     if wait_seconds is None:

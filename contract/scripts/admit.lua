@@ -1,12 +1,13 @@
 -- Accept a job once, however often this call is repeated.
--- ARGV: job id, idempotency key ('' = none), fingerprint, idempotency seconds, max queued,
---       request as JSON, total steps, model, no_store ('1' | ''),
---       microseconds of device time that the job is predicted to need, and of its own run on an idle worker ('' = unknown),
---       ids of the files that it names, separated by spaces, tenant, further fields of its record as a JSON object,
---       a quota as a JSON object of account, cost, and what there is of rate, burst and max_queued,
---       then the fields and values of RQ's hash
--- Returns {'created' | 'existing' | 'conflict' | 'full' | 'unknown_file' | 'too_dear' | 'over_quota',
---          job id, file id, seconds after which the quota would do, or '', the fields and values of a new job's record}
+-- ARGV: job id, a JSON object of what is asked, then the fields and values of RQ's hash. In the object:
+--   request (as JSON), model, total_steps, files (ids that the request names), tenant, priority, max_queued,
+--   idempotency: null, or {key, fingerprint, seconds, takes} (takes: the key is this call's from now on, whoever had it before),
+--   no_store, and where it is known forecast: {work, own}, microseconds of device time that the job is predicted to need,
+--   and of its own run on an idle worker,
+--   quota: {account, cost}, and where they are bounded rate and burst, max_queued, max_running.
+-- Returns {'created' | 'existing' | 'conflict' | 'full' | 'unknown_file' | 'over_burst' | 'over_quota',
+--          job id, file id, seconds after which the quota may do, or '', the fields and values of a new job's record}
+local QUEUE_SECONDS = 10
 
 -- Takes a job's cost out of a bucket that holds `burst` and fills by `rate` a second; seconds until it could, 0 if it did.
 local function draw(quota)
@@ -18,61 +19,62 @@ local function draw(quota)
     return 0
 end
 
-local id, key, fingerprint, tenant = ARGV[1], ARGV[2], ARGV[3], ARGV[13]
-local fields, quota = cjson.decode(ARGV[14]), cjson.decode(ARGV[15])
+local id, asked = ARGV[1], cjson.decode(ARGV[2])
+local tenant, known, quota = asked.tenant, asked.idempotency, asked.quota
 if redis.call('EXISTS', job_key(id)) == 1 then return {'created', id} end
-if key ~= '' then
-    local seen = redis.call('HMGET', idempotency_key(key), 'fingerprint', 'job_id')
-    if seen[1] == fingerprint then return {'existing', seen[2]} end
+if known and not known.takes then
+    local seen = redis.call('HMGET', idempotency_key(known.key), 'fingerprint', 'job_id')
+    if seen[1] == known.fingerprint then return {'existing', seen[2]} end
     if seen[1] then return {'conflict', ''} end
 end
-if redis.call('LLEN', QUEUE) >= tonumber(ARGV[5]) then return {'full', ''} end
-for file in string.gmatch(ARGV[12], '%S+') do
+if redis.call('LLEN', QUEUE) >= asked.max_queued then return {'full', ''} end
+for _, file in ipairs(asked.files) do
     local found = redis.call('HMGET', file_key(file), 'expires_at', 'retired')
     local usable = found[1] and not found[2] and tonumber(found[1]) > clock() and not foreign(file_key(file), tenant)
     if not usable then return {'unknown_file', file} end
 end
 if quota.max_queued and redis.call('ZCARD', status_key('queued', tenant)) >= quota.max_queued then
-    return {'over_quota', '10'}
+    return {'over_quota', tostring(QUEUE_SECONDS)}
 end
 if quota.rate then
-    if quota.cost > quota.burst then return {'too_dear', ''} end
+    if quota.cost > quota.burst then return {'over_burst', ''} end
     local wait = draw(quota)
     if wait > 0 then return {'over_quota', string.format('%.3f', wait)} end
 end
 
 local sequence = redis.call('INCR', 'safelight:sequence')
-local place = {tenant = tenant, priority = fields.priority, sequence = sequence, counted = true}
+local place = {tenant = tenant, priority = asked.priority, sequence = sequence, counted = true}
 local count, micros = ahead_of(place)
 redis.call('HSET', job_key(id),
-    'status', 'queued', 'sequence', sequence, 'request', ARGV[6], 'total_steps', ARGV[7], 'step', 0, 'attempt', 0,
-    'created_at', seconds(clock()), 'idempotency_key', key, 'admitted_position', count + 1, 'model', ARGV[8],
-    'no_store', ARGV[9], 'work', ARGV[10])
-for field, value in pairs(fields) do redis.call('HSET', job_key(id), field, value) end
-if ARGV[10] == '' then
+    'status', 'queued', 'sequence', sequence, 'request', asked.request, 'total_steps', asked.total_steps, 'step', 0,
+    'attempt', 0, 'created_at', seconds(clock()), 'idempotency_key', known and known.key or '',
+    'admitted_position', count + 1, 'model', asked.model, 'no_store', asked.no_store and '1' or '',
+    'priority', asked.priority, 'work', asked.forecast and asked.forecast.work or '')
+if not asked.forecast then
     redis.call('ZADD', UNWEIGHED, sequence, id)
 else
     -- What the client is told now is told again whenever the call is repeated.
     if redis.call('ZCOUNT', UNWEIGHED, '-inf', sequence) == 0 then
-        redis.call('HSET', job_key(id), 'admitted_outlook', string.format('%d %d %.0f %.0f %s %s',
-            num_workers(), num_running(), running_work(), micros, ARGV[10], ARGV[11]))
+        redis.call('HSET', job_key(id), 'admitted_outlook', string.format('%d %d %.0f %.0f %.0f %.0f',
+            num_workers(), num_running(), running_work(), micros, asked.forecast.work, asked.forecast.own))
     end
-    add_waiting(place, tonumber(ARGV[10]))
+    add_waiting(place, asked.forecast.work)
 end
 if tenant ~= PUBLIC then
     redis.call('HSET', job_key(id), 'tenant', tenant)
     redis.call('SADD', TENANTS, tenant)
 end
-if ARGV[12] ~= '' then redis.call('HSET', job_key(id), 'files', ARGV[12]) end
-for file in string.gmatch(ARGV[12], '%S+') do redis.call('SADD', file_users_key(file), id) end
+if quota.max_running then redis.call('HSET', job_key(id), 'max_running', quota.max_running) end
+if #asked.files > 0 then redis.call('HSET', job_key(id), 'files', table.concat(asked.files, ' ')) end
+for _, file in ipairs(asked.files) do redis.call('SADD', file_users_key(file), id) end
 enter_line(id, place)
 redis.call('ZADD', status_key('queued', tenant), sequence, id)
 redis.call('ZADD', jobs_key(tenant), sequence, id)
 redis.call('SADD', 'rq:queues', QUEUE)
-redis.call('HSET', rq_key(id), unpack(ARGV, 16))
+redis.call('HSET', rq_key(id), unpack(ARGV, 3))
 redis.call('RPUSH', QUEUE, id)
-if key ~= '' then
-    redis.call('HSET', idempotency_key(key), 'fingerprint', fingerprint, 'job_id', id)
-    redis.call('EXPIRE', idempotency_key(key), ARGV[4])
+if known then
+    redis.call('HSET', idempotency_key(known.key), 'fingerprint', known.fingerprint, 'job_id', id)
+    redis.call('EXPIRE', idempotency_key(known.key), known.seconds)
 end
 return {'created', id, redis.call('HGETALL', job_key(id))}

@@ -12,6 +12,7 @@ redis.call('ZREM', jobs_key(tenant), id)
 if redis.call('EXISTS', jobs_key(tenant)) == 0 then redis.call('SREM', TENANTS, tenant) end
 redis.call('ZREM', EXPIRING, id)
 redis.call('ZREM', rq_registry(registry), id)
-if found[2] and found[2] ~= '' then redis.call('DEL', idempotency_key(found[2])) end
+local key = found[2] and found[2] ~= '' and idempotency_key(found[2])
+if key and redis.call('HGET', key, 'job_id') == id then redis.call('DEL', key) end
 redis.call('DEL', job_key(id), rq_key(id), events_key(id), 'safelight:previews:' .. id)
 return found[1]

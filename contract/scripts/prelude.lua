@@ -137,7 +137,6 @@ local function score_in_line(place) return RANKS[place.priority] * RANK + place.
 local function enter_line(id, place)
     redis.call('ZADD', line_key(place.tenant), score_in_line(place), id)
     if redis.call('ZSCORE', TURNS, place.tenant) then return end
-    if redis.call('EXISTS', TURNS) == 0 then redis.call('DEL', GIVEN) end
     local given = redis.call('HMGET', GIVEN, '', place.tenant)
     redis.call('ZADD', TURNS, math.max(tonumber(given[1] or 0), tonumber(given[2] or 0)), place.tenant)
 end
@@ -148,6 +147,7 @@ local function leave_line(id, tenant, work)
     if redis.call('EXISTS', line_key(tenant)) == 1 then return end
     redis.call('HSET', GIVEN, tenant, given)
     redis.call('ZREM', TURNS, tenant)
+    if redis.call('EXISTS', TURNS) == 0 then redis.call('DEL', GIVEN) end
 end
 
 -- What is likely served before a job of this place: how many, and microseconds of work. Tenants take turns, so of each

@@ -8,7 +8,7 @@ from contextlib import aclosing
 import httpx
 import pytest
 
-from app.routes.events import wishing_previews
+from app.waiting import wishing_previews
 from contract.job_store import JobEvent, JobStore
 from contract.store_connection import StoreConnection
 from tests.app.conftest import BODY, Api, Player, StartApi, assert_error, stream, submit

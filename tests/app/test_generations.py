@@ -51,6 +51,15 @@ async def test_a_prompt_becomes_a_job_with_the_models_defaults_and_a_seed(client
     assert job["urls"] == {"self": base, "events": f"{base}/events", "cancel": f"{base}/cancel"}
 
 
+async def test_the_quality_of_files_is_completed(client: httpx.AsyncClient) -> None:
+    async def completed(**changes: object) -> object:
+        return (await post(client, BODY | changes)).json()["request"]["output_quality"]
+
+    assert await completed() is None
+    assert await completed(output_format="jpeg") == 92
+    assert await completed(output_format="webp", output_quality=0) == 0
+
+
 async def test_what_is_returned_can_be_posted_again(client: httpx.AsyncClient) -> None:
     first = (await post(client, BODY | {"num_images": 2, "metadata": {"order": "42"}})).json()
     again = await post(client, first["request"])

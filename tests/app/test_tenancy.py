@@ -68,6 +68,9 @@ CALLS: dict[tuple[str, str], Call] = {
     ("GET", "/v1/classifiers"): Call(shared=True),
     ("GET", "/v1/classifiers/{classifier_id:path}"): Call(shared=True, ids={"classifier_id:path": "emoji-groups"}),
     ("GET", "/metrics"): Call(shared=True),
+    ("POST", "/v1/images/generations"): Call(options={"json": BODY}),
+    ("POST", "/v1/images/edits"): Call(options={"files": {"image": PICTURE}, "data": BODY}),
+    ("POST", "/v1/images/variations"): Call(options={"files": {"image": PICTURE}}),
 }
 """Routes that want a key. `shared` says that all tenants hear the same."""
 

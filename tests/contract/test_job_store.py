@@ -6,13 +6,19 @@ import pytest
 
 from contract.errors import IdempotencyConflict, JobNotEnded, QueueFull, StoreUnavailable, UnknownJob
 from contract.job import Job
-from contract.job_store import JobStore
+from contract.job_store import Admission, JobStore
 from contract.leases import Lease, Leases
 from contract.request import GenerationRequest
 from contract.store_connection import StoreConnection
 from tests.conftest import complete_request
 
 REQUEST = GenerationRequest(prompt="a red apple")
+
+
+async def positions(job_store: JobStore, job_ids: list[str]) -> dict[str, int]:
+    """The place of each job that waits."""
+    places = (await job_store.outlook(job_ids)).places
+    return {job_id: place.position for job_id, place in places.items()}
 
 
 async def admit(job_store: JobStore, **changes: object) -> Job:
@@ -30,7 +36,7 @@ async def test_an_admitted_job_waits_with_its_complete_request(job_store: JobSto
     job = await admit(job_store, seed=11, metadata={"order": "42"})
     assert job == await job_store.get(job.id)
     assert (job.status, job.attempt, job.request.seed, job.request.metadata) == ("queued", 0, 11, {"order": "42"})
-    assert await job_store.queue_positions([job.id, "job_x"]) == {job.id: 1}
+    assert await positions(job_store, [job.id, "job_x"]) == {job.id: 1}
 
 
 async def test_the_same_key_and_body_make_one_job_however_many_ask_at_once(job_store: JobStore) -> None:
@@ -54,6 +60,31 @@ async def test_the_same_key_with_another_body_is_a_conflict(job_store: JobStore)
     await job_store.admit(REQUEST, complete_request(), max_queued=9, idempotency_key="k")
     with pytest.raises(IdempotencyConflict):
         await job_store.admit(GenerationRequest(prompt="a fox"), complete_request(), max_queued=9, idempotency_key="k")
+
+
+async def test_a_call_that_repeats_none_takes_the_key(job_store: JobStore) -> None:
+    async def admission(takes_key: bool) -> Admission:
+        return await job_store.admit(
+            REQUEST, complete_request(), max_queued=9, idempotency_key="k", takes_key=takes_key
+        )
+
+    first, second = await admission(True), await admission(True)
+    assert first.job.id != second.job.id
+    again = await admission(False)
+    assert (again.job.id, again.replayed) == (second.job.id, True)
+    await job_store.cancel(first.job.id)
+    await job_store.delete(first.job.id)
+    assert (await admission(False)).job.id == second.job.id, "the key went with a job that had lost it"
+    await job_store.cancel(second.job.id)
+    await job_store.delete(second.job.id)
+    assert not (await admission(False)).replayed
+
+
+async def test_a_key_is_forgotten_in_its_time(job_store: JobStore, connection: StoreConnection) -> None:
+    await job_store.admit(REQUEST, complete_request(), max_queued=9, idempotency_key="k", idempotency_seconds=60)
+    keys = [key async for key in connection.redis.scan_iter("safelight:idempotency:*")]
+    assert len(keys) == 1
+    assert 0 < await connection.redis.ttl(keys[0]) <= 60
 
 
 async def test_the_bound_of_the_queue_holds_under_concurrency(job_store: JobStore) -> None:

@@ -1,5 +1,7 @@
 """Leases: exactly one execution of a job can change it."""
 
+import asyncio
+
 import pytest
 
 from contract.artifact import Artifact
@@ -148,3 +150,23 @@ async def test_a_claimed_id_without_a_record_is_passed_over(
     await connection.redis.rpush("rq:queue:generations", "job_gone")
     job = await admit(job_store)
     assert await claim(leases) == Lease(job.id, (await connection.redis.hget(f"safelight:job:{job.id}", "execution")))
+
+
+async def test_wishes_are_heard_as_they_are_spoken(job_store: JobStore, leases: Leases) -> None:
+    job = await admit(job_store)
+    await claim(leases)
+    wishes = leases.wishes()
+    heard = asyncio.ensure_future(anext(wishes))
+
+    async def spoken() -> bool:
+        await job_store.wish_previews(job.id)
+        return heard.done()
+
+    await wait_until_async(spoken, 5)
+    assert heard.result() == ("previews", job.id)
+    await job_store.cancel(job.id)
+    async for wish, job_id in wishes:
+        if wish == "cancel":
+            assert job_id == job.id
+            break
+    await wishes.aclose()

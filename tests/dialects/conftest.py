@@ -1,4 +1,4 @@
-"""What the tests of the dialects share: the whole service with the embedded model, as one client among others meets it."""
+"""What the tests of the dialects share: the whole service with the embedded model, met as one client among others."""
 
 from collections.abc import Iterator
 

@@ -59,6 +59,17 @@ async def test_previews_come_while_somebody_watches(installation: Installation, 
     await installation.until(job_id, "cancelled")
 
 
+async def test_what_somebody_waits_to_watch_has_previews_from_its_start(installation: Installation) -> None:
+    """One job after the other, each over long before the next renewal of its lease."""
+    ids = [await installation.submit(num_inference_steps=20, seed=seed) for seed in range(8)]
+    for job_id in ids:
+        await installation.jobs.wish_previews(job_id)
+    installation.start_worker(SAFELIGHT_MAX_IN_FLIGHT="1")
+    for job_id in ids:
+        names = [event.name async for event in installation.jobs.follow(job_id) if event]
+        assert "preview" in names, await installation.jobs.get(job_id)
+
+
 @pytest.mark.parametrize("after_step", [0, 1, 20])
 async def test_a_cancelled_running_job_stops_at_its_next_step(
     installation: Installation, worker: psutil.Process, after_step: int

@@ -73,6 +73,15 @@ def test_the_format_is_the_one_asked_for(pixels: Pixels, output_format: OutputFo
         assert picture.size == (160, 96)
 
 
+@pytest.mark.parametrize("output_format", ["jpeg", "webp"])
+def test_a_lower_quality_makes_a_smaller_file(pixels: Pixels, output_format: OutputFormat) -> None:
+    sizes = [
+        len(encode(pixels, asked(output_format=output_format, output_quality=quality)))
+        for quality in (0, 50, None, 100)
+    ]
+    assert sizes == sorted(set(sizes))
+
+
 def test_a_picture_of_somebody_else_has_no_request(pixels: Pixels) -> None:
     output = io.BytesIO()
     Image.fromarray(pixels).save(output, "png")

@@ -1,0 +1,70 @@
+"""Which fields a multipart body may have, how OpenAPI says so, and how texts become the values that they write."""
+
+from collections.abc import Mapping
+from typing import Any, BinaryIO, NamedTuple, TypeVar
+
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
+
+Texts = TypeVar("Texts", bound=BaseModel)
+
+
+class FileField(NamedTuple):
+    """A file that a form takes: one, under its name or under another one that clients have for it."""
+
+    description: str
+    required: bool = True
+    alias: str | None = None
+
+
+class Form(NamedTuple):
+    """The fields that a body may have; its texts are those of a model."""
+
+    files: Mapping[str, FileField]
+    texts: type[BaseModel] | None = None
+
+    def file(self, name: str) -> str | None:
+        """The name of the file that comes under this one, if there is such a file."""
+        return next((own for own, field in self.files.items() if name in (own, field.alias)), None)
+
+    def has_text(self, name: str) -> bool:
+        """Whether there is such a text."""
+        return self.texts is not None and name in self.texts.model_fields
+
+    @property
+    def documented(self) -> dict[str, Any]:
+        """The body, as OpenAPI describes it."""
+        texts = {} if self.texts is None else self.texts.model_json_schema()
+        files = {name: _documented(field.description) for name, field in self.files.items()}
+        others = {
+            field.alias: _documented(f"Another name of `{name}`.") for name, field in self.files.items() if field.alias
+        }
+        schema = {
+            "type": "object",
+            "additionalProperties": False,
+            "required": [
+                *(name for name, field in self.files.items() if field.required and not field.alias),
+                *texts.get("required", []),
+            ],
+            "properties": files | others | texts.get("properties", {}),
+        }
+        return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
+
+
+class Received(NamedTuple):
+    """What has come of a body: files, at their beginning, and texts."""
+
+    files: Mapping[str, BinaryIO]
+    texts: Mapping[str, str]
+
+    def as_fields_of(self, model: type[Texts]) -> Texts:
+        """The texts as values. Raises: RequestValidationError."""
+        try:
+            return model.model_validate_strings(dict(self.texts))
+        except ValidationError as error:
+            problems = [{**problem, "loc": ("body", *problem["loc"])} for problem in error.errors()]
+            raise RequestValidationError(problems) from error
+
+
+def _documented(description: str) -> dict[str, Any]:
+    return {"type": "string", "format": "binary", "description": description}
