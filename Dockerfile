@@ -18,6 +18,7 @@ COPY models.toml ./
 
 FROM foundation AS app
 RUN pip install -r requirements/app.txt
+COPY safelight/ safelight/
 COPY app/ app/
 USER 10001
 ENV SAFELIGHT_HOST=0.0.0.0 SAFELIGHT_PORT=8000

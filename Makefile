@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-SOURCES := contract app worker launch training bench tests
+SOURCES := contract app worker launch training bench safelight tests
 
 .PHONY: run setup test check fix bench lock clean help
 
@@ -23,7 +23,7 @@ test: $(VENV)/dev.stamp  ## run every test that needs no GPU
 check: $(VENV)/dev.stamp  ## lint, types, architecture; writes nothing
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
-	$(BIN)/mypy contract app worker launch training bench
+	$(BIN)/mypy contract app worker launch training bench safelight
 	$(BIN)/lint-imports
 
 fix: $(VENV)/dev.stamp  ## format, and mend what can be mended by rule

@@ -82,6 +82,18 @@ class JobCancelled(SafelightError):
     code = "job_cancelled"
 
 
+class UnknownSampler(SafelightError):
+    """No sampler has this name."""
+
+    code = "unknown_sampler"
+
+
+class NotOffered(SafelightError):
+    """Clients of this kind know such an operation, and this service has nothing to do it with."""
+
+    code = "not_offered"
+
+
 class Answer(NamedTuple):
     """How an error is answered. A `message` given here replaces the error's own, which then is for the log only."""
 
@@ -140,6 +152,8 @@ ANSWERS: dict[type[SafelightError], Answer] = {
     JobCancelled: Answer(409),
     Unauthenticated: Answer(401),
     Forbidden: Answer(403),
+    UnknownSampler: Answer(404),
+    NotOffered: Answer(404),
 }
 
 

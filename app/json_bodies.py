@@ -13,7 +13,8 @@ from app.auth import caller
 from app.body_sizes import bounded
 from app.errors import BodyTooLarge, MalformedJSON, UnsupportedMediaType
 
-DATA_URI = b'"data:image'
+_PICTURE = re.compile(rb'"(?:data:image|iVBORw0KGgo|\\?/9j\\?/|UklGR)[^"]*"')
+"""A `data:` URI; or base64 as some clients send it without one, known by how a PNG, JPEG or WebP begins in it."""
 
 _FORBIDDEN = re.compile("[\0\ud800-\udfff]")
 
@@ -81,20 +82,13 @@ async def _read(request: Request) -> bytes:
     content = await bounded(request, settings.max_body_bytes + settings.max_inline_bytes).body()
     num_bytes = len(content) if len(content) <= settings.max_body_bytes else len(content) - _inline_bytes(content)
     if num_bytes > settings.max_body_bytes:
-        raise BodyTooLarge(f"Beside `data:` URIs, the body may have at most {settings.max_body_bytes} bytes.")
+        raise BodyTooLarge(f"Beside pictures in base64, the body may have at most {settings.max_body_bytes} bytes.")
     return content
 
 
 def _inline_bytes(content: bytes) -> int:
-    """The bytes of the `data:` URIs in a JSON body: they take no more memory when they are parsed, unlike the rest."""
-    total = 0
-    start = content.find(DATA_URI)
-    while start >= 0:
-        end = content.find(b'"', start + 1)
-        end = len(content) if end < 0 else end
-        total += end - start
-        start = content.find(DATA_URI, end)
-    return total
+    """The bytes of the pictures in a JSON body: they take no more memory when they are parsed, unlike the rest."""
+    return sum(len(picture.group()) for picture in _PICTURE.finditer(content))
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from contract.files import FileStore
 from contract.job_store import JobStore
 from contract.keys import KeyStore
 from contract.liveness import Liveness
+from contract.notes import Notes
 from contract.store_connection import StoreConnection
 
 
@@ -39,12 +40,19 @@ class Resources:
     files: FileStore
     file_checker: FileChecker
     doorkeeper: Doorkeeper
+    notes: Notes
     caller: Caller = ANYBODY
 
     def of(self, caller: Caller) -> "Resources":
         """The same, less what belongs to other tenants than the caller's."""
         tenant = caller.tenant
-        return replace(self, job_store=self.job_store.of(tenant), files=self.files.of(tenant), caller=caller)
+        return replace(
+            self,
+            job_store=self.job_store.of(tenant),
+            files=self.files.of(tenant),
+            notes=self.notes.of(tenant),
+            caller=caller,
+        )
 
 
 class State(TypedDict):
@@ -78,6 +86,7 @@ async def open_resources(
             files=FileStore(connection, artifacts),
             file_checker=FileChecker(settings),
             doorkeeper=Doorkeeper(keyring, settings.host),
+            notes=Notes(connection, kept_seconds=settings.retention_seconds),
         )
     finally:
         closing.set()

@@ -19,10 +19,10 @@ class AppSettings(Settings):
     )
     max_queued_jobs: int = Field(default=1000, ge=0, description="With this many jobs waiting, new ones are refused.")
     max_body_bytes: int = Field(
-        default=256 * 1024, ge=1, description="The most bytes of a JSON body, `data:` URIs in it not counted."
+        default=256 * 1024, ge=1, description="The most bytes of a JSON body, pictures in base64 not counted."
     )
     max_inline_bytes: int = Field(
-        default=8 * 1024 * 1024, ge=0, description="The most bytes of the `data:` URIs in a JSON body."
+        default=8 * 1024 * 1024, ge=0, description="The most bytes of the pictures in base64 in a JSON body."
     )
     max_image_bytes: int = Field(
         default=32 * 1024 * 1024, ge=1, description="The most bytes of a picture that is sent."

@@ -57,6 +57,13 @@ def canvas_size(edit: Edit, asked: Asked, picture: Size, allowed: Allowed) -> Si
     """The size at which an edited picture is painted. Raises: InvalidRequest, LimitExceeded."""
     if edit.upscale is not None:
         return asked.over(allowed.nearest(picture.times(edit.upscale)))
+    if edit.mask_padding is not None:
+        return asked.over(allowed.nearest(picture))
+    if edit.resize == "latents" and not allowed.has(picture):
+        raise LimitExceeded(
+            f"image is {picture} pixels; the model makes latents of {allowed} on each side, to be stretched then.",
+            field="image",
+        )
     own = picture if edit.expand is None else picture.plus(edit.expand.margins)
     if edit.resize is not None:
         size = asked.over(allowed.nearest(own))

@@ -16,7 +16,7 @@ that it sees beside the latents, from 8 channels."""
 FIELDS: Mapping[TrainedFor, frozenset[str]] = MappingProxyType(
     {
         "pictures": frozenset(Edit.model_fields) - {"image_guidance_scale"},
-        "inpainting": frozenset({"image", "mask", "expand", "resize", "strength"}),
+        "inpainting": frozenset({"image", "mask", "mask_padding", "expand", "resize", "strength"}),
         "instructions": frozenset({"image", "resize", "image_guidance_scale"}),
     }
 )

@@ -11,7 +11,7 @@ from contract.inputs import ImageReference
 
 InpaintMethod = Literal["fast", "standard", "quality"]
 MaskMode = Literal["blend", "strength"]
-Resize = Literal["stretch", "crop", "pad"]
+Resize = Literal["stretch", "crop", "pad", "latents"]
 
 RESAMPLINGS = 5
 """How often `standard` makes each step. Source: the r of Lugmayr et al. 2022, arXiv:2201.09865, section 4.2."""
@@ -98,6 +98,14 @@ class Edit(BaseModel):
         f"`standard` also makes each step {RESAMPLINGS} times, `quality` follows the gradient of the misfit instead.",
         examples=["standard"],
     )
+    mask_padding: int | None = Field(
+        default=None,
+        ge=0,
+        le=LARGEST_MARGIN,
+        description="Paint `mask` and at least so many pixels around it only, in the size of `height` and `width`, and "
+        "put that back into `image`, whose size the result has. Null paints the whole picture.",
+        examples=[32],
+    )
     expand: Expand | None = Field(
         default=None,
         description="Paint beyond the sides of `image`, by so many pixels.",
@@ -121,8 +129,8 @@ class Edit(BaseModel):
     resize: Resize | None = Field(
         default=None,
         description="How to bring `image` to `height` and `width`, or to the nearest size that the model takes: "
-        "`stretch` it, `crop` what is over, or `pad` what is missing with the colours of its edges. Null refuses a "
-        "picture of another size.",
+        "`stretch` it, `crop` what is over, `pad` what is missing with the colours of its edges, or stretch its "
+        "`latents`. Null refuses a picture of another size.",
         examples=["crop"],
     )
     image_guidance_scale: float | None = Field(
@@ -136,7 +144,8 @@ class Edit(BaseModel):
     @property
     def given(self) -> frozenset[str]:
         """The fields that are there."""
-        return frozenset(name for name in Edit.model_fields if getattr(self, name) not in (None, False))
+        values = ((name, getattr(self, name)) for name in Edit.model_fields)
+        return frozenset(name for name, value in values if value is not None and value is not False)
 
     @property
     def is_inpainting(self) -> bool:
@@ -190,12 +199,21 @@ class Edit(BaseModel):
                 "With mask_mode strength, every place changes at a time of its own; inpaint_method can only be fast.",
                 field="inpaint_method",
             )
+        if self.mask_mode == "strength" and self.mask_padding is not None:
+            raise InvalidRequest("mask_padding and mask_mode strength cannot be combined.", field="mask_padding")
+        if self.resize == "latents" and (self.is_inpainting or self.image_guidance_scale is not None):
+            raise InvalidRequest("Latents are stretched of whole pictures that are painted over.", field="resize")
         if self.expand is not None and not any(self.expand.margins):
             raise InvalidRequest("expand must name at least one side with more than 0 pixels.", field="expand")
 
 
 NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"remove": ("mask",), "mask_mode": ("mask",), "inpaint_method": ("mask", "expand")}
+    {
+        "remove": ("mask",),
+        "mask_mode": ("mask",),
+        "mask_padding": ("mask",),
+        "inpaint_method": ("mask", "expand"),
+    }
 )
 """What a field needs one of; without an entry, it is `image`."""
 
@@ -203,6 +221,7 @@ EXCLUDES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "variation": ("strength", "mask", "expand", "upscale", "image_guidance_scale"),
         "upscale": ("mask", "expand", "image_guidance_scale", "resize"),
+        "mask_padding": ("expand", "resize"),
         "remove": ("expand", "image_guidance_scale"),
         "image_guidance_scale": ("strength", "mask", "expand"),
     }

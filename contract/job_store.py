@@ -28,6 +28,7 @@ IDEMPOTENCY_SECONDS = 24 * 3600
 PREVIEW_WISH_SECONDS = 30
 PREVIEW_WISHES = "safelight:preview_wishes"
 """The channel on which wishes for previews are called out."""
+RECENT_EVENTS = 100
 WEIGHED_AT_ONCE = 1000
 
 FIRST = "0-0"
@@ -267,6 +268,14 @@ class JobStore:
             if not events:
                 ended = (await self.get(job_id)).ended
                 yield None
+
+    async def latest_preview(self, job_id: str) -> JobEvent | None:
+        """The newest `preview` among the last RECENT_EVENTS of a job, if there is one."""
+        with unavailable_when_unreachable():
+            entries = await self._redis.xrevrange(f"safelight:events:{job_id}", count=RECENT_EVENTS)
+        return next(
+            (JobEvent(id, "preview", fields["data"]) for id, fields in entries if fields["event"] == "preview"), None
+        )
 
     async def wish_previews(self, job_id: str) -> None:
         """Says that somebody watches previews of this job, for the next PREVIEW_WISH_SECONDS.

@@ -1,10 +1,11 @@
-"""What all tests share: a private store on a unix socket, and requests to put into it."""
+"""What all tests share: a private store on a unix socket, requests to put into it, and the whole service as shipped."""
 
 import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from redis import Redis
@@ -12,6 +13,9 @@ from redis import Redis
 from contract.request import CompleteRequest
 from launch.embedded_store import server_command
 from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from tests.system.launched import Launched
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
@@ -34,6 +38,15 @@ def store_url(store_socket: Path) -> Iterator[str]:
     with Redis.from_url(url) as redis:
         redis.flushall()
         yield url
+
+
+@pytest.fixture(scope="session")
+def service() -> Iterator["Launched"]:
+    """The service with the embedded model, met as one client among others. All tests share it and its jobs."""
+    from tests.system.installation import ROOT
+    from tests.system.launched import launch
+
+    yield from launch(ROOT / "models.toml")
 
 
 def complete_request(**changes: object) -> CompleteRequest:

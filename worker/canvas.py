@@ -10,7 +10,7 @@ from contract.editing import Size
 from worker import fills
 from worker.images import Pixels
 from worker.keeping import Original
-from worker.masks import Mask
+from worker.masks import Mask, Region
 from worker.seams import healed
 from worker.stages import Role
 from worker.steering import Steering
@@ -22,7 +22,7 @@ class Canvas:
 
     `mask` says which pixels of it stay; None is none of them. `original` is what is kept of it meanwhile. `extra` are
     channels that the network sees beside the latents, `steering` is what the prompt's row asks of it. `result_size` is
-    that of the result, where it is not the picture's.
+    that of the result, where it is not the picture's; `region` the part that is painted, where that is not all.
     Shapes: picture (height, width, 3), mask (height, width), extra (1, E, H, W).
     """
 
@@ -32,6 +32,7 @@ class Canvas:
     extra: Tensor | None = None
     steering: tuple[Steering, ...] = ()
     result_size: Size | None = None
+    region: Region | None = None
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -53,13 +54,23 @@ class Canvas:
     def composite(self, pixels: Pixels) -> Pixels:
         """A picture of this size with every pixel put back that the mask does not let change.
 
-        Where the mask is grey both are mixed, so that the change fades out inside the mask.
         Shapes: pixels and result (height, width, 3).
         """
         if self.mask is None:
             return pixels if self.result_size is None else fills.resampled(pixels, self.result_size)
-        weight = self.mask[..., None].astype(np.uint32)
-        changed = healed(pixels, self.picture, self.mask)
-        mixed = (weight * changed + (255 - weight) * self.picture + 127) // 255
-        result: Pixels = np.where(weight == 0, self.picture, mixed.astype(np.uint8))
+        if self.region is None:
+            return _mixed(pixels, self.picture, self.mask)
+        result, picture, mask = self.picture.copy(), self.picture[self.region], self.mask[self.region]
+        result[self.region] = _mixed(fills.resampled(pixels, Size(*mask.shape)), picture, mask)
         return result
+
+
+def _mixed(pixels: Pixels, picture: Pixels, mask: Mask) -> Pixels:
+    """The pixels where the mask is white, the picture where it is black, and both between, so that changes fade out.
+
+    Shapes: pixels, picture and result (height, width, 3).
+    """
+    weight = mask[..., None].astype(np.uint32)
+    mixed = (weight * healed(pixels, picture, mask) + (255 - weight) * picture + 127) // 255
+    result: Pixels = np.where(weight == 0, picture, mixed.astype(np.uint8))
+    return result

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from contract.editing import Size
 from contract.request import CompleteRequest
@@ -16,7 +17,7 @@ from worker.inputs import Inputs, read_mask, read_pixels, tensor_of
 from worker.instructions import Keeping
 from worker.keeping import Original
 from worker.latents import image_seq_len
-from worker.masks import Mask
+from worker.masks import Mask, Region
 from worker.posterior import Misfit
 from worker.removal import LooksAround
 from worker.samplers import SAMPLERS
@@ -36,11 +37,32 @@ class Start(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """A picture in the size of the canvas, what of it may change, and the size of the result where it is another."""
+    """A picture in the size of the canvas, what of it may change, and the size of the result where it is another.
+
+    `whole` is where it comes from, where only a region of a picture is painted.
+    """
 
     picture: Pixels
     mask: Mask | None = None
     result_size: Size | None = None
+    whole: "Whole | None" = None
+
+
+class Whole(NamedTuple):
+    """A picture of which a region is painted. Shapes: picture (height, width, 3), mask (height, width)."""
+
+    picture: Pixels
+    mask: Mask
+    region: Region
+
+    def laid_out(self, size: Size) -> Layout:
+        """The region in this size."""
+        picture, mask = (fills.resampled(pixels[self.region], size) for pixels in (self.picture, self.mask))
+        return Layout(picture, mask, whole=self)
+
+    def around(self, canvas: Canvas) -> Canvas:
+        """The canvas of the region, set into the picture."""
+        return replace(canvas, picture=self.picture, mask=self.mask, region=self.region)
 
 
 def begin(request: CompleteRequest, inputs: Inputs, pipeline: StepwisePipeline, generator: torch.Generator) -> Start:
@@ -63,6 +85,10 @@ def laid_out(request: CompleteRequest, picture: Pixels, mask: Mask | None) -> La
     if request.upscale is not None:
         result_size = Size(*picture.shape[:2]).times(request.upscale)
         return Layout(fills.resampled(picture, size), None, None if result_size == size else result_size)
+    if request.mask_padding is not None and mask is not None:
+        return Whole(picture, mask, masks.region(mask, request.mask_padding, size)).laid_out(size)
+    if request.resize == "latents":
+        return Layout(picture)
     inner = size if request.expand is None else size.less(request.expand.margins)
     if request.resize is not None:
         picture = fills.resized(picture, inner, request.resize)
@@ -81,7 +107,14 @@ class Easel:
     generator: torch.Generator
 
     def start(self, layout: Layout) -> Start:
-        """Where an image over or beside a picture starts, by what the network was trained for."""
+        """Where an image over or beside a picture starts."""
+        start = self._start(layout)
+        if layout.whole is None or start.canvas is None:
+            return start
+        return start._replace(canvas=layout.whole.around(start.canvas))
+
+    def _start(self, layout: Layout) -> Start:
+        """By what the network was trained for."""
         if self.pipeline.num_extra_channels == self.pipeline.num_latent_channels:
             return self._beside(layout.picture)
         if self.pipeline.num_extra_channels and layout.mask is not None:
@@ -101,6 +134,8 @@ class Easel:
         """Over a picture. Source: must equal `prepare_latents` of diffusers' pipelines for images and inpainting."""
         clean = self.pipeline.encode_picture(tensor_of(picture), self.generator)
         noise, strength = self._draw(), self.request.effective_strength
+        if self.request.resize == "latents":
+            clean = functional.interpolate(clean, noise.shape[2:], mode="bilinear")
         schedule = self._whole(noise).from_strength(strength)
         if self.request.is_inpainting and strength == 1:
             latents = noise * schedule.init_noise_sigma

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from contract.infotext import INFOTEXT_KEY, infotext
 from contract.request import CompleteRequest
 from worker.png import write_png
 
@@ -19,10 +20,10 @@ Pixels = npt.NDArray[np.uint8]
 METADATA_KEY = "safelight"
 """The keyword under which a file holds the request that made it."""
 
-EXIF_IFD, USER_COMMENT = 0x8769, 0x9286
-UNDEFINED_CHARSET = bytes(8)
-LARGEST_COMMENT = 60_000
-"""Bytes; a JPEG segment ends at 65,535."""
+EXIF_IFD, USER_COMMENT, IMAGE_DESCRIPTION = 0x8769, 0x9286, 0x010E
+UNICODE = b"UNICODE\0"
+LARGEST_EXIF = 60_000
+"""Bytes of what is said in it; a JPEG segment ends at 65,535."""
 
 PREVIEW_SIZE = 128
 """Pixels along the longer side."""
@@ -42,17 +43,18 @@ def pixels_of(decoded: Tensor) -> Pixels:
 def encode(pixels: Pixels, request: CompleteRequest, texts: Mapping[str, str] = MappingProxyType({})) -> bytes:
     """The file, in the format that the request asks for, with the request of this one image and further texts inside.
 
-    A PNG has a chunk for each text. JPEG and WebP have one comment: its first line is the request, its second one all
-    further texts as a JSON object; lines that do not fit are left out, the second one first.
+    A PNG has a chunk for each text. JPEG and WebP have the infotext as EXIF's comment, and a description: its first
+    line is the request, its second one all further texts as a JSON object; lines that do not fit are left out, the
+    second one first.
     """
     comment = _compact(request.model_dump(mode="json"))
     if request.output_format == "png":
-        return write_png(pixels, {METADATA_KEY: comment, **texts})
+        return write_png(pixels, {METADATA_KEY: comment, INFOTEXT_KEY: infotext(request), **texts})
     lines = [comment, _compact(dict(texts))] if texts else [comment]
     output = io.BytesIO()
     extra = {"subsampling": 0} if request.output_format == "jpeg" else {}
-    quality = request.effective_output_quality()
-    Image.fromarray(pixels).save(output, request.output_format, quality=quality, exif=_exif(lines), **extra)
+    exif, quality = _exif(infotext(request), lines), request.effective_output_quality()
+    Image.fromarray(pixels).save(output, request.output_format, quality=quality, exif=exif, **extra)
     return output.getvalue()
 
 
@@ -76,11 +78,14 @@ def read_texts(encoded: bytes) -> dict[str, str]:
     with Image.open(io.BytesIO(encoded)) as picture:
         if picture.format == "PNG":
             return {str(keyword): text for keyword, text in picture.info.items() if isinstance(text, str)}
-        comment = picture.getexif().get_ifd(EXIF_IFD).get(USER_COMMENT)
-    if comment is None:
-        return {}
-    request, _, texts = comment[len(UNDEFINED_CHARSET) :].decode().partition("\n")
-    return {METADATA_KEY: request, **(json.loads(texts) if texts else {})}
+        exif = picture.getexif()
+    found = {}
+    if (comment := exif.get_ifd(EXIF_IFD).get(USER_COMMENT)) is not None:
+        found[INFOTEXT_KEY] = comment[len(UNICODE) :].decode("utf-16-be")
+    if (description := exif.get(IMAGE_DESCRIPTION)) is not None:
+        request, _, texts = description.encode("latin-1").decode().partition("\n")
+        found |= {METADATA_KEY: request, **(json.loads(texts) if texts else {})}
+    return found
 
 
 def _compact(value: object) -> str:
@@ -88,10 +93,14 @@ def _compact(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _exif(lines: list[str]) -> Image.Exif:
+def _exif(comment: str, lines: Sequence[str]) -> Image.Exif:
+    """The comment as AUTOMATIC1111 writes it, in UTF-16; the lines in UTF-8."""
     exif = Image.Exif()
-    while lines and len("\n".join(lines).encode()) > LARGEST_COMMENT:
-        lines = lines[:-1]
-    if lines:
-        exif.get_ifd(EXIF_IFD)[USER_COMMENT] = UNDEFINED_CHARSET + "\n".join(lines).encode()
+    said = UNICODE + comment.encode("utf-16-be")
+    for count in range(len(lines), 0, -1):
+        description = "\n".join(lines[:count]).encode()
+        if len(said) + len(description) <= LARGEST_EXIF:
+            exif[IMAGE_DESCRIPTION] = description
+            break
+    exif.get_ifd(EXIF_IFD)[USER_COMMENT] = said
     return exif

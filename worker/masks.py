@@ -10,12 +10,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from contract.editing import Size
 from contract.errors import InvalidMask
 from worker.images import Pixels
 from worker.schedules import Schedule
 
 Mask = npt.NDArray[np.uint8]
 """Shape (height, width): 255 may change, 0 may not, what is between does by so much."""
+
+Region = tuple[slice, slice]
+"""The rows and the columns of a part of a picture."""
 
 NEVER = 2**31 - 1
 """The number of evaluations after which a latent is free that never is."""
@@ -51,6 +55,34 @@ def corners(mask: Mask, height: int, width: int) -> Tensor:
     """
     values = torch.from_numpy((mask >= 128).astype(np.float32))[None, None]
     return functional.interpolate(values, size=(height, width))
+
+
+def region(mask: Mask, padding: int, proportions: Size) -> Region:
+    """The part of a picture that has all of a mask and so many pixels around it, as far as it can in these proportions.
+
+    Source: `get_crop_region_v2` and `expand_crop_region` of AUTOMATIC1111/stable-diffusion-webui, modules/masking.py.
+    """
+    marked = mask > 0
+    rows, columns = _span(marked.max(axis=1), padding), _span(marked.max(axis=0), padding)
+    height, width = rows.stop - rows.start, columns.stop - columns.start
+    return (
+        _widened(rows, round(width * proportions.height / proportions.width), mask.shape[0]),
+        _widened(columns, round(height * proportions.width / proportions.height), mask.shape[1]),
+    )
+
+
+def _span(marked: npt.NDArray[np.bool_], padding: int) -> slice:
+    """From the first to the last that is marked, and so many more on each side as there are."""
+    places = np.flatnonzero(marked)
+    return slice(max(0, int(places[0]) - padding), min(len(marked), int(places[-1]) + 1 + padding))
+
+
+def _widened(span: slice, length: int, limit: int) -> slice:
+    """A span of this length with the given one in its middle, or as near to that as its limit lets it."""
+    length = min(limit, max(length, span.stop - span.start))
+    start = span.start - (length - (span.stop - span.start)) // 2
+    start = min(max(start, 0), limit - length)
+    return slice(start, start + length)
 
 
 def kept_until(mask: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 
+from app.dialects import automatic1111
 from app.dialects.openai import routes as openai
 
-ROUTERS: tuple[APIRouter, ...] = (openai.router,)
+ROUTERS: tuple[APIRouter, ...] = (openai.router, *automatic1111.ROUTERS)

@@ -13,7 +13,7 @@ from tests.pictures import encoded, gradient
 
 Document = dict[str, Any]
 
-ERROR_SHAPES = {"/v1/images/": "OpenAIErrorResponse"}
+ERROR_SHAPES = {"/v1/images/": "OpenAIErrorResponse", "/sdapi/v1/": "Automatic1111Error"}
 """Where errors have another shape than everywhere else: under these paths, in the words of a dialect's clients."""
 
 

@@ -52,6 +52,13 @@ REFUSED: list[tuple[dict[str, object], str]] = [
     ({"prompt": "x", "upscale": 2}, "upscale"),
     ({"prompt": "x", "variation": 0.5}, "variation"),
     ({"prompt": "x", "resize": "crop"}, "resize"),
+    ({"prompt": "x", "variation": 0.0}, "variation"),
+    ({"image": IMAGE, "mask_padding": 0}, "mask_padding"),
+    ({"image": IMAGE, "mask": MASK, "mask_padding": 0, "resize": "crop"}, "mask_padding"),
+    ({"image": IMAGE, "mask": MASK, "mask_padding": 0, "expand": {"left": 32}}, "mask_padding"),
+    ({"image": IMAGE, "mask": MASK, "mask_padding": 0, "mask_mode": "strength"}, "mask_padding"),
+    ({"image": IMAGE, "mask": MASK, "resize": "latents"}, "resize"),
+    ({"image": IMAGE, "expand": {"left": 32}, "resize": "latents"}, "resize"),
     ({"image": IMAGE, "remove": True}, "remove"),
     ({"image": IMAGE, "mask_mode": "blend"}, "mask_mode"),
     ({"image": IMAGE, "inpaint_method": "fast"}, "inpaint_method"),
@@ -191,3 +198,21 @@ def test_instructions_keep_to_the_picture() -> None:
     assert complete.strength is None
     assert complete.num_steps == 20
     assert amount(complete).num_rows == 3 * 20
+
+
+def test_what_is_painted_around_a_mask_has_the_size_that_is_asked_for() -> None:
+    sizes = {"image": Size(300, 90), "mask": Size(300, 90)}
+    fields = {"image": IMAGE, "mask": MASK, "prompt": "x", "mask_padding": 8}
+    asked = completed(sizes, height=192, width=128, **fields)
+    assert (asked.height, asked.width) == (192, 128)
+    open_ = completed(sizes, **fields)
+    assert (open_.height, open_.width) == (256, 64)
+
+
+def test_latents_are_stretched_of_pictures_that_the_model_takes() -> None:
+    fields = {"image": IMAGE, "prompt": "x", "resize": "latents", "height": 256, "width": 192}
+    complete = completed(**fields)
+    assert (complete.height, complete.width) == (256, 192)
+    with pytest.raises(LimitExceeded) as refused:
+        completed({"image": Size(300, 128)}, **fields)
+    assert refused.value.field == "image"

@@ -6,12 +6,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from contract.editing import Expand
+from contract.editing import Expand, Size
 from contract.errors import InvalidMask
 from contract.request import CompleteRequest
 from tests.worker.edits import PICTURE, edit, inputs, made, masked, right_half
 from tests.worker.engines import RecordsLatents, Wrapped, alone, asked, engine_of, pictures, run
-from worker.masks import Mask
+from worker.masks import Mask, region
 from worker.stepwise_pipeline import StepwisePipeline
 
 METHODS = ["fast", "standard", "quality"]
@@ -85,6 +85,60 @@ def test_an_expanded_picture_may_change_inside_too(pipeline: StepwisePipeline) -
     result = made(pipeline, request, mask=right_half())
     assert np.array_equal(result[:, :32], PICTURE[:, :32])
     assert not np.array_equal(result[:, 32:64], PICTURE[:, 32:])
+
+
+# ---- a region of a picture, and latents of another size
+
+
+def small_mask() -> Mask:
+    mask = np.zeros((64, 64), np.uint8)
+    mask[20:31, 40:53] = 255
+    mask[31:34, 40:53] = 100
+    return mask
+
+
+@pytest.mark.parametrize(("padding", "size"), [(0, (64, 64)), (5, (32, 96)), (64, (96, 64))])
+def test_a_region_is_painted_and_the_rest_kept(pipeline: StepwisePipeline, padding: int, size: tuple[int, int]) -> None:
+    request = masked(mask_padding=padding, height=size[0], width=size[1])
+    result = made(pipeline, request, mask=small_mask())
+    assert result.shape == PICTURE.shape
+    assert_kept(result, small_mask())
+    assert np.abs(result.astype(int) - PICTURE)[small_mask() == 255].mean() > 5
+
+
+def test_a_region_that_is_all_is_the_whole_picture(pipeline: StepwisePipeline) -> None:
+    whole, region = (
+        made(pipeline, masked(inpaint_method="fast", **changes), mask=small_mask())
+        for changes in ({}, {"mask_padding": 64})
+    )
+    assert np.array_equal(whole, region)
+
+
+@given(
+    mask=MASKS,
+    padding=st.integers(0, 70),
+    height=st.integers(1, 9).map(lambda count: 8 * count),
+    width=st.integers(1, 9).map(lambda count: 8 * count),
+)
+def test_a_region_has_the_mask_in_proportions(mask: Mask, padding: int, height: int, width: int) -> None:
+    rows, columns = region(mask, padding, Size(height, width))
+    assert mask[rows, columns].sum() == mask.sum()
+    assert 0 <= rows.start < rows.stop <= 64
+    assert 0 <= columns.start < columns.stop <= 64
+    sides = rows.stop - rows.start, columns.stop - columns.start
+    if max(sides) < 64:
+        assert abs(sides[0] * width - sides[1] * height) <= max(height, width)
+
+
+def test_stretched_latents_are_the_picture_in_its_own_size_and_not_its_pixels_in_another(
+    pipeline: StepwisePipeline,
+) -> None:
+    assert np.array_equal(made(pipeline, edit(resize="latents")), made(pipeline, edit()))
+    latents, pixels = (
+        made(pipeline, edit(resize=resize, strength=0.3, height=96, width=128)) for resize in ("latents", "stretch")
+    )
+    assert latents.shape == pixels.shape == (96, 128, 3)
+    assert not np.array_equal(latents, pixels)
 
 
 # ---- strengths

@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+from contract.infotext import infotext
 from contract.request import MAX_SEED, OutputFormat
 from tests.worker.engines import asked
 from worker.images import Pixels, encode, encode_preview, pixels_of, read_request, read_texts
@@ -58,6 +59,19 @@ def test_a_request_too_large_for_exif_is_left_out(pixels: Pixels, output_format:
     metadata = {f"key {index}": "\x01" * 512 for index in range(16)}
     request = asked(prompt="\x01" * 2000, output_format=output_format, metadata=metadata)
     assert read_request(encode(pixels, request)) is None
+
+
+@pytest.mark.parametrize("output_format", FORMATS)
+def test_every_file_says_in_automatic1111s_words_how_it_was_made(pixels: Pixels, output_format: OutputFormat) -> None:
+    request = asked(prompt='a "réd" 🍎', output_format=output_format)
+    with Image.open(io.BytesIO(encode(pixels, request))) as picture:
+        if output_format == "png":
+            found = picture.info["parameters"]
+        else:
+            comment = picture.getexif().get_ifd(0x8769)[0x9286]
+            assert comment[:8] == b"UNICODE\0"
+            found = comment[8:].decode("utf-16-be")
+    assert found == infotext(request)
 
 
 @pytest.mark.parametrize("output_format", FORMATS)

@@ -119,4 +119,4 @@ def _refuse(asked: Drawing) -> None:
     if asked.partial_images and not asked.stream:
         raise InvalidRequest("partial_images needs stream.", field="partial_images")
     if asked.stream and asked.response_format == "url":
-        raise InvalidRequest("A stream carries its pictures along; it has b64_json only.", field="response_format")
+        raise InvalidRequest("response_format can be b64_json only in a stream.", field="response_format")

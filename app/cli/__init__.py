@@ -1,0 +1,1 @@
+"""The command line: a client of the API like any other, which knows nothing else of this package."""

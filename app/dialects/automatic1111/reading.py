@@ -1,0 +1,111 @@
+"""What a picture says of itself, taken apart as AUTOMATIC1111 does it."""
+
+import asyncio
+import json
+import re
+from contextlib import suppress
+from io import BytesIO
+
+from fastapi import APIRouter
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.admission import decoded
+from app.dependencies import ResourcesOf
+from app.dialects.automatic1111.route import Automatic1111Route
+from app.dialects.automatic1111.sent_pictures import as_data_uri
+from app.errors import BodyTooLarge, MalformedJSON, UnsupportedMediaType
+from contract.errors import DamagedFile, InvalidRequest, LimitExceeded, UnsupportedFile
+from contract.infotext import INFOTEXT_KEY
+
+EXIF_IFD, USER_COMMENT = 0x8769, 0x9286
+UNICODE = b"UNICODE\0"
+NEGATIVE = "Negative prompt:"
+LEAST_PARAMETERS = 3
+"""A last line with fewer of them is still prompt."""
+
+_PARAMETER = re.compile(r'\s*(\w[\w /-]*):\s*("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)')
+_SIZE = re.compile(r"(\d+)x(\d+)")
+
+router = APIRouter(prefix="/sdapi/v1", tags=["automatic1111"], route_class=Automatic1111Route)
+
+
+class Question(BaseModel):
+    """A picture to be read."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    image: str = Field(
+        description="A PNG, JPEG or WebP in base64, or a `data:` URI. URLs are not fetched.", examples=["iVBORw0KGgo="]
+    )
+
+
+class Said(BaseModel):
+    """What a picture says of itself."""
+
+    info: str = Field(
+        description="How it was made, as text; empty where it does not say.",
+        examples=["a red apple\nSteps: 20, Sampler: DDIM, Seed: 7"],
+    )
+    items: dict[str, str] = Field(
+        description="All other texts in it by keyword; `safelight` is the complete request of a picture of ours.",
+        examples=[{"safelight": '{"prompt": "a red apple"}'}],
+    )
+    parameters: dict[str, str] = Field(
+        description="The parts of `info` by name.", examples=[{"Prompt": "a red apple", "Steps": "20", "Seed": "7"}]
+    )
+
+
+@router.post(
+    "/png-info",
+    response_description="What the picture says.",
+    responses=Automatic1111Route.documented(
+        InvalidRequest,
+        MalformedJSON,
+        UnsupportedMediaType,
+        BodyTooLarge,
+        UnsupportedFile,
+        DamagedFile,
+        LimitExceeded,
+    ),
+)
+async def read_picture(asked: Question, resources: ResourcesOf) -> Said:
+    """Read how a picture was made."""
+    content = decoded(as_data_uri(asked.image, "image"))
+    await resources.file_checker.check(lambda: content, field="image")
+    texts = await asyncio.to_thread(_texts, content)
+    info = texts.pop(INFOTEXT_KEY, "")
+    return Said(info=info, items=texts, parameters=parameters_of(info) if info else {})
+
+
+def parameters_of(info: str) -> dict[str, str]:
+    """The parts of an infotext.
+
+    Source: `parse_generation_parameters` of AUTOMATIC1111/stable-diffusion-webui, modules/infotext_utils.py.
+    """
+    *lines, last = info.strip().split("\n")
+    found = _PARAMETER.findall(last)
+    if len(found) < LEAST_PARAMETERS:
+        lines, found = [*lines, last], []
+    prompt, _, negative = "\n".join(lines).partition(NEGATIVE)
+    parameters = {"Prompt": prompt.strip(), "Negative prompt": negative.strip()}
+    for name, value in found:
+        parameters |= _parts(name, value.strip())
+    return parameters
+
+
+def _parts(name: str, value: str) -> dict[str, str]:
+    """A value by its name, unquoted; a size as two of them."""
+    with suppress(ValueError):
+        value = str(json.loads(value)) if value.startswith('"') else value
+    size = _SIZE.fullmatch(value)
+    return {name: value} if size is None else {f"{name}-1": size[1], f"{name}-2": size[2]}
+
+
+def _texts(content: bytes) -> dict[str, str]:
+    with Image.open(BytesIO(content)) as picture:
+        texts = {str(keyword): text for keyword, text in picture.info.items() if isinstance(text, str)}
+        comment = picture.getexif().get_ifd(EXIF_IFD).get(USER_COMMENT)
+    if isinstance(comment, bytes) and comment.startswith(UNICODE):
+        texts[INFOTEXT_KEY] = comment[len(UNICODE) :].decode("utf-16-be", errors="replace")
+    return texts

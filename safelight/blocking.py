@@ -1,0 +1,113 @@
+"""The client that blocks: each call is the asynchronous one, over a transport that never suspends, run to its end."""
+
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from functools import wraps
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack
+
+import httpx
+
+from safelight.calls import Calls
+from safelight.settings import Patience, Settings
+from safelight.transports import BlockingTransport
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+def finished(coroutine: Coroutine[Any, Any, T]) -> T:
+    """What a coroutine that never suspends returns."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        value: T = end.value
+        return value
+    raise AssertionError("A blocking call has suspended.")
+
+
+def blocking(
+    call: Callable[Concatenate[Calls, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate["Safelight", P], T]:
+    """The call as a function."""
+
+    @wraps(call)
+    def blocked(self: "Safelight", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return finished(call(self._calls, *args, **kwargs))
+
+    return blocked
+
+
+def blocking_each(
+    call: Callable[Concatenate[Calls, P], AsyncGenerator[T]],
+) -> Callable[Concatenate["Safelight", P], Generator[T]]:
+    """The call as a generator."""
+
+    @wraps(call)
+    def blocked(self: "Safelight", /, *args: P.args, **kwargs: P.kwargs) -> Generator[T]:
+        items = call(self._calls, *args, **kwargs)
+        try:
+            while True:
+                yield finished(_next(items))
+        except StopAsyncIteration:
+            return
+        finally:
+            finished(items.aclose())
+
+    return blocked
+
+
+async def _next(items: AsyncGenerator[T]) -> T:
+    return await anext(items)
+
+
+class Safelight:
+    """Safelight over HTTP. What can be passed in is as for AsyncSafelight."""
+
+    def __init__(
+        self,
+        address: str | None = None,
+        *,
+        api_key: str | None = None,
+        http_client: httpx.Client | None = None,
+        **patience: Unpack[Patience],
+    ) -> None:
+        settings = Settings.of(address, api_key, **patience)
+        http = http_client or httpx.Client()
+        self._own = http if http_client is None else None
+        self._calls = Calls(BlockingTransport(http), settings)
+
+    generate = blocking(Calls.generate)
+    submit = blocking(Calls.submit)
+    job = blocking(Calls.job)
+    jobs = blocking_each(Calls.jobs)
+    events = blocking_each(Calls.events)
+    wait = blocking(Calls.wait)
+    pictures = blocking(Calls.pictures)
+    cancel = blocking(Calls.cancel)
+    delete = blocking(Calls.delete)
+    artifact = blocking(Calls.artifact)
+    save = blocking(Calls.save)
+    upload = blocking(Calls.upload)
+    files = blocking_each(Calls.files)
+    file = blocking(Calls.file)
+    file_content = blocking(Calls.file_content)
+    delete_file = blocking(Calls.delete_file)
+    models = blocking(Calls.models)
+    model = blocking(Calls.model)
+    adapters = blocking(Calls.adapters)
+    adapter = blocking(Calls.adapter)
+    classifiers = blocking(Calls.classifiers)
+    classifier = blocking(Calls.classifier)
+
+    def close(self) -> None:
+        """Closes the connections."""
+        if self._own is not None:
+            self._own.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

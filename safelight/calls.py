@@ -1,0 +1,206 @@
+"""Every call of the API, said once: AsyncSafelight has them as they are, Safelight runs each to its end."""
+
+import os
+import uuid
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from pathlib import Path
+from typing import Unpack
+from urllib.parse import quote
+
+from safelight.answers import Adapter, Classifier, File, Job, JobStatus, Model, ModelDetail
+from safelight.bodies import body_of
+from safelight.errors import ServiceError
+from safelight.events import Ended, Event
+from safelight.fields import Fields
+from safelight.following import Follower
+from safelight.outcomes import success
+from safelight.pages import each, listed
+from safelight.pictures import Picture, Pictures
+from safelight.reading import read
+from safelight.refusals import UnknownFile, UnknownJob
+from safelight.sending import Sender
+from safelight.settings import Settings
+from safelight.sources import Named, Source, content_of
+from safelight.transports import Transport
+
+
+class Calls:
+    """Safelight over HTTP. Jobs, files and images are named by their ids, or by what has such an id.
+
+    Raises: SafelightError: a ServiceError when the service says no, ConnectionFailed when nobody answers.
+    """
+
+    def __init__(self, transport: Transport, settings: Settings) -> None:
+        self._transport = transport
+        self._sender = Sender(transport, settings)
+
+    async def generate(
+        self,
+        prompt: str = "",
+        *,
+        timeout_seconds: float | None = None,
+        idempotency_key: str | None = None,
+        no_store: bool = False,
+        **fields: Unpack[Fields],
+    ) -> Pictures:
+        """Makes pictures, and waits for them: `submit` and `pictures` in one.
+
+        Raises: UnreadableFile; WaitTimedOut; the error that the job failed with, JobCancelled.
+        """
+        job = await self.submit(prompt, idempotency_key=idempotency_key, no_store=no_store, **fields)
+        return await self.pictures(job, timeout_seconds=timeout_seconds)
+
+    async def submit(
+        self,
+        prompt: str = "",
+        *,
+        idempotency_key: str | None = None,
+        no_store: bool = False,
+        **fields: Unpack[Fields],
+    ) -> Job:
+        """Makes a job, without waiting. Paths, bytes and open files in the fields are sent first.
+
+        The same `idempotency_key` and fields give the same job for 24 hours; without one, each call makes a job, once.
+        `no_store` has the pictures made anew where equal ones are kept.
+        Raises: UnreadableFile.
+        """
+        body = {"prompt": prompt} | await body_of(fields, self._upload)
+        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+        if no_store:
+            headers["Cache-Control"] = "no-store"
+        return read(Job, await self._sender.json("POST", "/v1/generations", json=body, headers=headers))
+
+    async def job(self, job: Named | str) -> Job:
+        """The job as it is now. Raises: UnknownJob."""
+        return read(Job, await self._sender.json("GET", f"/v1/jobs/{_named(job)}"))
+
+    def jobs(self, *, status: JobStatus | None = None, page_size: int = 50) -> AsyncGenerator[Job]:
+        """All jobs, newest first, page by page as they are asked for."""
+        return each(
+            self._sender, "/v1/jobs", Job, {"limit": page_size} | ({} if status is None else {"status": status})
+        )
+
+    def events(
+        self,
+        job: Named | str,
+        *,
+        previews: bool = False,
+        after: str | None = None,
+        timeout_seconds: float | None = None,
+    ) -> AsyncGenerator[Event]:
+        """What happens to a job, from its first event, or from the one after the id `after`, to its last.
+
+        A lost connection is made again and goes on where it was. `previews` asks for pictures on the way.
+        Raises: UnknownJob; WaitTimedOut.
+        """
+        follower = Follower(self._sender, _id(job), previews=previews, after=after, timeout_seconds=timeout_seconds)
+        return follower.events()
+
+    async def wait(self, job: Named | str, *, timeout_seconds: float | None = None) -> Job:
+        """The job when it has ended, however it did. Raises: UnknownJob; WaitTimedOut."""
+        if isinstance(job, Job) and job.ended:
+            return job
+        async with aclosing(self.events(job, timeout_seconds=timeout_seconds)) as events:
+            async for event in events:
+                if isinstance(event, Ended):
+                    return event.job
+        return await self.job(job)
+
+    async def pictures(self, job: Named | str, *, timeout_seconds: float | None = None) -> Pictures:
+        """The pictures of a job, when it has succeeded.
+
+        Raises: UnknownJob; WaitTimedOut; JobCancelled; the error that the job failed with, which has the job.
+        """
+        job = success(await self.wait(job, timeout_seconds=timeout_seconds))
+        return Pictures(job, tuple([Picture(image, await self.artifact(image)) for image in job.images]))
+
+    async def cancel(self, job: Named | str) -> Job:
+        """Asks for the end of a job, and returns it as it is then; one that has ended stays as it is."""
+        return read(Job, await self._sender.json("POST", f"/v1/jobs/{_named(job)}/cancel"))
+
+    async def delete(self, job: Named | str) -> None:
+        """Removes an ended job and its pictures. Raises: UnknownJob; JobNotEnded."""
+        await self._remove(f"/v1/jobs/{_named(job)}")
+
+    async def artifact(self, image: Named | str) -> bytes:
+        """The file of a finished picture. Raises: UnknownArtifact."""
+        return await self._content(f"/v1/artifacts/{_named(image)}")
+
+    async def save(self, image: Named | str, path: str | os.PathLike[str]) -> Path:
+        """Writes the file of a finished picture; what was there is replaced. Raises: UnknownArtifact; OSError."""
+        content = await self.artifact(image)
+        await self._transport.aside(lambda: Path(path).write_bytes(content))
+        return Path(path)
+
+    async def upload(self, source: Source) -> File:
+        """Sends a picture or weights: a path, bytes, or an open file. Raises: UnreadableFile; UnsupportedFile; …"""
+        return await self._upload("file", source)
+
+    def files(self, *, page_size: int = 50) -> AsyncGenerator[File]:
+        """All files that can be named, newest first, page by page as they are asked for."""
+        return each(self._sender, "/v1/files", File, {"limit": page_size})
+
+    async def file(self, file: Named | str) -> File:
+        """What a file is. Raises: UnknownFile."""
+        return read(File, await self._sender.json("GET", f"/v1/files/{_named(file)}"))
+
+    async def file_content(self, file: Named | str) -> bytes:
+        """The bytes of a file as they are kept. Raises: UnknownFile."""
+        return await self._content(f"/v1/files/{_named(file)}/content")
+
+    async def delete_file(self, file: Named | str) -> None:
+        """Removes a file. Raises: UnknownFile; FileInUse."""
+        await self._remove(f"/v1/files/{_named(file)}")
+
+    async def models(self) -> list[Model]:
+        """The models on offer."""
+        return await listed(self._sender, "/v1/models", Model)
+
+    async def model(self, model: Named | str) -> ModelDetail:
+        """What one model may be asked for, and what live workers say of it. Raises: UnknownModel."""
+        return read(ModelDetail, await self._sender.json("GET", f"/v1/models/{_named(model)}"))
+
+    async def adapters(self) -> list[Adapter]:
+        """The adapters on offer."""
+        return await listed(self._sender, "/v1/adapters", Adapter)
+
+    async def adapter(self, adapter: Named | str) -> Adapter:
+        """Which models one adapter fits. Raises: UnknownAdapter."""
+        return read(Adapter, await self._sender.json("GET", f"/v1/adapters/{_named(adapter)}"))
+
+    async def classifiers(self) -> list[Classifier]:
+        """The classifiers that guidance may follow."""
+        return await listed(self._sender, "/v1/classifiers", Classifier)
+
+    async def classifier(self, classifier: Named | str) -> Classifier:
+        """Which labels one classifier offers. Raises: UnknownClassifier."""
+        return read(Classifier, await self._sender.json("GET", f"/v1/classifiers/{_named(classifier)}"))
+
+    async def _content(self, path: str) -> bytes:
+        return (await self._sender.whole(self._sender.request("GET", path))).content
+
+    async def _remove(self, path: str) -> None:
+        try:
+            await self._sender.whole(self._sender.request("DELETE", path))
+        except (UnknownJob, UnknownFile) as error:
+            # An earlier try has removed it, and its answer was lost.
+            if error.num_tries == 1:
+                raise
+
+    async def _upload(self, field: str, source: object) -> File:
+        """Sends what stands in a field, and blames that field if it is refused."""
+        content = await self._transport.aside(lambda: content_of(field, source))
+        try:
+            return read(File, await self._sender.json("POST", "/v1/files", files={"file": ("file", content)}))
+        except ServiceError as error:
+            error.field = field if error.field == "file" else error.field
+            raise
+
+
+def _id(named: Named | str) -> str:
+    return named if isinstance(named, str) else named.id
+
+
+def _named(named: Named | str) -> str:
+    return quote(_id(named))

@@ -1,0 +1,184 @@
+"""What can be asked for, as types: the fields of a request beside its prompt, as keywords or as JSON."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, NotRequired, TypedDict
+
+from safelight.sources import Source
+
+Scheduler = Literal[
+    "euler",
+    "euler_karras",
+    "euler_trailing",
+    "euler_ancestral",
+    "euler_ancestral_trailing",
+    "ddim",
+    "ddim_trailing",
+    "heun",
+    "heun_karras",
+    "heun_trailing",
+    "dpmpp_2m",
+    "dpmpp_2m_karras",
+    "dpmpp_2m_trailing",
+    "dpmpp_2m_sde",
+    "dpmpp_2m_sde_karras",
+    "dpmpp_2m_sde_trailing",
+    "unipc",
+    "unipc_karras",
+    "unipc_trailing",
+    "lcm",
+    "tcd",
+    "flow_match_euler",
+    "flow_match_euler_trailing",
+]
+OutputFormat = Literal["png", "jpeg", "webp"]
+PromptSyntax = Literal["plain", "weighted"]
+MaskMode = Literal["blend", "strength"]
+InpaintMethod = Literal["fast", "standard", "quality"]
+Resize = Literal["stretch", "crop", "pad"]
+GuidanceKind = Literal[
+    "classifier_free", "cfg_pp", "adaptive_projected", "perturbed_attention", "classifier", "universal"
+]
+
+
+class ClassifierFree(TypedDict):
+    """Away from the negative prompt."""
+
+    kind: Literal["classifier_free"]
+    scale: float
+    rescale: NotRequired[float]
+    interval: NotRequired[Sequence[float]]
+
+
+class ClassifierFreeOnManifold(TypedDict):
+    """CFG++: gentle, for few steps."""
+
+    kind: Literal["cfg_pp"]
+    scale: float
+
+
+class AdaptiveProjected(TypedDict):
+    """APG: large scales without oversaturation."""
+
+    kind: Literal["adaptive_projected"]
+    scale: float
+    eta: NotRequired[float]
+    norm_threshold: NotRequired[float]
+    momentum: NotRequired[float]
+    interval: NotRequired[Sequence[float]]
+
+
+class PerturbedAttention(TypedDict):
+    """PAG: firmer structure, with or without a prompt."""
+
+    kind: Literal["perturbed_attention"]
+    scale: float
+    interval: NotRequired[Sequence[float]]
+
+
+class ByClassifier(TypedDict):
+    """Towards a label of a classifier that reads noisy latents."""
+
+    kind: Literal["classifier"]
+    classifier: str
+    label: str
+    scale: float
+    interval: NotRequired[Sequence[float]]
+
+
+class Universal(TypedDict):
+    """Towards a label of any classifier of pictures; slow."""
+
+    kind: Literal["universal"]
+    classifier: str
+    label: str
+    scale: float
+    recurrence: NotRequired[int]
+    interval: NotRequired[Sequence[float]]
+
+
+Guidance = ClassifierFree | ClassifierFreeOnManifold | AdaptiveProjected | PerturbedAttention | ByClassifier | Universal
+
+
+class AdapterUse(TypedDict):
+    """Weights, or words, that are added to the model: of the catalogue by id, or of a file."""
+
+    id: Source
+    scale: NotRequired[float]
+
+
+class ControlUse(TypedDict):
+    """A picture to keep to, and the network that reads it."""
+
+    id: str
+    image: Source
+    scale: NotRequired[float]
+    interval: NotRequired[Sequence[float]]
+
+
+class ImagePrompt(TypedDict):
+    """A picture to be prompted with, and the network that reads it."""
+
+    id: str
+    image: Source
+    scale: NotRequired[float]
+
+
+class Expand(TypedDict, total=False):
+    """How many pixels to paint beyond each side."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
+class Common(TypedDict, total=False):
+    """The fields that are in a complete request what they were in the one that was sent."""
+
+    negative_prompt: str
+    prompt_syntax: PromptSyntax
+    num_images: int
+    output_format: OutputFormat
+    output_quality: int | None
+    adapters: Sequence[AdapterUse]
+    control: Sequence[ControlUse]
+    image_prompt: ImagePrompt | None
+    metadata: Mapping[str, str]
+    image: Source | None
+    mask: Source | None
+    strength: float | None
+    mask_mode: MaskMode | None
+    inpaint_method: InpaintMethod | None
+    expand: Expand | None
+    remove: bool
+    variation: float | None
+    upscale: Literal[2, 4] | None
+    resize: Resize | None
+    image_guidance_scale: float | None
+
+
+class Fields(Common, total=False):
+    """What can be asked beside the prompt. What is left out, or None, is the model's default."""
+
+    model: str | None
+    height: int | None
+    width: int | None
+    num_inference_steps: int | None
+    guidance_scale: float | None
+    guidance: Guidance | Sequence[Guidance] | None
+    scheduler: Scheduler | None
+    seed: int | None
+
+
+class CompleteRequest(Common):
+    """A request with nothing left open: `submit(**job.request)` makes the same pictures again."""
+
+    prompt: str
+    model: str
+    height: int
+    width: int
+    num_inference_steps: int
+    guidance_scale: float | None
+    guidance: Sequence[Guidance]
+    scheduler: Scheduler
+    seed: int

@@ -1,0 +1,273 @@
+"""Every code with which the service says no, as a class of its own."""
+
+from safelight.errors import ServiceError
+
+
+class InternalError(ServiceError):
+    """Something went wrong in the service; its log has the details under the request's id."""
+
+    code = "internal_error"
+
+
+class InvalidRequest(ServiceError):
+    """The request does not have the documented form."""
+
+    code = "invalid_request"
+
+
+class UnknownModel(ServiceError):
+    """The catalogue has no such model."""
+
+    code = "unknown_model"
+
+
+class UnsupportedScheduler(ServiceError):
+    """The model cannot be sampled with this scheduler."""
+
+    code = "unsupported_scheduler"
+
+
+class UnsupportedGuidance(ServiceError):
+    """The model cannot be guided in this way."""
+
+    code = "unsupported_guidance"
+
+
+class GuidanceConflict(ServiceError):
+    """Each kind of guidance is well formed, and they cannot be combined."""
+
+    code = "guidance_conflict"
+
+
+class UnknownClassifier(ServiceError):
+    """The catalogue has no such classifier."""
+
+    code = "unknown_classifier"
+
+
+class UnknownLabel(ServiceError):
+    """The classifier offers no such label."""
+
+    code = "unknown_label"
+
+
+class UnsupportedClassifier(ServiceError):
+    """The classifier cannot steer what it is asked to: it reads another model's latents, or no latents at all."""
+
+    code = "unsupported_classifier"
+
+
+class LimitExceeded(ServiceError):
+    """A value is well formed and outside of what the model's row in the catalogue allows."""
+
+    code = "limit_exceeded"
+
+
+class InvalidMask(ServiceError):
+    """The mask is of another size than the picture, or selects nothing of it, or everything."""
+
+    code = "invalid_mask"
+
+
+class UnsupportedEdit(ServiceError):
+    """The model cannot change pictures in this way."""
+
+    code = "unsupported_edit"
+
+
+class MalformedPrompt(ServiceError):
+    """A prompt of `prompt_syntax` weighted has a weight or a mark that cannot be followed."""
+
+    code = "malformed_prompt"
+
+
+class UnsupportedPromptSyntax(ServiceError):
+    """The model cannot read prompts of this syntax."""
+
+    code = "unsupported_prompt_syntax"
+
+
+class UnknownAdapter(ServiceError):
+    """The catalogue has no such adapter."""
+
+    code = "unknown_adapter"
+
+
+class AdapterMismatch(ServiceError):
+    """The adapter is for another model, has other shapes, or is of a kind that does not belong here."""
+
+    code = "adapter_mismatch"
+
+
+class UnknownJob(ServiceError):
+    """No job has this id, or it has been deleted or has expired."""
+
+    code = "unknown_job"
+
+
+class UnknownArtifact(ServiceError):
+    """No published artifact has this id."""
+
+    code = "unknown_artifact"
+
+
+class UnknownFile(ServiceError):
+    """No file has this id, or it has been deleted or has expired."""
+
+    code = "unknown_file"
+
+
+class FileInUse(ServiceError):
+    """A job that has not ended uses the file."""
+
+    code = "file_in_use"
+
+
+class UnsupportedFile(ServiceError):
+    """The file is of a kind that is not taken, or is not needed here; its bytes decide, not its name."""
+
+    code = "unsupported_file"
+
+
+class DamagedFile(ServiceError):
+    """The file is cut off, or its bytes contradict each other."""
+
+    code = "damaged_file"
+
+
+class UnknownKey(ServiceError):
+    """No API key has this id."""
+
+    code = "unknown_key"
+
+
+class KeyEnded(ServiceError):
+    """The API key is revoked, has expired, or was changed meanwhile."""
+
+    code = "key_ended"
+
+
+class JobNotEnded(ServiceError):
+    """The call needs a job that has ended."""
+
+    code = "job_not_ended"
+
+
+class IdempotencyConflict(ServiceError):
+    """The idempotency key was used before, with another body."""
+
+    code = "idempotency_conflict"
+
+
+class QueueFull(ServiceError):
+    """As many jobs are waiting as the operator allows."""
+
+    code = "queue_full"
+
+
+class StoreUnavailable(ServiceError):
+    """The job store or the artifact store cannot be reached."""
+
+    code = "store_unavailable"
+
+
+class IllegalTransition(ServiceError):
+    """A job cannot go from its present status to the one asked for."""
+
+    code = "illegal_transition"
+
+
+class CatalogueInvalid(ServiceError):
+    """`models.toml` cannot be used as it stands."""
+
+    code = "catalogue_invalid"
+
+
+class ModelUnavailable(ServiceError):
+    """The model's files are missing, damaged, or not of the family that the catalogue says."""
+
+    code = "model_unavailable"
+
+
+class NonFiniteLatents(ServiceError):
+    """The network returned NaN or infinity, so there is no picture to decode."""
+
+    code = "non_finite_latents"
+
+
+class GenerationFailed(ServiceError):
+    """The engine raised something that it does not know; the worker's log has the details."""
+
+    code = "generation_failed"
+
+
+class WorkerDied(ServiceError):
+    """Every attempt ended with the death of the process that was running it."""
+
+    code = "worker_died"
+
+
+class MalformedJSON(ServiceError):
+    """The body is not JSON, or is JSON that readers disagree about."""
+
+    code = "malformed_json"
+
+
+class MalformedMultipart(ServiceError):
+    """The body cannot be read as multipart/form-data."""
+
+    code = "malformed_multipart"
+
+
+class UnsupportedMediaType(ServiceError):
+    """The body is said to be something else than what this operation takes."""
+
+    code = "unsupported_media_type"
+
+
+class BodyTooLarge(ServiceError):
+    """The body has more bytes than the operator allows."""
+
+    code = "body_too_large"
+
+
+class UnknownPath(ServiceError):
+    """Nothing is served under this path."""
+
+    code = "unknown_path"
+
+
+class MethodNotAllowed(ServiceError):
+    """The path exists, and not with this method."""
+
+    code = "method_not_allowed"
+
+
+class RangeNotSatisfiable(ServiceError):
+    """The range begins behind the last byte."""
+
+    code = "range_not_satisfiable"
+
+
+class NoWorker(ServiceError):
+    """No worker is alive, so jobs are accepted and wait."""
+
+    code = "no_worker"
+
+
+class Unauthenticated(ServiceError):
+    """There is no API key with the request, or one that opens nothing."""
+
+    code = "unauthenticated"
+
+
+class Forbidden(ServiceError):
+    """The API key is not for this."""
+
+    code = "forbidden"
+
+
+class JobCancelled(ServiceError):
+    """The job was cancelled while this call waited for its pictures."""
+
+    code = "job_cancelled"

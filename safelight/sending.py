@@ -1,0 +1,106 @@
+"""From a call to a good answer: its request, and the tries that it takes.
+
+Every request of this client may be sent again: a job is made once under its idempotency key, and a file that was stored
+twice is only stored twice.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import httpx
+
+from safelight.errors import ConnectionFailed, ServiceError, UnexpectedAnswer
+from safelight.retries import pause_seconds, said_no
+from safelight.settings import Settings
+from safelight.transports import Transport
+
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Promise: what is lost or refused is raised as a ConnectionFailed or a ServiceError, after all tries."""
+
+    transport: Transport
+    settings: Settings
+
+    async def json(self, method: str, path: str, **parts: Any) -> Any:
+        """The JSON that answers a call. Raises: UnexpectedAnswer."""
+        response = await self.whole(self.request(method, path, **parts))
+        try:
+            return response.json()
+        except ValueError as error:
+            raise UnexpectedAnswer(f"{response.request.url} does not answer in JSON.") from error
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        read_seconds: float | None = None,
+        headers: dict[str, str] | None = None,
+        **parts: Any,
+    ) -> httpx.Request:
+        """A request under the service's address. `read_seconds` is the longest silence that it bears."""
+        timeout = httpx.Timeout(self.settings.timeout_seconds, read=read_seconds or self.settings.timeout_seconds)
+        return self.transport.http.build_request(
+            method,
+            f"{self.settings.address}{path}",
+            headers=self.settings.headers | (headers or {}),
+            timeout=timeout,
+            **parts,
+        )
+
+    async def whole(self, request: httpx.Request) -> httpx.Response:
+        """The good answer, all of it."""
+        return await self._tried(lambda: self._whole(request))
+
+    @asynccontextmanager
+    async def stream(self, request: httpx.Request) -> AsyncIterator[httpx.Response]:
+        """The good answer, of which nothing has been read yet. What is lost while it is read is not tried again."""
+        response = await self._tried(lambda: self._opened(request))
+        try:
+            with reported(request):
+                yield response
+        finally:
+            await self.transport.close(response)
+
+    async def _tried(self, attempt: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
+        num_tries = 0
+        while True:
+            num_tries += 1
+            try:
+                return await attempt()
+            except (ConnectionFailed, ServiceError) as error:
+                error.num_tries = num_tries
+                pause = pause_seconds(error)
+                if pause is None or num_tries > self.settings.max_retries:
+                    raise
+            await self.transport.sleep(pause)
+
+    async def _whole(self, request: httpx.Request) -> httpx.Response:
+        response = await self._opened(request)
+        with reported(request):
+            await self.transport.read(response)
+        return response
+
+    async def _opened(self, request: httpx.Request) -> httpx.Response:
+        with reported(request):
+            response = await self.transport.send(request)
+            if response.is_success:
+                return response
+            await self.transport.read(response)
+        raise said_no(response)
+
+
+@contextmanager
+def reported(request: httpx.Request) -> Iterator[None]:
+    """Says of what is lost on the way where it was going. Raises: ConnectionFailed."""
+    try:
+        yield
+    except httpx.TransportError as error:
+        problem = str(error) or type(error).__name__
+        raise ConnectionFailed(f"{request.url.copy_with(path='/', query=None)}: {problem}") from error

@@ -1,0 +1,93 @@
+"""A proxy that loses answers, all of one or all but its first bytes; or that answers itself, as gateways do."""
+
+import asyncio
+from asyncio import StreamReader, StreamWriter
+from collections import deque
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+CHUNK_BYTES = 65536
+WHOLE = 10**9
+"""A cut behind the end of every answer."""
+
+
+class FaultProxy:
+    """Each fault is for one answer; without faults, bytes pass as they are.
+
+    `cuts` are after how many bytes of an answer its connection is reset, `answers` are given in place of the service's.
+    """
+
+    def __init__(self, service: str) -> None:
+        self._service = urlsplit(service)
+        self._port = 0
+        self._open: dict[StreamWriter, asyncio.Task[None]] = {}
+        self.cuts: deque[int] = deque()
+        self.answers: deque[bytes] = deque()
+
+    @property
+    def address(self) -> str:
+        """Where clients reach the service through it."""
+        return f"http://127.0.0.1:{self._port}"
+
+    async def __aenter__(self) -> Self:
+        """Listens, and does so again at the same address."""
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port)
+        self._port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Refuses connections, and resets those that there are."""
+        self._server.close()
+        for writer in self._open:
+            writer.transport.abort()
+        await asyncio.gather(*self._open.values())
+
+    def _accept(self, reader: StreamReader, writer: StreamWriter) -> None:
+        self._open[writer] = asyncio.ensure_future(self._serve(reader, writer))
+        self._open[writer].add_done_callback(lambda done: self._open.pop(writer))
+
+    async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
+        upstream, to_service = await asyncio.open_connection(self._service.hostname, self._service.port)
+        connection = _Connection(self, to_service, writer)
+        ways = [asyncio.ensure_future(way) for way in (connection.ask(reader), connection.answer(upstream))]
+        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        for way in ways:
+            way.cancel()
+        await asyncio.gather(*ways, return_exceptions=True)
+        for end in (to_service, writer):
+            end.transport.abort()
+            await asyncio.gather(end.wait_closed(), return_exceptions=True)
+
+
+class _Connection:
+    """One connection, on which one answer follows another."""
+
+    def __init__(self, proxy: FaultProxy, to_service: StreamWriter, to_client: StreamWriter) -> None:
+        self._proxy = proxy
+        self._to_service = to_service
+        self._to_client = to_client
+        self._left: int | None = None
+
+    async def ask(self, client: StreamReader) -> None:
+        """Passes requests on, up to one that is answered here."""
+        while data := await client.read(CHUNK_BYTES):
+            self._left = None
+            if self._proxy.answers:
+                self._to_client.write(self._proxy.answers.popleft())
+                await self._to_client.drain()
+                return
+            self._to_service.write(data)
+
+    async def answer(self, service: StreamReader) -> None:
+        """Passes answers on, up to one that is cut."""
+        while data := await service.read(CHUNK_BYTES):
+            if self._left is None:
+                self._left = self._proxy.cuts.popleft() if self._proxy.cuts else WHOLE
+            self._to_client.write(data[: self._left])
+            await self._to_client.drain()
+            self._left -= len(data)
+            if self._left <= 0:
+                return
