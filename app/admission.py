@@ -17,6 +17,7 @@ from contract.inputs import ARTIFACT_ID, DATA_URI, Reference, replace_references
 from contract.job import Priority
 from contract.job_store import IDEMPOTENCY_SECONDS, Admission
 from contract.request import CompleteRequest, GenerationRequest
+from contract.webhooks import Webhook
 
 Brought = Mapping[str, FileContent]
 """Files that came beside a request, by what it calls them."""
@@ -33,6 +34,7 @@ async def admit(
     takes_key: bool = False,
     no_store: bool = False,
     priority: Priority | None = None,
+    webhook: Webhook | None = None,
     brought: Brought = NOTHING_BROUGHT,
 ) -> Admission:
     """The job that a request became, now or when it came with this key before.
@@ -45,7 +47,7 @@ async def admit(
     granted = resources.caller.priority(priority)
     if idempotency_key is not None and not takes_key and generation.references():
         # Files may be gone by now that were there when the job was admitted.
-        earlier = await resources.job_store.replayed(generation, idempotency_key, priority=granted)
+        earlier = await resources.job_store.replayed(generation, idempotency_key, priority=granted, webhook=webhook)
         if earlier is not None:
             return Admission(earlier, replayed=True)
     async with AsyncExitStack() as made:
@@ -61,6 +63,7 @@ async def admit(
             no_store=no_store,
             priority=granted,
             allowance=resources.caller.allowance,
+            webhook=webhook,
             forecast=costs.forecast(complete),
         )
         if not admission.replayed:

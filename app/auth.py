@@ -14,6 +14,9 @@ OPEN = re.compile(r"/|/healthz|/readyz|/openapi\.json|/docs(/.*)?")
 OPERATORS = frozenset({"/metrics"})
 """Paths that want `admin`. Of all others, reading wants `read` and everything else `generate`."""
 
+SECRETS = re.compile(r"/v1/webhooks/(default/)?secret")
+"""Paths whose readers could pass for us, so that reading wants `generate` as well."""
+
 READING = frozenset({"GET", "HEAD"})
 
 
@@ -23,7 +26,7 @@ def scope_of(path: str, method: str) -> Scope | None:
         return None
     if path in OPERATORS:
         return "admin"
-    return "read" if method.upper() in READING else "generate"
+    return "read" if method.upper() in READING and not SECRETS.fullmatch(path) else "generate"
 
 
 async def caller(request: Request) -> Caller:

@@ -124,6 +124,7 @@ ANSWERS: dict[type[SafelightError], Answer] = {
     errors.UnknownJob: Answer(404),
     errors.UnknownArtifact: Answer(404),
     errors.UnknownFile: Answer(404),
+    errors.UnknownDelivery: Answer(404),
     errors.FileInUse: Answer(409),
     errors.UnsupportedFile: Answer(422),
     errors.DamagedFile: Answer(422),

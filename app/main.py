@@ -18,10 +18,13 @@ from app.metrics import RequestMetrics
 from app.openapi import UNEXPECTED, describe
 from app.resources import open_resources
 from app.settings import AppSettings
+from app.webhooks.bodies import native
+from app.webhooks.courier import carrying
 from contract.catalogue import Catalogue, read_catalogue
 from contract.errors import SafelightError
 
-ROUTERS = (*routes.ROUTERS, *dialects.ROUTERS)
+ROUTERS = (*dialects.ROUTERS, *routes.ROUTERS)
+"""In the order in which they are asked: `/v1/models/{model_id}` of our own takes every path below `/v1/models`."""
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]
 
@@ -57,7 +60,10 @@ def create_app(settings: AppSettings, closing: asyncio.Event | None = None) -> F
 def _lifespan(settings: AppSettings, catalogue: Catalogue, metrics: RequestMetrics, closing: asyncio.Event) -> Lifespan:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
-        async with open_resources(settings, catalogue, metrics, closing) as resources:
+        async with (
+            open_resources(settings, catalogue, metrics, closing) as resources,
+            carrying(resources, {"native": native, **dialects.webhook_bodies(catalogue)}),
+        ):
             yield {"resources": resources}
 
     return lifespan

@@ -49,7 +49,7 @@ def store_state(up: bool) -> Metric:
 
 
 def job_metrics(counts: dict[JobStatus, int], statistics: dict[str, float]) -> Iterator[Metric]:
-    """Jobs now by status, and jobs ever by how they ended, how long they waited and how long they ran."""
+    """Jobs now by status, and jobs ever: how they ended, how long they waited and ran, and what was told of them."""
     jobs = GaugeMetricFamily("safelight_jobs", "Jobs that the store keeps, by status.", labels=["status"])
     for status, count in counts.items():
         jobs.add_metric([status], count)
@@ -59,6 +59,12 @@ def job_metrics(counts: dict[JobStatus, int], statistics: dict[str, float]) -> I
     for status in ("succeeded", "failed", "cancelled"):
         ended.add_metric([status], statistics.get(f"ended:{status}", 0))
     yield ended
+    told = CounterMetricFamily("safelight_webhooks", "Webhooks that are told no more, by how.", labels=["status"])
+    for outcome in ("succeeded", "failed", "disabled"):
+        told.add_metric([outcome], statistics.get(f"delivered:{outcome}", 0))
+    yield told
+    attempts = statistics.get("delivery_attempts", 0)
+    yield CounterMetricFamily("safelight_webhook_attempts", "Tries to tell a webhook.", value=attempts)
     yield _histogram("safelight_job_wait_seconds", "Time from admission to the first start.", statistics, "wait")
     yield _histogram("safelight_job_run_seconds", "Time from the last start to the end.", statistics, "run")
 

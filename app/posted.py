@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from app.webhooks.asked import WebhookAsked
 from contract.job import Priority
 from contract.request import GenerationRequest
 
@@ -13,6 +14,11 @@ class GenerationPosted(GenerationRequest):
         default=None,
         description="Which of your waiting jobs are served first; null is `normal`, or what your API key may ask for.",
         examples=["normal"],
+    )
+    webhook: WebhookAsked | None = Field(
+        default=None,
+        description="Where to be told of the job's events; null tells nobody.",
+        examples=[{"url": "https://example.com/hooks/pictures", "events": ["succeeded", "failed", "cancelled"]}],
     )
 
     @property

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypedDict
 
 from app.callers import ANYBODY, Caller, Doorkeeper
+from app.errands import Errands
 from app.file_kinds import FileChecker
 from app.keyring import Keyring
 from app.metrics import RequestMetrics
@@ -20,7 +21,12 @@ from contract.job_store import JobStore
 from contract.keys import KeyStore
 from contract.liveness import Liveness
 from contract.notes import Notes
+from contract.outbox import Outbox
 from contract.store_connection import StoreConnection
+from contract.webhook_secrets import WebhookSecrets
+
+ERRAND_SECONDS = 2.0
+"""So long may take what calls have left to do when the process ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,9 @@ class Resources:
     artifacts: ArtifactStore
     files: FileStore
     file_checker: FileChecker
+    outbox: Outbox
+    webhook_secrets: WebhookSecrets
+    errands: Errands
     doorkeeper: Doorkeeper
     notes: Notes
     caller: Caller = ANYBODY
@@ -51,6 +60,7 @@ class Resources:
             job_store=self.job_store.of(tenant),
             files=self.files.of(tenant),
             notes=self.notes.of(tenant),
+            webhook_secrets=self.webhook_secrets.of(tenant),
             caller=caller,
         )
 
@@ -69,6 +79,7 @@ async def open_resources(
     """The resources of a running process; connections are made when they are first needed."""
     connection = StoreConnection(settings.store_url)
     artifacts = ArtifactStore(settings.artifacts_location)
+    errands = Errands()
     keyring = Keyring(KeyStore(connection))
     following = asyncio.create_task(keyring.follow(closing))
     try:
@@ -87,8 +98,12 @@ async def open_resources(
             file_checker=FileChecker(settings),
             doorkeeper=Doorkeeper(keyring, settings.host),
             notes=Notes(connection, kept_seconds=settings.retention_seconds),
+            outbox=Outbox(connection),
+            webhook_secrets=WebhookSecrets(connection),
+            errands=errands,
         )
     finally:
         closing.set()
         await following
+        await errands.finish(ERRAND_SECONDS)
         await connection.close()

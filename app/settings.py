@@ -1,10 +1,32 @@
 """What the HTTP side reads from the environment beyond what both sides need."""
 
-from typing import Literal
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from contract.settings import Settings
+
+Network = IPv4Network | IPv6Network
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _seconds(text: str) -> tuple[float, ...]:
+    return tuple(float(part) for part in text.split(",") if part.strip())
+
+
+def _check_networks(text: str) -> str:
+    _networks(text)
+    return text
+
+
+def _check_seconds(text: str) -> str:
+    if list(_seconds(text)) != sorted({0.0, *_seconds(text)} - {0.0}):
+        raise ValueError("these must be seconds that ascend from more than 0")
+    return text
 
 
 class AppSettings(Settings):
@@ -41,3 +63,28 @@ class AppSettings(Settings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least important kind of log line to write."
     )
+    webhook_networks: Annotated[str, AfterValidator(_check_networks)] = Field(
+        default="",
+        description="Networks beyond the public internet that webhooks may reach, in CIDR form, separated by commas.",
+    )
+    webhook_timeout_seconds: float = Field(
+        default=15, gt=0, description="How long the receiver of a webhook may take to answer."
+    )
+    webhook_retries_seconds: Annotated[str, AfterValidator(_check_seconds)] = Field(
+        default="5,300,1800,7200,18000,36000,50400,72000,86400",
+        pattern=r"^([0-9]+(\.[0-9]+)?(,[0-9]+(\.[0-9]+)?)*)?$",
+        description="When a webhook that was not taken is tried again, in seconds after the first try.",
+    )
+    webhook_secret_overlap_seconds: float = Field(
+        default=24 * 3600, ge=0, description="How long the old secret still signs webhooks after it was replaced."
+    )
+
+    @property
+    def reachable_networks(self) -> tuple[Network, ...]:
+        """What webhooks may reach beyond the public internet."""
+        return _networks(self.webhook_networks)
+
+    @property
+    def retries_at_seconds(self) -> tuple[float, ...]:
+        """When a webhook is tried again."""
+        return _seconds(self.webhook_retries_seconds)

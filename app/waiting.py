@@ -2,15 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Iterable
 from contextlib import aclosing
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from starlette.requests import Request
 
 from contract.job_store import JobEvent, JobStore
 
 T = TypeVar("T")
+
+CANCEL_AGAIN_SECONDS = 0.05
 
 WISH_INTERVAL_SECONDS = 10.0
 """An idle stream is looked at every BLOCK_SECONDS, so that a wish, which holds for 30 seconds, never lapses."""
@@ -27,9 +29,19 @@ async def first_of(*waits: Awaitable[object], timeout_seconds: float | None = No
         for task in done:
             task.result()
     finally:
-        for task in tasks:
+        await stop(tasks)
+
+
+async def stop(tasks: Iterable[asyncio.Future[Any]]) -> None:
+    """Cancels until all have ended. Once is not enough: `asyncio.wait_for`, with which the store's client sends, loses
+    a cancellation that comes just when it is done (Python 3.11, https://github.com/python/cpython/issues/86296).
+    """
+    found = list(tasks)
+    while pending := [task for task in found if not task.done()]:
+        for task in pending:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.wait(pending, timeout=CANCEL_AGAIN_SECONDS)
+    await asyncio.gather(*found, return_exceptions=True)
 
 
 async def until(closing: asyncio.Event, items: AsyncGenerator[T]) -> AsyncGenerator[T]:

@@ -120,6 +120,12 @@ class UnknownArtifact(SafelightError):
     code = "unknown_artifact"
 
 
+class UnknownDelivery(SafelightError):
+    """The job has no such delivery of a webhook."""
+
+    code = "unknown_delivery"
+
+
 class UnknownFile(SafelightError):
     """No file has this id, or it has been deleted or has expired."""
 

@@ -10,6 +10,7 @@ from contract.artifact import Artifact
 from contract.errors import SafelightError
 from contract.request import CompleteRequest
 from contract.tenants import PUBLIC
+from contract.webhooks import Webhook
 
 JobStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 
@@ -83,6 +84,7 @@ class Job(BaseModel):
     admitted_eta_seconds: float | None = None
     no_store: bool = False
     priority: Priority = "normal"
+    webhook: Webhook | None = None
     cancel_requested: bool = False
     created_at: datetime
     started_at: datetime | None = None
@@ -106,6 +108,7 @@ class Job(BaseModel):
             admitted_eta_seconds=self.admitted_eta_seconds,
             no_store=self.no_store,
             priority=self.priority,
+            webhook=self.webhook,
             created_at=self.created_at,
         )
 

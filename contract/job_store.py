@@ -21,6 +21,7 @@ from contract.quotas import UNBOUNDED, Allowance
 from contract.request import CompleteRequest, GenerationRequest
 from contract.store_connection import BLOCK_SECONDS, StoreConnection, unavailable_when_unreachable
 from contract.tenants import PUBLIC, index_of
+from contract.webhooks import Webhook
 
 EventName = Literal["queued", "started", "progress", "preview", "image", "succeeded", "failed", "cancelled"]
 
@@ -91,16 +92,17 @@ class JobStore:
         takes_key: bool = False,
         no_store: bool = False,
         priority: Priority = "normal",
+        webhook: Webhook | None = None,
         forecast: Forecast | None = None,
         allowance: Allowance = UNBOUNDED,
     ) -> Admission:
         """Accepts a request once, however often the call is repeated.
 
-        `request` is as the client sent it, and is what a repeated idempotency key is held against. With `takes_key`,
-        this call repeats no other: the key is its own from now on, whoever had it before. `forecast` is what
-        the job is predicted to need; without one, nobody can say when those behind it will end. The references of
-        `complete` are file ids; the job holds these files until it has ended. What it costs is taken from `allowance`
-        in the same step, and once.
+        `request` is as the client sent it; with `webhook` and `priority`, it is what a repeated idempotency key is held
+        against. With `takes_key`, this call repeats no other: the key is its own from now on, whoever had it before.
+        `forecast` is what the job is predicted to need; without one, nobody can say when those behind it will end. The
+        references of `complete` are file ids; the job holds these files until it has ended. What it costs is taken from
+        `allowance` in the same step, and once.
         Raises: IdempotencyConflict, QueueFull, UnknownFile, QuotaExceeded, QuotaTooSmall.
         """
         fresh_id = new_job_id()
@@ -109,7 +111,7 @@ class JobStore:
         if idempotency_key is not None:
             idempotency = {
                 "key": self._idempotency_id(idempotency_key),
-                "fingerprint": _fingerprint(request, priority),
+                "fingerprint": _fingerprint(request, priority, webhook),
                 "seconds": idempotency_seconds,
                 "takes": takes_key,
             }
@@ -128,6 +130,7 @@ class JobStore:
                     "no_store": no_store,
                     "quota": allowance.bill(complete),
                     **({} if idempotency is None else {"idempotency": idempotency}),
+                    "record": {} if webhook is None else self._record_of(webhook),
                     **({} if forecast is None else {"forecast": _microseconds(forecast)}),
                 }
             ),
@@ -146,7 +149,12 @@ class JobStore:
         return Admission(job=job, replayed=answer == "existing")
 
     async def replayed(
-        self, request: GenerationRequest, idempotency_key: str, *, priority: Priority = "normal"
+        self,
+        request: GenerationRequest,
+        idempotency_key: str,
+        *,
+        priority: Priority = "normal",
+        webhook: Webhook | None = None,
     ) -> Job | None:
         """The job that this request became when it came with this key before. Raises: IdempotencyConflict."""
         with unavailable_when_unreachable():
@@ -155,7 +163,7 @@ class JobStore:
             )
         if fingerprint is None:
             return None
-        if fingerprint != _fingerprint(request, priority):
+        if fingerprint != _fingerprint(request, priority, webhook):
             raise _other_body()
         return await self.get(job_id)
 
@@ -227,6 +235,15 @@ class JobStore:
         """
         await self._connection.run("cancel", job_id, self._retention_seconds, self._tenant or "")
         return await self.get(job_id)
+
+    async def join(self, job_id: str, follower: str) -> None:
+        """Counts a call among those that follow a job."""
+        await self._connection.run("join", job_id, follower)
+
+    async def leave(self, job_id: str, follower: str, *, cancel: bool) -> bool:
+        """Counts a call no more; with `cancel`, the last one asks for the end of the job, and this says whether."""
+        then = "cancel" if cancel else "keep"
+        return bool(await self._connection.run("leave", job_id, follower, then, self._retention_seconds))
 
     async def delete(self, job_id: str) -> None:
         """Removes an ended job's record and events; its files are the caller's. Raises: UnknownJob, JobNotEnded."""
@@ -300,8 +317,8 @@ class JobStore:
         return {status: sum(counts[at] for counts in tenants) for at, status in enumerate(statuses, 1)}
 
     async def statistics(self) -> dict[str, float]:
-        """Counters over all jobs ever, whoever's: `ended:<status>`, and the histograms `wait:<bound>`, `run:<bound>`,
-        `…:sum`.
+        """Counters over all jobs ever, whoever's: `ended:<status>`, the histograms `wait:<bound>`, `run:<bound>`,
+        `…:sum`, and of webhooks `delivered:<status>` and `delivery_attempts`.
         """
         with unavailable_when_unreachable():
             fields = await self._redis.hgetall("safelight:statistics")
@@ -310,6 +327,14 @@ class JobStore:
     def _idempotency_id(self, key: str) -> str:
         """Under which a key is kept: equal ones of two tenants are two."""
         return _digest(key if self._tenant in (None, PUBLIC) else f"{self._tenant}\n{key}")
+
+    def _record_of(self, webhook: Webhook) -> dict[str, str]:
+        """What a record says of a webhook, and what the scripts read of that."""
+        return {
+            "webhook": webhook.model_dump_json(),
+            "webhook_events": f" {' '.join(webhook.events)} ",
+            "webhook_receiver": webhook.receiver(self._tenant or PUBLIC),
+        }
 
     async def _get_many(self, job_ids: Iterable[str]) -> list[Job]:
         ids = list(job_ids)
@@ -325,9 +350,10 @@ def _job_key(job_id: str) -> str:
     return f"safelight:job:{job_id}"
 
 
-def _fingerprint(request: GenerationRequest, priority: Priority) -> str:
+def _fingerprint(request: GenerationRequest, priority: Priority, webhook: Webhook | None) -> str:
     """What a repeated idempotency key is held against."""
-    return _digest(request.model_dump_json() + ("" if priority == "normal" else priority))
+    beside = ("" if priority == "normal" else priority) + ("" if webhook is None else webhook.asked)
+    return _digest(request.model_dump_json() + beside)
 
 
 def _microseconds(forecast: Forecast) -> dict[str, int]:

@@ -22,6 +22,11 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 @pytest.fixture(scope="session")
 def store_socket() -> Iterator[Path]:
+    """The store that most tests share."""
+    yield from running_store()
+
+
+def running_store() -> Iterator[Path]:
     """A server of our own configuration, in a folder with a short name (unix sockets allow some 100 characters)."""
     with tempfile.TemporaryDirectory(prefix="sl-") as folder:
         socket = Path(folder) / "store" / "valkey.sock"

@@ -3,21 +3,19 @@
 from starlette.requests import ClientDisconnect, Request
 
 from app.errors import ANSWERS, JobCancelled
+from app.followers import OnDisconnect, until_ended
 from app.resources import Resources
-from app.waiting import disconnected, ended, first_of, follow
 from contract.errors import GenerationFailed, SafelightError, StoreUnavailable
 from contract.job import Job, JobFailure
-from contract.job_store import FIRST
 
 
-async def succeeded(job: Job, request: Request, resources: Resources) -> Job:
-    """The job when it has succeeded, however long that takes. A client that leaves does not end it.
+async def succeeded(job: Job, request: Request, resources: Resources, on_disconnect: OnDisconnect = "keep") -> Job:
+    """The job when it has succeeded, however long that takes.
 
     Raises: JobCancelled, StoreUnavailable, ClientDisconnect, and whatever the job failed with.
     """
     if not job.ended:
-        events = follow(resources.job_store, job.id, FIRST)
-        await first_of(ended(events), disconnected(request), resources.closing.wait())
+        await until_ended(job, request, resources, on_disconnect)
         job = await resources.job_store.get(job.id)
     return success(job, resources)
 

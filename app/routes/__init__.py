@@ -6,6 +6,7 @@ from app.routes import (
     adapters,
     artifacts,
     classifiers,
+    deliveries,
     documentation,
     events,
     files,
@@ -14,12 +15,15 @@ from app.routes import (
     jobs,
     metrics,
     models,
+    webhooks,
 )
 
 ROUTERS: tuple[APIRouter, ...] = (
     generations.router,
     jobs.router,
     events.router,
+    deliveries.router,
+    webhooks.router,
     artifacts.router,
     files.router,
     models.router,

@@ -10,6 +10,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from app.dependencies import ExistingJob, Presenter, PresenterOf, ResourcesOf
 from app.error_responses import documented
+from app.followers import Following, OnDisconnectQuery, following
 from app.waiting import follow, until, wishing_previews
 from contract.errors import InvalidRequest, SafelightError, StoreUnavailable, UnknownJob
 from contract.job_store import FIRST, JobEvent
@@ -49,6 +50,14 @@ async def after(
     return last_event_id
 
 
+async def follower(
+    job: ExistingJob, resources: ResourcesOf, on_disconnect: OnDisconnectQuery = "keep"
+) -> AsyncIterator[Following]:
+    """This call as one of those that follow the job. It ends with the answer, which may end before it has begun."""
+    async with following(job, resources, on_disconnect, left=True) as call:
+        yield call
+
+
 @router.get(
     "/{job_id}/events",
     response_class=EventSourceResponse,
@@ -61,10 +70,12 @@ async def after(
     },
 )
 async def follow_job(
+    *,
     job: ExistingJob,
     resources: ResourcesOf,
     presenter: PresenterOf,
     after: Annotated[str, Depends(after)],
+    call: Annotated[Following, Depends(follower)],
     previews: Annotated[
         bool,
         Query(description="Whether to send `preview` events with small JPEGs of the estimates.", examples=[True]),
@@ -82,9 +93,10 @@ async def follow_job(
                 elif previews or event.name != "preview":
                     yield await shown(event, job.id, presenter)
         except UnknownJob:
-            return
+            pass
         except SafelightError as error:
             yield ServerSentEvent(comment=f"{error.code}; connect again with Last-Event-ID", retry=2000)
+    call.left = False
 
 
 async def shown(event: JobEvent, job_id: str, presenter: Presenter) -> ServerSentEvent:

@@ -7,16 +7,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.admission import admit
-from app.dependencies import Presenter, PresenterOf, ResourcesOf
+from app.dependencies import LinksOf, Presenter, PresenterOf, ResourcesOf
 from app.error_responses import documented
 from app.errors import BodyTooLarge, MalformedJSON, UnsupportedMediaType
+from app.followers import OnDisconnectQuery, patiently
 from app.json_bodies import JSONRoute
 from app.posted import GenerationPosted
 from app.prefer import forbids_storing, preferred_wait
 from app.quotes import QuoteShown, quote
-from app.resources import Resources
 from app.responses import JOB_ID, JobShown
-from app.waiting import disconnected, ended, first_of, follow
+from app.webhooks.asked import webhook
 from contract.errors import (
     AdapterMismatch,
     DamagedFile,
@@ -37,7 +37,6 @@ from contract.errors import (
     UnsupportedScheduler,
 )
 from contract.job import Job
-from contract.job_store import FIRST
 
 router = APIRouter(prefix="/v1", tags=["generations"], route_class=JSONRoute)
 
@@ -127,13 +126,17 @@ async def create_generation(
     response: Response,
     resources: ResourcesOf,
     presenter: PresenterOf,
+    links: LinksOf,
     prefer: PreferHeader = None,
     idempotency_key: IdempotencyKey = None,
     cache_control: CacheControl = None,
     dry_run: DryRun = False,
+    on_disconnect: OnDisconnectQuery = "keep",
 ) -> JobShown | QuoteShown:
     """Accept a prompt as a job, and wait for its end if the client prefers that."""
     wait_seconds = preferred_wait(prefer or ())
+    if wait_seconds is None and on_disconnect == "cancel":
+        raise InvalidRequest("Only a call that waits can be disconnected from: Prefer: wait=…", field="on_disconnect")
     if dry_run:
         response.status_code = 200
         return await quote(generation.request, resources, generation.priority)
@@ -143,29 +146,15 @@ async def create_generation(
         idempotency_key=idempotency_key,
         no_store=forbids_storing(cache_control or ()),
         priority=generation.priority,
+        webhook=webhook(generation.webhook, resources, links.base),
     )
     response.headers["Location"] = f"{request.scope.get('root_path', '')}/v1/jobs/{admission.job.id}"
     if wait_seconds is None:
         return presenter.admitted(admission.job)
     response.headers["Preference-Applied"] = f"wait={wait_seconds}"
-    job = await _patiently(admission.job, wait_seconds, request, resources)
+    job = await patiently(admission.job, wait_seconds, request, resources, on_disconnect)
     response.status_code = 200 if job.ended else 202
     return await _shown(job, presenter)
-
-
-async def _patiently(job: Job, wait_seconds: int, request: Request, resources: Resources) -> Job:
-    """The job when it has ended, or as it is when the time, the client's patience, or this process is over.
-
-    The job is accepted by now, so the client must hear of it even when the store goes away meanwhile.
-    """
-    if job.ended or wait_seconds == 0:
-        return job
-    events = follow(resources.job_store, job.id, FIRST)
-    try:
-        await first_of(ended(events), disconnected(request), resources.closing.wait(), timeout_seconds=wait_seconds)
-        return await resources.job_store.get(job.id)
-    except StoreUnavailable:
-        return job
 
 
 async def _shown(job: Job, presenter: Presenter) -> JobShown:

@@ -2,9 +2,10 @@
 -- ARGV: job id, a JSON object of what is asked, then the fields and values of RQ's hash. In the object:
 --   request (as JSON), model, total_steps, files (ids that the request names), tenant, priority, max_queued,
 --   idempotency: null, or {key, fingerprint, seconds, takes} (takes: the key is this call's from now on, whoever had it before),
---   no_store, and where it is known forecast: {work, own}, microseconds of device time that the job is predicted to need,
---   and of its own run on an idle worker,
---   quota: {account, cost}, and where they are bounded rate and burst, max_queued, max_running.
+--   record (further fields of its record), no_store,
+--   quota: {account, cost}, and where they are bounded rate and burst, max_queued, max_running,
+--   and where it is known forecast: {work, own}, microseconds of device time that the job is predicted to need,
+--   and of its own run on an idle worker.
 -- Returns {'created' | 'existing' | 'conflict' | 'full' | 'unknown_file' | 'over_burst' | 'over_quota',
 --          job id, file id, seconds after which the quota may do, or '', the fields and values of a new job's record}
 local QUEUE_SECONDS = 10
@@ -50,6 +51,7 @@ redis.call('HSET', job_key(id),
     'attempt', 0, 'created_at', seconds(clock()), 'idempotency_key', known and known.key or '',
     'admitted_position', count + 1, 'model', asked.model, 'no_store', asked.no_store and '1' or '',
     'priority', asked.priority, 'work', asked.forecast and asked.forecast.work or '')
+for field, value in pairs(asked.record) do redis.call('HSET', job_key(id), field, value) end
 if not asked.forecast then
     redis.call('ZADD', UNWEIGHED, sequence, id)
 else

@@ -14,5 +14,6 @@ redis.call('ZREM', EXPIRING, id)
 redis.call('ZREM', rq_registry(registry), id)
 local key = found[2] and found[2] ~= '' and idempotency_key(found[2])
 if key and redis.call('HGET', key, 'job_id') == id then redis.call('DEL', key) end
+for _, delivery in ipairs(redis.call('LRANGE', deliveries_key(id), 0, -1)) do forget_delivery(id, delivery) end
 redis.call('DEL', job_key(id), rq_key(id), events_key(id), 'safelight:previews:' .. id)
 return found[1]

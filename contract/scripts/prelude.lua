@@ -8,6 +8,7 @@ local EXPIRING = 'safelight:expiring'    -- zset: id of an ended job by the time
 local STATISTICS = 'safelight:statistics' -- hash: counters and histogram buckets over all jobs
 local WORK = 'safelight:work'            -- hash: predicted microseconds of device time of the jobs that wait or run
 local UNWEIGHED = 'safelight:unweighed'  -- zset: id of a waiting or running job of unknown work by its sequence
+local RECEIVERS = 'safelight:outbox'     -- zset: receiver of webhooks by the time at which the next of its deliveries is due
 local EXPIRING_FILES = 'safelight:files:expiring' -- zset: id of a file by the time at which its bytes may be removed
 local TURNS = 'safelight:turns'          -- zset: tenant with waiting jobs by the work that it was given, in microseconds
 local GIVEN = 'safelight:turns:given'    -- hash: the same of tenants without waiting jobs; under '' the turn of the last claim
@@ -22,6 +23,11 @@ local function idempotency_key(key) return 'safelight:idempotency:' .. key end
 local function bucket_key(account) return 'safelight:bucket:' .. account end -- when a key's bucket will be full
 local function file_key(id) return 'safelight:file:' .. id end
 local function file_users_key(id) return 'safelight:file_users:' .. id end -- set: ids of the jobs that hold the file
+local function deliveries_key(id) return 'safelight:deliveries:' .. id end -- list: ids of the deliveries of a job
+local function delivery_key(delivery) return 'safelight:delivery:' .. delivery end
+local function followers_key(id) return 'safelight:followers:' .. id end -- set: calls that follow a job that has not ended
+local function outbox_key(receiver) return 'safelight:outbox:' .. receiver end -- zset: id of a pending delivery by when it is due
+local function told_key(delivery) return 'safelight:told:' .. delivery end -- the record of a job when the event happened
 
 -- An index of one tenant. Those of `public` have the names that they had before there were tenants.
 local function index_of(index, tenant) return tenant == PUBLIC and index or index .. '@' .. tenant end
@@ -45,8 +51,66 @@ local function seconds(time) return string.format('%.6f', time) end
 -- RQ writes its times as text; only the tools that show them read these.
 local function rq_registry(name) return 'rq:' .. name .. ':generations' end
 
+local function receiver_of(delivery) return redis.call('HGET', delivery_key(delivery), 'receiver') end
+
+-- A receiver stands where the first of its deliveries does.
+local function settle_receiver(receiver)
+    local first = redis.call('ZRANGE', outbox_key(receiver), 0, 0, 'WITHSCORES')
+    if not first[1] then return redis.call('ZREM', RECEIVERS, receiver) end
+    return redis.call('ZADD', RECEIVERS, first[2], receiver)
+end
+
+local function schedule_delivery(delivery, at)
+    local receiver = receiver_of(delivery)
+    redis.call('ZADD', outbox_key(receiver), seconds(at), delivery)
+    redis.call('HSET', delivery_key(delivery), 'next_at', seconds(at))
+    settle_receiver(receiver)
+end
+
+local function unschedule_delivery(delivery)
+    local receiver = receiver_of(delivery)
+    redis.call('ZREM', outbox_key(receiver), delivery)
+    settle_receiver(receiver)
+end
+
+local function forget_delivery(id, delivery)
+    if redis.call('LREM', deliveries_key(id), 1, delivery) == 0 then return end
+    unschedule_delivery(delivery)
+    redis.call('DEL', delivery_key(delivery), told_key(delivery))
+end
+
+local PROGRESS_SECONDS = 0.5 -- so long is between two deliveries of progress; only the last of them is kept
+
+-- Whether it is time to tell of progress again, which makes what was told before it, or not yet, worthless.
+local function replaces_progress(id, event, now)
+    local before = redis.call('HMGET', job_key(id), 'progress_delivery', 'progress_told_at')
+    if event == 'progress' and before[2] and now - tonumber(before[2]) < PROGRESS_SECONDS then return false end
+    if before[1] then forget_delivery(id, before[1]) end
+    return true
+end
+
+-- The delivery of an event, if the job's webhook is for such events: what happens is told, or has not happened.
+local function tell(id, event, data)
+    local webhook = redis.call('HMGET', job_key(id), 'webhook_events', 'webhook_receiver')
+    if not webhook[1] or not string.find(webhook[1], ' ' .. event .. ' ', 1, true) then return end
+    local now = clock()
+    if not replaces_progress(id, event, now) then return end
+    local number = redis.call('HINCRBY', job_key(id), 'num_deliveries', 1)
+    local delivery = string.gsub(id, '^job_', 'whd_') .. '_' .. number
+    if event == 'progress' then
+        redis.call('HSET', job_key(id), 'progress_delivery', delivery, 'progress_told_at', seconds(now))
+    end
+    redis.call('COPY', job_key(id), told_key(delivery))
+    redis.call('HSET', delivery_key(delivery),
+        'event', event, 'data', data, 'occurred_at', seconds(now), 'status', 'pending', 'tries', 0,
+        'receiver', webhook[2])
+    redis.call('RPUSH', deliveries_key(id), delivery)
+    schedule_delivery(delivery, now)
+end
+
 local function emit(id, event, data)
     redis.call('XADD', events_key(id), '*', 'event', event, 'data', data)
+    tell(id, event, data)
 end
 
 -- The work that waits is kept as sums over blocks of RADIX^level sequences, and what has become 0 is removed: so a job
@@ -218,6 +282,7 @@ local function finish(id, status, failure, retention)
     local expires = now + retention
     drop_lease(id)
     release_files(id)
+    redis.call('DEL', followers_key(id))
     move(id, status)
     redis.call('HSET', job_key(id), 'finished_at', seconds(now), 'expires_at', seconds(expires))
     if failure ~= '' then redis.call('HSET', job_key(id), 'error', failure) end
@@ -247,4 +312,17 @@ local function recover(id, max_attempts, failure, retention)
     if job[2] == '1' then return finish(id, 'cancelled', '', retention) end
     if tonumber(job[1]) >= max_attempts then return finish(id, 'failed', failure, retention) end
     return requeue(id)
+end
+
+-- The end of a job that somebody asks for; returns the status that it had until now.
+local function cancel(id, retention)
+    local status = redis.call('HGET', job_key(id), 'status')
+    if status == 'queued' then
+        redis.call('LREM', QUEUE, 1, id)
+        finish(id, 'cancelled', '', retention)
+    elseif status == 'running' then
+        redis.call('HSET', job_key(id), 'cancel_requested', 1)
+        redis.call('PUBLISH', 'safelight:cancellations', id)
+    end
+    return status
 end

@@ -60,7 +60,12 @@ def artifacts_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def settings(store_url: str, artifacts_folder: Path) -> AppSettings:
-    return AppSettings(redis_url=store_url, artifacts_url=artifacts_folder.as_uri(), catalogue=CATALOGUE)
+    return AppSettings(
+        redis_url=store_url,
+        artifacts_url=artifacts_folder.as_uri(),
+        catalogue=CATALOGUE,
+        webhook_networks="127.0.0.0/8",
+    )
 
 
 @pytest.fixture
@@ -150,13 +155,15 @@ class Api:
         return self.process.wait(15)
 
 
-def start_api(store_socket: Path, artifacts_folder: Path, log: Path) -> Api:
+def start_api(store_socket: Path, artifacts_folder: Path, log: Path, **settings: str) -> Api:
     """An API process on a socket that we have bound, as the launcher does it."""
     listener = socket.create_server(("127.0.0.1", 0))
-    environment = os.environ | {
+    environment = {
+        **os.environ,
         "SAFELIGHT_REDIS_URL": f"unix://{store_socket}",
         "SAFELIGHT_ARTIFACTS_URL": artifacts_folder.as_uri(),
         "SAFELIGHT_CATALOGUE": str(CATALOGUE),
+        **{f"SAFELIGHT_{name.upper()}": value for name, value in settings.items()},
     }
     fd = listener.fileno()
     with listener, log.open("wb") as output:
@@ -180,16 +187,24 @@ def _answers(url: str) -> bool:
         return False
 
 
-StartApi = Callable[[], Api]
+StartApi = Callable[..., Api]
 
 
 @pytest.fixture(scope="session")
 def start(store_socket: Path, artifacts_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartApi]:
     """Starts API processes, which end with the session at the latest."""
+    yield from starting(store_socket, artifacts_folder, tmp_path_factory)
+
+
+def starting(
+    store_socket: Path, artifacts_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[StartApi]:
+    """Starts API processes, and ends them in the end."""
     running: list[Api] = []
 
-    def start() -> Api:
-        running.append(start_api(store_socket, artifacts_folder, tmp_path_factory.mktemp("api") / "log"))
+    def start(**settings: str) -> Api:
+        log = tmp_path_factory.mktemp("api") / "log"
+        running.append(start_api(store_socket, artifacts_folder, log, **settings))
         return running[-1]
 
     yield start

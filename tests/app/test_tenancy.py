@@ -45,6 +45,7 @@ class Call:
 
 
 PICTURE = encoded(gradient())
+HOOK = "http://127.0.0.1:9/hook"
 
 CALLS: dict[tuple[str, str], Call] = {
     ("POST", "/v1/generations"): Call(options={"json": BODY}),
@@ -53,6 +54,10 @@ CALLS: dict[tuple[str, str], Call] = {
     ("POST", "/v1/jobs/{job_id}/cancel"): Call("job"),
     ("DELETE", "/v1/jobs/{job_id}"): Call("job"),
     ("GET", "/v1/jobs/{job_id}/events"): Call("job"),
+    ("GET", "/v1/jobs/{job_id}/deliveries"): Call("job"),
+    ("POST", "/v1/jobs/{job_id}/deliveries/{delivery_id}/redeliver"): Call("job"),
+    ("GET", "/v1/webhooks/secret"): Call(options={"params": {"url": HOOK}}),
+    ("POST", "/v1/webhooks/secret/rotate"): Call(options={"params": {"url": HOOK}}),
     ("GET", "/v1/artifacts/{artifact_id}"): Call("artifact"),
     ("HEAD", "/v1/artifacts/{artifact_id}"): Call("artifact"),
     ("POST", "/v1/files"): Call(options={"files": {"file": PICTURE}}),
@@ -74,7 +79,12 @@ CALLS: dict[tuple[str, str], Call] = {
 }
 """Routes that want a key. `shared` says that all tenants hear the same."""
 
-MISSING = {"job": f"job_{0:032x}", "artifact": f"art_{0:032x}_0", "file": f"file_{0:032x}"}
+MISSING = {
+    "job": f"job_{0:032x}",
+    "artifact": f"art_{0:032x}_0",
+    "file": f"file_{0:032x}",
+    "delivery": f"whd_{0:032x}_1",
+}
 """Ids that nothing has."""
 
 NAMING = [route for route, call in CALLS.items() if call.names]
@@ -127,14 +137,15 @@ def as_tenant(client: httpx.AsyncClient, key: KeyText) -> httpx.AsyncClient:
 
 @pytest.fixture
 async def owned(acme: httpx.AsyncClient, player: Player) -> Ids:
-    """What acme has: a job that has ended, its picture, and a file."""
-    job_id = await submit(acme)
+    """What acme has: a job that has ended, its picture, a webhook's delivery, and a file."""
+    job_id = await submit(acme, webhook={"url": HOOK})
     lease = await player.claim()
     await player.publish(lease, content=PICTURE)
     await player.settle(lease)
     job = (await acme.get(f"/v1/jobs/{job_id}")).json()
     file = (await acme.post("/v1/files", files={"file": PICTURE})).json()
-    return {"job": job_id, "artifact": job["images"][0]["id"], "file": file["id"]}
+    (delivery,) = (await acme.get(f"/v1/jobs/{job_id}/deliveries")).json()["data"]
+    return {"job": job_id, "artifact": job["images"][0]["id"], "file": file["id"], "delivery": delivery["id"]}
 
 
 async def call(client: httpx.AsyncClient, route: tuple[str, str], ids: Ids, **options: Any) -> httpx.Response:
@@ -232,6 +243,18 @@ async def test_an_idempotency_key_is_a_tenants_own(acme: httpx.AsyncClient, riva
     first, again, foreign = await admitted(acme, "a"), await admitted(acme, "a"), await admitted(rival, "b")
     assert first.json()["id"] == again.json()["id"] != foreign.json()["id"]
     assert (await admitted(acme, "b")).status_code == 409
+
+
+async def test_a_receiver_has_a_secret_of_its_own_for_every_tenant(
+    acme: httpx.AsyncClient, rival: httpx.AsyncClient
+) -> None:
+    async def key(client: httpx.AsyncClient) -> str:
+        return str((await call(client, ("GET", "/v1/webhooks/secret"), {})).json()["key"])
+
+    assert await key(acme) == await key(acme) != await key(rival)
+    before = await key(rival)
+    await call(acme, ("POST", "/v1/webhooks/secret/rotate"), {})
+    assert await key(rival) == before
 
 
 async def test_nothing_of_a_tenant_is_left_when_its_jobs_and_files_are_removed(

@@ -1,0 +1,1 @@
+"""Calls back: where they may go, what they say, and when they are tried again."""
