@@ -25,7 +25,7 @@ from contract.job_store import JobStore
 async def resources(request: Request, caller: Annotated[Caller, Depends(caller)]) -> Resources:
     """What the lifespan opened, as far as the caller may see it."""
     opened: Resources = request.state.resources
-    return opened.of(caller.tenant)
+    return opened.of(caller)
 
 
 ResourcesOf = Annotated[Resources, Depends(resources)]

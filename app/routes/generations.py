@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Header, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -14,6 +14,7 @@ from app.followers import OnDisconnectQuery, patiently
 from app.json_bodies import JSONRoute
 from app.posted import GenerationPosted
 from app.prefer import forbids_storing, preferred_wait
+from app.quotes import QuoteShown, quote
 from app.responses import JOB_ID, JobShown
 from app.webhooks.asked import webhook
 from contract.errors import (
@@ -24,6 +25,8 @@ from contract.errors import (
     LimitExceeded,
     MalformedPrompt,
     QueueFull,
+    QuotaExceeded,
+    QuotaTooSmall,
     StoreUnavailable,
     UnknownAdapter,
     UnknownArtifact,
@@ -64,6 +67,12 @@ CacheControl = Annotated[
         examples=["no-store"],
     ),
 ]
+DryRun = Annotated[
+    bool,
+    Query(
+        description="Whether to say what the job would cost and when it would end, and accept nothing.", examples=[True]
+    ),
+]
 
 HEADERS: dict[str, Any] = {
     "Location": {"description": "Where the job is.", "schema": {"type": "string"}, "example": f"/v1/jobs/{JOB_ID}"},
@@ -80,8 +89,12 @@ HEADERS: dict[str, Any] = {
     status_code=202,
     response_description="The job is accepted, and has not ended yet.",
     responses={
-        200: {"model": JobShown, "description": "The job ended while the client waited.", "headers": HEADERS},
-        202: {"headers": HEADERS},
+        200: {
+            "model": JobShown | QuoteShown,
+            "description": "The job ended while the client waited; or with `dry_run`, what it would cost.",
+            "headers": HEADERS,
+        },
+        202: {"model": JobShown, "headers": HEADERS},
         **documented(
             InvalidRequest,
             MalformedJSON,
@@ -100,6 +113,8 @@ HEADERS: dict[str, Any] = {
             DamagedFile,
             IdempotencyConflict,
             QueueFull,
+            QuotaExceeded,
+            QuotaTooSmall,
             StoreUnavailable,
         ),
     },
@@ -115,17 +130,22 @@ async def create_generation(
     prefer: PreferHeader = None,
     idempotency_key: IdempotencyKey = None,
     cache_control: CacheControl = None,
+    dry_run: DryRun = False,
     on_disconnect: OnDisconnectQuery = "keep",
-) -> JobShown:
+) -> JobShown | QuoteShown:
     """Accept a prompt as a job, and wait for its end if the client prefers that."""
     wait_seconds = preferred_wait(prefer or ())
     if wait_seconds is None and on_disconnect == "cancel":
         raise InvalidRequest("Only a call that waits can be disconnected from: Prefer: wait=…", field="on_disconnect")
+    if dry_run:
+        response.status_code = 200
+        return await quote(generation.request, resources, generation.priority)
     admission = await admit(
         generation.request,
         resources,
         idempotency_key=idempotency_key,
         no_store=forbids_storing(cache_control or ()),
+        priority=generation.priority,
         webhook=webhook(generation.webhook, resources, links.base),
     )
     response.headers["Location"] = f"{request.scope.get('root_path', '')}/v1/jobs/{admission.job.id}"
