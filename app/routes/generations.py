@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.admission import admit
-from app.dependencies import LinksOf, Presenter, PresenterOf, ResourcesOf
+from app.dependencies import IdempotencyKey, LinksOf, Presenter, PresenterOf, ResourcesOf
 from app.error_responses import documented
 from app.errors import BodyTooLarge, MalformedJSON, UnsupportedMediaType
 from app.followers import OnDisconnectQuery, patiently
@@ -46,16 +46,6 @@ PreferHeader = Annotated[
         alias="Prefer",
         description="`wait=N` waits up to N seconds, 0 to 60, for the job to end; other preferences are passed over.",
         examples=["wait=30"],
-    ),
-]
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        min_length=1,
-        max_length=255,
-        description="The same key and body give the same job for 24 hours, however often they are sent.",
-        examples=["order-42"],
     ),
 ]
 CacheControl = Annotated[
