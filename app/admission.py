@@ -16,6 +16,7 @@ from contract.files import FileContent, StoredFile
 from contract.inputs import ARTIFACT_ID, DATA_URI, Reference, replace_references
 from contract.job_store import IDEMPOTENCY_SECONDS, Admission
 from contract.request import GenerationRequest
+from contract.retention import Retention
 from contract.webhooks import Webhook
 
 Brought = Mapping[str, FileContent]
@@ -33,6 +34,7 @@ async def admit(
     takes_key: bool = False,
     no_store: bool = False,
     webhook: Webhook | None = None,
+    retention: Retention | None = None,
     brought: Brought = NOTHING_BROUGHT,
 ) -> Admission:
     """The job that a request became, now or when it came with this key before.
@@ -43,11 +45,12 @@ async def admit(
     """
     if idempotency_key is not None and not takes_key and generation.references():
         # Files may be gone by now that were there when the job was admitted.
-        earlier = await resources.job_store.replayed(generation, idempotency_key, webhook=webhook)
+        earlier = await resources.job_store.replayed(generation, idempotency_key, webhook=webhook, retention=retention)
         if earlier is not None:
             return Admission(earlier, replayed=True)
     async with AsyncExitStack() as made:
-        files = await _files(generation, resources, brought, made)
+        ttl_seconds = (retention or Retention()).of_files(resources.settings.file_ttl_seconds)
+        files = await _files(generation, resources, brought, ttl_seconds, made)
         sizes = {field: _size(files[reference]) for field, reference in generation.references().items()}
         complete = resources.catalogue.resolve(generation, {field: size for field, size in sizes.items() if size})
         complete = replace_references(complete, {reference: file.id for reference, file in files.items()})
@@ -61,6 +64,7 @@ async def admit(
             takes_key=takes_key,
             no_store=no_store,
             webhook=webhook,
+            retention=retention,
             forecast=costs.forecast(complete),
         )
         if not admission.replayed:
@@ -79,7 +83,7 @@ def _size(file: StoredFile) -> Size | None:
 
 
 async def _files(
-    request: GenerationRequest, resources: Resources, brought: Brought, made: AsyncExitStack
+    request: GenerationRequest, resources: Resources, brought: Brought, ttl_seconds: float, made: AsyncExitStack
 ) -> dict[Reference, StoredFile]:
     """The file behind every reference. Those that are made here are removed by `made`."""
     files: dict[Reference, StoredFile] = {}
@@ -87,7 +91,7 @@ async def _files(
         with blaming(field):
             if reference not in files:
                 content = brought.get(reference) or await _content(field, reference, resources)
-                files[reference] = await _file(reference, content, resources, made)
+                files[reference] = await _file(reference, content, resources, ttl_seconds, made)
             if files[reference].kind != reference.kind:
                 raise UnsupportedFile(f"The file is of the kind {files[reference].kind}, not {reference.kind}.")
     return files
@@ -105,11 +109,11 @@ async def _content(field: str, reference: Reference, resources: Resources) -> Fi
 
 
 async def _file(
-    reference: Reference, content: FileContent | None, resources: Resources, made: AsyncExitStack
+    reference: Reference, content: FileContent | None, resources: Resources, ttl_seconds: float, made: AsyncExitStack
 ) -> StoredFile:
     if content is None:
         return await resources.files.get(reference)
-    file = await resources.files.add(content, ttl_seconds=resources.settings.file_ttl_seconds)
+    file = await resources.files.add(content, ttl_seconds=ttl_seconds)
     made.push_async_callback(resources.files.remove, file.id)
     return file
 

@@ -18,6 +18,7 @@ from contract.job_records import fields_of, read_job
 from contract.outlook import Outlook, Place
 from contract.queue import QUEUE_NAME, rq_job_fields
 from contract.request import CompleteRequest, GenerationRequest
+from contract.retention import Retention
 from contract.store_connection import BLOCK_SECONDS, StoreConnection, unavailable_when_unreachable
 from contract.tenants import PUBLIC, index_of
 from contract.webhooks import Webhook
@@ -91,13 +92,15 @@ class JobStore:
         takes_key: bool = False,
         no_store: bool = False,
         webhook: Webhook | None = None,
+        retention: Retention | None = None,
         forecast: Forecast | None = None,
     ) -> Admission:
         """Accepts a request once, however often the call is repeated.
 
-        `request` is as the client sent it; with `webhook`, it is what a repeated idempotency key is held against. With
-        `takes_key`, this call repeats no other: the key is its own from now on, whoever had it before. `forecast` is
-        what the job is predicted to need; without one, nobody can say when those behind it will end. The references of
+        `request` is as the client sent it; with `webhook` and `retention`, it is what a repeated idempotency key is
+        held against. With `takes_key`, this call repeats no other: the key is its own from now on, whoever had it
+        before. `forecast` is what
+        the job is predicted to need; without one, nobody can say when those behind it will end. The references of
         `complete` are file ids; the job holds these files until it has ended.
         Raises: IdempotencyConflict, QueueFull, UnknownFile.
         """
@@ -107,7 +110,7 @@ class JobStore:
         if idempotency_key is not None:
             idempotency = {
                 "key": self._idempotency_id(idempotency_key),
-                "fingerprint": _fingerprint(request, webhook),
+                "fingerprint": _fingerprint(request, webhook, retention),
                 "seconds": idempotency_seconds,
                 "takes": takes_key,
             }
@@ -124,7 +127,7 @@ class JobStore:
                     "max_queued": max_queued,
                     "no_store": no_store,
                     **({} if idempotency is None else {"idempotency": idempotency}),
-                    "record": {} if webhook is None else self._record_of(webhook),
+                    "record": self._record_of(webhook) | ({} if retention is None else retention.record),
                     **({} if forecast is None else {"forecast": _microseconds(forecast)}),
                 }
             ),
@@ -141,7 +144,12 @@ class JobStore:
         return Admission(job=job, replayed=answer == "existing")
 
     async def replayed(
-        self, request: GenerationRequest, idempotency_key: str, *, webhook: Webhook | None = None
+        self,
+        request: GenerationRequest,
+        idempotency_key: str,
+        *,
+        webhook: Webhook | None = None,
+        retention: Retention | None = None,
     ) -> Job | None:
         """The job that this request became when it came with this key before. Raises: IdempotencyConflict."""
         with unavailable_when_unreachable():
@@ -150,7 +158,7 @@ class JobStore:
             )
         if fingerprint is None:
             return None
-        if fingerprint != _fingerprint(request, webhook):
+        if fingerprint != _fingerprint(request, webhook, retention):
             raise _other_body()
         return await self.get(job_id)
 
@@ -290,7 +298,7 @@ class JobStore:
             await self._redis.publish(PREVIEW_WISHES, job_id)
 
     async def expired(self, limit: int) -> list[str]:
-        """Ids of ended jobs whose time is over."""
+        """Ids of jobs whose time is over; a job whose client has set a time may not have ended yet."""
         now = datetime.now(UTC).timestamp()
         with unavailable_when_unreachable():
             ids: list[str] = await self._redis.zrangebyscore("safelight:expiring", "-inf", now, start=0, num=limit)
@@ -314,8 +322,10 @@ class JobStore:
         """Under which a key is kept: equal ones of two tenants are two."""
         return _digest(key if self._tenant in (None, PUBLIC) else f"{self._tenant}\n{key}")
 
-    def _record_of(self, webhook: Webhook) -> dict[str, str]:
+    def _record_of(self, webhook: Webhook | None) -> dict[str, str]:
         """What a record says of a webhook, and what the scripts read of that."""
+        if webhook is None:
+            return {}
         return {
             "webhook": webhook.model_dump_json(),
             "webhook_events": f" {' '.join(webhook.events)} ",
@@ -336,9 +346,10 @@ def _job_key(job_id: str) -> str:
     return f"safelight:job:{job_id}"
 
 
-def _fingerprint(request: GenerationRequest, webhook: Webhook | None) -> str:
+def _fingerprint(request: GenerationRequest, webhook: Webhook | None, retention: Retention | None) -> str:
     """What a repeated idempotency key is held against."""
-    return _digest(request.model_dump_json() + ("" if webhook is None else webhook.asked))
+    beside = ("" if webhook is None else webhook.asked) + ("" if retention is None else retention.model_dump_json())
+    return _digest(request.model_dump_json() + beside)
 
 
 def _microseconds(forecast: Forecast) -> dict[str, int]:

@@ -16,6 +16,7 @@ from app.posted import GenerationPosted
 from app.prefer import forbids_storing, preferred_wait
 from app.resources import Resources
 from app.responses import JOB_ID, JobShown
+from app.retention import retention
 from app.webhooks.asked import webhook
 from contract.errors import (
     AdapterMismatch,
@@ -122,12 +123,14 @@ async def create_generation(
     wait_seconds = preferred_wait(prefer or ())
     if wait_seconds is None and on_disconnect == "cancel":
         raise InvalidRequest("Only a call that waits can be disconnected from: Prefer: wait=…", field="on_disconnect")
+    most_seconds = resources.settings.retention_seconds
     admission = await admit(
         generation.request,
         resources,
         idempotency_key=idempotency_key,
         no_store=forbids_storing(cache_control or ()),
         webhook=webhook(generation.webhook, resources, links.base),
+        retention=retention(generation.retention_seconds, generation.expires_at, most_seconds),
     )
     response.headers["Location"] = f"{request.scope.get('root_path', '')}/v1/jobs/{admission.job.id}"
     if wait_seconds is None:
