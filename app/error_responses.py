@@ -144,8 +144,9 @@ def _invalid(problem: dict[str, Any]) -> InvalidRequest:
     where, *path = problem["loc"]
     if where == "body" and path and path[-1] == "[key]":
         path.pop()
-    if where == "body" and path and path[0] == "guidance":
-        path = _without_kinds(path)
+    if where == "body" and "guidance" in path:
+        start = path.index("guidance")
+        path = path[:start] + _without_kinds(path[start:])
     field = ".".join(str(part) for part in path) or None
     name = field or f"the {where}"
     match problem["type"]:

@@ -89,6 +89,22 @@ async def until_ended(
         await first_of(ended(events), departure(), resources.closing.wait(), timeout_seconds=timeout_seconds)
 
 
+async def patiently(
+    job: Job, wait_seconds: int, request: Request, resources: Resources, on_disconnect: OnDisconnect = "keep"
+) -> Job:
+    """The job when it has ended, or as it is when the time, the client's patience, or this process is over.
+
+    The job is accepted by now, so the client must hear of it even when the store goes away meanwhile.
+    """
+    if job.ended or wait_seconds == 0:
+        return job
+    try:
+        await until_ended(job, request, resources, on_disconnect, wait_seconds)
+        return await resources.job_store.get(job.id)
+    except StoreUnavailable:
+        return job
+
+
 async def _leave(job_store: JobStore, job_id: str, follower: str, *, cancel: bool) -> None:
     pause = FIRST_RETRY_SECONDS
     while True:

@@ -18,15 +18,13 @@ from app.metrics import RequestMetrics
 from app.openapi import UNEXPECTED, describe
 from app.resources import open_resources
 from app.settings import AppSettings
-from app.webhooks.bodies import Bodies, native
+from app.webhooks.bodies import native
 from app.webhooks.courier import carrying
 from contract.catalogue import Catalogue, read_catalogue
 from contract.errors import SafelightError
 
-ROUTERS = (*routes.ROUTERS, *dialects.ROUTERS)
-
-BODIES: Bodies = {"native": native, **dialects.WEBHOOK_BODIES}
-"""The ways in which webhooks say things, by the name in `Webhook.body`."""
+ROUTERS = (*dialects.ROUTERS, *routes.ROUTERS)
+"""In the order in which they are asked: `/v1/models/{model_id}` of our own takes every path below `/v1/models`."""
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]
 
@@ -64,7 +62,7 @@ def _lifespan(settings: AppSettings, catalogue: Catalogue, metrics: RequestMetri
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         async with (
             open_resources(settings, catalogue, metrics, closing) as resources,
-            carrying(resources, BODIES),
+            carrying(resources, {"native": native, **dialects.webhook_bodies(catalogue)}),
         ):
             yield {"resources": resources}
 

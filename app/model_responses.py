@@ -5,6 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from app.model_versions import Published, published
+from app.responses import Links
 from contract.catalogue import ModelSpec
 from contract.certificates import ModelCertificate
 from contract.guidance import GuidanceKind
@@ -77,8 +79,8 @@ class ModelShown(Offered):
         return cls.model_validate(shown | {"guidance_kinds": guidance_kinds(spec.family)})
 
 
-class ModelDetail(ModelShown):
-    """One model on offer, and what the workers that are alive say of it."""
+class ModelDetail(ModelShown, Published):
+    """One model on offer, what Replicate's clients want to know of it, and what the living workers say of it."""
 
     resident_workers: int = Field(description="How many workers have it in memory.", examples=[1])
     certificates: list[ModelCertificate] = Field(
@@ -88,12 +90,17 @@ class ModelDetail(ModelShown):
 
 
 class ModelList(BaseModel):
-    """All models on offer."""
+    """All models on offer, for OpenAI's clients and ours, and again for Replicate's."""
 
     object: Literal["list"] = Field(default="list", description="What this is.", examples=["list"])
     data: list[ModelShown] = Field(description="The models, the catalogue's first one first.", examples=[[]])
+    results: list[Published] = Field(description="The same models, as Replicate's clients know them.", examples=[[]])
+    next: None = Field(default=None, description="Always null: all models are here.", examples=[None])
+    previous: None = Field(default=None, description="Always null.", examples=[None])
 
     @classmethod
-    def of(cls, specs: Sequence[ModelSpec]) -> "ModelList":
+    def of(cls, specs: Sequence[ModelSpec], links: Links) -> "ModelList":
         """Rows of the catalogue."""
-        return cls(data=[ModelShown.of(spec) for spec in specs])
+        return cls(
+            data=[ModelShown.of(spec) for spec in specs], results=[published(spec, links.base) for spec in specs]
+        )

@@ -10,16 +10,17 @@ MAX_WAIT_SECONDS = 60
 _PREFERENCE = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')
 
 
-def preferred_wait(headers: Iterable[str]) -> int | None:
+def preferred_wait(headers: Iterable[str], *, bare_seconds: int | None = None) -> int | None:
     """The seconds of the first `wait` preference in all `Prefer` headers; other preferences are passed over.
 
+    `bare_seconds` is what a `wait` without a number means; without it, such a `wait` is refused.
     Raises: InvalidRequest.
     """
     preferences = (match.group() for header in headers for match in _PREFERENCE.finditer(header))
     for preference in preferences:
-        name, _, value = preference.partition(";")[0].partition("=")
+        name, equals, value = preference.partition(";")[0].partition("=")
         if name.strip().lower() == "wait":
-            return _seconds(value.strip().strip('"'))
+            return bare_seconds if bare_seconds is not None and not equals else _seconds(value.strip().strip('"'))
     return None
 
 

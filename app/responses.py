@@ -28,6 +28,10 @@ class Links:
         """Where a job is read."""
         return f"{self.base}/v1/jobs/{job_id}"
 
+    def file(self, file_id: str) -> str:
+        """Where a file is read."""
+        return f"{self.base}/v1/files/{file_id}"
+
     def artifact(self, artifact_id: str) -> str:
         """Where an image's bytes are."""
         return f"{self.base}/v1/artifacts/{artifact_id}"

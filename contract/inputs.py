@@ -16,7 +16,8 @@ from contract.file_ids import FILE_ID, FileKind
 T = TypeVar("T")
 
 ARTIFACT_ID = re.compile(r"art_[0-9a-f]{32}_[0-9]{1,2}")
-DATA_URI = re.compile(r"data:image/(?:png|jpeg|webp);base64,")
+DATA_URI = re.compile(r"data:(?:image/(?:png|jpeg|webp)|application/octet-stream);base64,")
+"""Clients that do not know what a file is call it octet-stream; its bytes decide in any case."""
 
 
 class Reference(str):

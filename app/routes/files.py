@@ -7,11 +7,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.dependencies import ResourcesOf
+from app.dependencies import LinksOf, ResourcesOf
+from app.dialects.shared import SharedRoute
 from app.downloads import HEAD_ANSWERS, ConditionsOf, documented_bytes, serve
 from app.error_responses import documented
 from app.errors import BodyTooLarge, MalformedMultipart, RangeNotSatisfiable, UnsupportedMediaType
-from app.file_responses import FILE_ID, FilePage, FileShown
+from app.file_responses import FILE_ID, FilePage, FileShown, name_of
 from app.forms import FileField, Form
 from app.uploads import received
 from contract.errors import (
@@ -24,12 +25,9 @@ from contract.errors import (
     UnknownFile,
     UnsupportedFile,
 )
-from contract.file_ids import FileKind
 from contract.files import StoredFile
 
-router = APIRouter(prefix="/v1/files", tags=["files"])
-
-EXTENSIONS: dict[FileKind, str] = {"image": "png", "weights": "safetensors"}
+router = APIRouter(prefix="/v1/files", tags=["files"], route_class=SharedRoute)
 
 CREATED: dict[int | str, dict[str, Any]] = {
     201: {
@@ -43,7 +41,9 @@ CREATED: dict[int | str, dict[str, Any]] = {
     }
 }
 
-FORM = Form({"file": FileField("A PNG, JPEG or WebP, or a safetensors file; its bytes decide what it is.")})
+FORM = Form(
+    {"file": FileField("A PNG, JPEG or WebP, or a safetensors file; its bytes decide what it is.", alias="content")}
+)
 
 FileId = Annotated[str, Path(description="The file's id.", examples=[FILE_ID])]
 
@@ -84,27 +84,27 @@ class Listing(BaseModel):
         StoreUnavailable,
     ),
 )
-async def create_file(request: Request, response: Response, resources: ResourcesOf) -> FileShown:
+async def create_file(request: Request, response: Response, resources: ResourcesOf, links: LinksOf) -> FileShown:
     """Send a picture or weights. Pictures are turned upright and lose everything but their pixels and their alpha."""
     settings = resources.settings
     async with received(request, FORM, max(settings.max_image_bytes, settings.max_weights_bytes)) as body:
         content = await resources.file_checker.check(body.files["file"].read, field="file")
     file = await resources.files.add(content, ttl_seconds=settings.file_ttl_seconds)
     response.headers["Location"] = f"{request.scope.get('root_path', '')}/v1/files/{file.id}"
-    return FileShown.of(file)
+    return FileShown.of(file, links)
 
 
 @router.get("", response_description="One page of files.", responses=documented(InvalidRequest, StoreUnavailable))
-async def list_files(listing: Annotated[Listing, Query()], resources: ResourcesOf) -> FilePage:
+async def list_files(listing: Annotated[Listing, Query()], resources: ResourcesOf, links: LinksOf) -> FilePage:
     """List files, newest first; files that are sent meanwhile do not shift the pages."""
     cursor = None if listing.cursor is None else int(listing.cursor)
-    return FilePage.of(*await resources.files.page(limit=listing.limit, cursor=cursor))
+    return FilePage.of(*await resources.files.page(limit=listing.limit, cursor=cursor), links)
 
 
 @router.get("/{file_id}", response_description="The file.", responses=documented(UnknownFile, StoreUnavailable))
-async def read_file(file: ExistingFile) -> FileShown:
+async def read_file(file: ExistingFile, links: LinksOf) -> FileShown:
     """Read what a file is."""
-    return FileShown.of(file)
+    return FileShown.of(file, links)
 
 
 @router.head(
@@ -122,7 +122,7 @@ async def read_file(file: ExistingFile) -> FileShown:
 async def read_file_content(file: ExistingFile, asked: ConditionsOf, resources: ResourcesOf) -> Response:
     """Read a file's bytes as they are kept, or a range of them."""
     try:
-        return await serve(file, f"{file.id}.{EXTENSIONS[file.kind]}", asked, resources.artifacts)
+        return await serve(file, name_of(file), asked, resources.artifacts)
     except UnknownArtifact as error:
         raise UnknownFile("The bytes of this file are gone.") from error
 

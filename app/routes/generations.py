@@ -10,11 +10,10 @@ from app.admission import admit
 from app.dependencies import LinksOf, Presenter, PresenterOf, ResourcesOf
 from app.error_responses import documented
 from app.errors import BodyTooLarge, MalformedJSON, UnsupportedMediaType
-from app.followers import OnDisconnect, OnDisconnectQuery, until_ended
+from app.followers import OnDisconnectQuery, patiently
 from app.json_bodies import JSONRoute
 from app.posted import GenerationPosted
 from app.prefer import forbids_storing, preferred_wait
-from app.resources import Resources
 from app.responses import JOB_ID, JobShown
 from app.retention import retention
 from app.webhooks.asked import webhook
@@ -136,25 +135,9 @@ async def create_generation(
     if wait_seconds is None:
         return presenter.admitted(admission.job)
     response.headers["Preference-Applied"] = f"wait={wait_seconds}"
-    job = await _patiently(admission.job, wait_seconds, request, resources, on_disconnect)
+    job = await patiently(admission.job, wait_seconds, request, resources, on_disconnect)
     response.status_code = 200 if job.ended else 202
     return await _shown(job, presenter)
-
-
-async def _patiently(
-    job: Job, wait_seconds: int, request: Request, resources: Resources, on_disconnect: OnDisconnect
-) -> Job:
-    """The job when it has ended, or as it is when the time, the client's patience, or this process is over.
-
-    The job is accepted by now, so the client must hear of it even when the store goes away meanwhile.
-    """
-    if job.ended or wait_seconds == 0:
-        return job
-    try:
-        await until_ended(job, request, resources, on_disconnect, wait_seconds)
-        return await resources.job_store.get(job.id)
-    except StoreUnavailable:
-        return job
 
 
 async def _shown(job: Job, presenter: Presenter) -> JobShown:

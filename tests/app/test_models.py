@@ -26,7 +26,7 @@ ROW = {
 
 async def test_models_are_listed_as_openais_clients_expect(client: httpx.AsyncClient) -> None:
     listed = (await client.get("/v1/models")).json()
-    assert (set(listed), listed["object"]) == ({"object", "data"}, "list")
+    assert (set(listed), listed["object"]) == ({"object", "data", "results", "next", "previous"}, "list")
     (row,) = listed["data"]
     assert row.items() >= ROW.items()
     assert isinstance(row["created"], int)
@@ -34,7 +34,7 @@ async def test_models_are_listed_as_openais_clients_expect(client: httpx.AsyncCl
     assert "ddim" in row["schedulers"]
     assert not {"source", "text_encoder"} & set(row)
     alone = (await client.get("/v1/models/safelight-emoji")).json()
-    assert alone == row | {"resident_workers": 0, "certificates": []}
+    assert alone.items() >= (row | {"resident_workers": 0, "certificates": []}).items()
 
 
 async def test_a_model_is_shown_with_what_live_workers_say_of_it(

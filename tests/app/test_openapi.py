@@ -13,7 +13,14 @@ from tests.pictures import encoded, gradient
 
 Document = dict[str, Any]
 
-ERROR_SHAPES = {"/v1/images/": "OpenAIErrorResponse", "/sdapi/v1/": "Automatic1111Error"}
+ERROR_SHAPES = {
+    "/v1/images/": "OpenAIErrorResponse",
+    "/sdapi/v1/": "Automatic1111Error",
+    "/v1/predictions": "Problem",
+    "/v1/models/{owner}/": "Problem",
+    "/v1/account": "Problem",
+    "/v1/webhooks/default/": "Problem",
+}
 """Where errors have another shape than everywhere else: under these paths, in the words of a dialect's clients."""
 
 

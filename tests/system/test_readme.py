@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,8 +30,9 @@ def rows(settings: type[BaseSettings]) -> list[str]:
 def test_every_command_of_the_readme_works(launched_as_shipped: Launched, tmp_path: Path) -> None:
     text = (ROOT / "README.md").read_text()
     blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
-    for folder in ("docs", "models"):
+    for folder in ("app", "docs", "models", "safelight"):
         (tmp_path / folder).symlink_to(ROOT / folder)
+    (tmp_path / ".venv").symlink_to(sys.prefix)
     script = "".join(blocks).replace("http://localhost:8000", launched_as_shipped.address)
     bash = ["bash", "-euo", "pipefail", "-c", script]
     run = subprocess.run(bash, cwd=tmp_path, capture_output=True, text=True, timeout=280, check=False)
