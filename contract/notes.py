@@ -1,8 +1,7 @@
 """Short texts that are kept for one tenant under names, and forgotten when nobody has read them for a while."""
 
 from contract.store_connection import StoreConnection, unavailable_when_unreachable
-
-PUBLIC = "public"
+from contract.tenants import PUBLIC, index_of
 
 
 class Notes:
@@ -12,9 +11,14 @@ class Notes:
     """
 
     def __init__(self, connection: StoreConnection, *, tenant: str = PUBLIC, kept_seconds: float) -> None:
+        self._connection = connection
         self._redis = connection.redis
         self._tenant = tenant
         self._kept_seconds = kept_seconds
+
+    def of(self, tenant: str) -> "Notes":
+        """The same notes, as this tenant's."""
+        return Notes(self._connection, tenant=tenant, kept_seconds=self._kept_seconds)
 
     async def put(self, name: str, text: str) -> None:
         """Keeps a text, in the place of what was there under this name."""
@@ -32,4 +36,4 @@ class Notes:
         return int(self._kept_seconds * 1000)
 
     def _key(self, name: str) -> str:
-        return f"safelight:notes@{self._tenant}:{name}"
+        return f"{index_of('safelight:notes', self._tenant)}:{name}"

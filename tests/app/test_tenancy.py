@@ -76,6 +76,50 @@ CALLS: dict[tuple[str, str], Call] = {
     ("POST", "/v1/images/generations"): Call(options={"json": BODY}),
     ("POST", "/v1/images/edits"): Call(options={"files": {"image": PICTURE}, "data": BODY}),
     ("POST", "/v1/images/variations"): Call(options={"files": {"image": PICTURE}}),
+    ("POST", "/sdapi/v1/txt2img"): Call(options={"json": BODY}),
+    ("POST", "/sdapi/v1/img2img"): Call(options={"json": BODY}),
+    ("GET", "/sdapi/v1/progress"): Call(),
+    ("POST", "/sdapi/v1/interrupt"): Call(),
+    ("POST", "/sdapi/v1/skip"): Call(),
+    ("GET", "/sdapi/v1/options"): Call(),
+    ("POST", "/sdapi/v1/options"): Call(options={"json": {}}),
+    ("GET", "/sdapi/v1/samplers"): Call(),
+    **{
+        ("GET", f"/sdapi/v1/{name}"): Call(shared=True)
+        for name in (
+            "sd-models",
+            "loras",
+            "schedulers",
+            "upscalers",
+            "latent-upscale-modes",
+            "embeddings",
+            "scripts",
+            "sd-vae",
+            "hypernetworks",
+            "face-restorers",
+            "realesrgan-models",
+            "prompt-styles",
+            "script-info",
+            "extensions",
+            "memory",
+            "cmd-flags",
+        )
+    },  # fmt: skip
+    **{
+        ("POST", f"/sdapi/v1/{name}"): Call(shared=True)
+        for name in (
+            "refresh-checkpoints",
+            "refresh-vae",
+            "refresh-loras",
+            "refresh-embeddings",
+            "unload-checkpoint",
+            "reload-checkpoint",
+        )
+    },  # fmt: skip
+    **{
+        ("POST", f"/sdapi/v1/{name}"): Call(shared=True, options={"json": {"image": ""}})
+        for name in ("png-info", "interrogate", "extra-single-image", "extra-batch-images")
+    },
 }
 """Routes that want a key. `shared` says that all tenants hear the same."""
 
