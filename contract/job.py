@@ -62,7 +62,7 @@ class Job(BaseModel):
 
     `attempt` counts executions, from 1; `admitted_position` is the place in the queue that the job was given at first,
     and `admitted_eta_seconds` what was predicted then. `no_store` says that its pictures are for this job only.
-    Nobody but its `tenant` sees it. It may be removed from `expires_at` on, which is known when it has ended, and it ends
+    Nobody but its `tenant` sees it. It may be removed from `expires_at` on, which is known when it has ended; it ends
     at `expire_by` at the latest, where its client has asked for that.
     """
 
