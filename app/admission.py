@@ -124,7 +124,7 @@ async def _content(field: str, reference: Reference, resources: Resources) -> Fi
         content = await resources.artifacts.get(artifact.storage_key)
         return await resources.file_checker.check(partial(bytes, content), field=field)
     if DATA_URI.match(reference):
-        return await resources.file_checker.check(partial(decoded, reference), field=field)
+        return await resources.file_checker.check(partial(_decoded, reference), field=field)
     return None
 
 
@@ -138,8 +138,7 @@ async def _file(
     return file
 
 
-def decoded(data_uri: str) -> bytes:
-    """The bytes in a `data:` URI. Raises: InvalidRequest."""
+def _decoded(data_uri: str) -> bytes:
     try:
         return base64.b64decode(data_uri.partition(",")[2], validate=True)
     except (binascii.Error, ValueError) as error:
