@@ -14,8 +14,9 @@ from contract.editing import Size
 from contract.errors import InvalidRequest, UnsupportedFile
 from contract.files import FileContent, StoredFile
 from contract.inputs import ARTIFACT_ID, DATA_URI, Reference, replace_references
+from contract.job import Priority
 from contract.job_store import IDEMPOTENCY_SECONDS, Admission
-from contract.request import GenerationRequest
+from contract.request import CompleteRequest, GenerationRequest
 from contract.webhooks import Webhook
 
 Brought = Mapping[str, FileContent]
@@ -32,6 +33,7 @@ async def admit(
     idempotency_seconds: int = IDEMPOTENCY_SECONDS,
     takes_key: bool = False,
     no_store: bool = False,
+    priority: Priority | None = None,
     webhook: Webhook | None = None,
     brought: Brought = NOTHING_BROUGHT,
 ) -> Admission:
@@ -39,18 +41,17 @@ async def admit(
 
     The request names the files of `brought` as if they were stored, and by their content (`name_of`), so that the same
     call again is the same request.
-    Raises: as Catalogue.resolve, JobStore.admit, and whatever is wrong with a file that the request names or brings.
+    Raises: Forbidden, as Catalogue.resolve, JobStore.admit, and whatever is wrong with a file that the request names or
+            brings.
     """
+    granted = resources.caller.priority(priority)
     if idempotency_key is not None and not takes_key and generation.references():
         # Files may be gone by now that were there when the job was admitted.
-        earlier = await resources.job_store.replayed(generation, idempotency_key, webhook=webhook)
+        earlier = await resources.job_store.replayed(generation, idempotency_key, priority=granted, webhook=webhook)
         if earlier is not None:
             return Admission(earlier, replayed=True)
     async with AsyncExitStack() as made:
-        files = await _files(generation, resources, brought, made)
-        sizes = {field: _size(files[reference]) for field, reference in generation.references().items()}
-        complete = resources.catalogue.resolve(generation, {field: size for field, size in sizes.items() if size})
-        complete = replace_references(complete, {reference: file.id for reference, file in files.items()})
+        complete = await completed(generation, resources, made, brought)
         costs = await resources.costs.read()
         admission = await resources.job_store.admit(
             generation,
@@ -60,12 +61,24 @@ async def admit(
             idempotency_seconds=idempotency_seconds,
             takes_key=takes_key,
             no_store=no_store,
+            priority=granted,
+            allowance=resources.caller.allowance,
             webhook=webhook,
             forecast=costs.forecast(complete),
         )
         if not admission.replayed:
             made.pop_all()
     return admission
+
+
+async def completed(
+    generation: GenerationRequest, resources: Resources, made: AsyncExitStack, brought: Brought = NOTHING_BROUGHT
+) -> CompleteRequest:
+    """The request with nothing left open, its pictures as files. Those that are made here are removed by `made`."""
+    files = await _files(generation, resources, brought, made)
+    sizes = {field: _size(files[reference]) for field, reference in generation.references().items()}
+    complete = resources.catalogue.resolve(generation, {field: size for field, size in sizes.items() if size})
+    return replace_references(complete, {reference: file.id for reference, file in files.items()})
 
 
 def name_of(brought: FileContent) -> str:

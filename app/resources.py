@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TypedDict
 
-from app.callers import Doorkeeper
+from app.callers import ANYBODY, Caller, Doorkeeper
 from app.errands import Errands
 from app.file_kinds import FileChecker
 from app.keyring import Keyring
@@ -50,15 +50,18 @@ class Resources:
     errands: Errands
     doorkeeper: Doorkeeper
     notes: Notes
+    caller: Caller = ANYBODY
 
-    def of(self, tenant: str) -> "Resources":
-        """The same, less what belongs to other tenants."""
+    def of(self, caller: Caller) -> "Resources":
+        """The same, less what belongs to other tenants than the caller's."""
+        tenant = caller.tenant
         return replace(
             self,
             job_store=self.job_store.of(tenant),
             files=self.files.of(tenant),
             notes=self.notes.of(tenant),
             webhook_secrets=self.webhook_secrets.of(tenant),
+            caller=caller,
         )
 
 

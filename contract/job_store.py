@@ -13,10 +13,11 @@ from redis import Redis as BlockingRedis
 from contract.artifact import Artifact, job_id_of
 from contract.costs import CostTable, Forecast
 from contract.errors import IdempotencyConflict, JobNotEnded, QueueFull, UnknownArtifact, UnknownFile, UnknownJob
-from contract.job import ENDED, Job, JobStatus, new_job_id
+from contract.job import ENDED, Job, JobStatus, Priority, new_job_id
 from contract.job_records import fields_of, read_job
 from contract.outlook import Outlook, Place
-from contract.queue import QUEUE_NAME, rq_job_fields
+from contract.queue import rq_job_fields
+from contract.quotas import UNBOUNDED, Allowance
 from contract.request import CompleteRequest, GenerationRequest
 from contract.store_connection import BLOCK_SECONDS, StoreConnection, unavailable_when_unreachable
 from contract.tenants import PUBLIC, index_of
@@ -90,16 +91,19 @@ class JobStore:
         idempotency_seconds: int = IDEMPOTENCY_SECONDS,
         takes_key: bool = False,
         no_store: bool = False,
+        priority: Priority = "normal",
         webhook: Webhook | None = None,
         forecast: Forecast | None = None,
+        allowance: Allowance = UNBOUNDED,
     ) -> Admission:
         """Accepts a request once, however often the call is repeated.
 
-        `request` is as the client sent it; with `webhook`, it is what a repeated idempotency key is held against. With
-        `takes_key`, this call repeats no other: the key is its own from now on, whoever had it before. `forecast` is
-        what the job is predicted to need; without one, nobody can say when those behind it will end. The references of
-        `complete` are file ids; the job holds these files until it has ended.
-        Raises: IdempotencyConflict, QueueFull, UnknownFile.
+        `request` is as the client sent it; with `webhook` and `priority`, it is what a repeated idempotency key is held
+        against. With `takes_key`, this call repeats no other: the key is its own from now on, whoever had it before.
+        `forecast` is what the job is predicted to need; without one, nobody can say when those behind it will end. The
+        references of `complete` are file ids; the job holds these files until it has ended. What it costs is taken from
+        `allowance` in the same step, and once.
+        Raises: IdempotencyConflict, QueueFull, UnknownFile, QuotaExceeded, QuotaTooSmall.
         """
         fresh_id = new_job_id()
         references = complete.references()
@@ -107,7 +111,7 @@ class JobStore:
         if idempotency_key is not None:
             idempotency = {
                 "key": self._idempotency_id(idempotency_key),
-                "fingerprint": _fingerprint(request, webhook),
+                "fingerprint": _fingerprint(request, priority, webhook),
                 "seconds": idempotency_seconds,
                 "takes": takes_key,
             }
@@ -121,8 +125,10 @@ class JobStore:
                     "total_steps": complete.total_steps,
                     "files": sorted(set(references.values())),
                     "tenant": self._tenant or PUBLIC,
+                    "priority": priority,
                     "max_queued": max_queued,
                     "no_store": no_store,
+                    "quota": allowance.bill(complete),
                     **({} if idempotency is None else {"idempotency": idempotency}),
                     "record": {} if webhook is None else self._record_of(webhook),
                     **({} if forecast is None else {"forecast": _microseconds(forecast)}),
@@ -134,6 +140,8 @@ class JobStore:
             raise _other_body()
         if answer == "full":
             raise QueueFull(f"{max_queued} jobs are waiting; try again later.")
+        if answer in ("over_burst", "over_quota"):
+            raise allowance.refusal(complete, found_id)
         if answer == "unknown_file":
             field = next(field for field, file_id in references.items() if file_id == found_id)
             raise UnknownFile(f"There is no file {found_id!r}.", field=field)
@@ -141,7 +149,12 @@ class JobStore:
         return Admission(job=job, replayed=answer == "existing")
 
     async def replayed(
-        self, request: GenerationRequest, idempotency_key: str, *, webhook: Webhook | None = None
+        self,
+        request: GenerationRequest,
+        idempotency_key: str,
+        *,
+        priority: Priority = "normal",
+        webhook: Webhook | None = None,
     ) -> Job | None:
         """The job that this request became when it came with this key before. Raises: IdempotencyConflict."""
         with unavailable_when_unreachable():
@@ -150,7 +163,7 @@ class JobStore:
             )
         if fingerprint is None:
             return None
-        if fingerprint != _fingerprint(request, webhook):
+        if fingerprint != _fingerprint(request, priority, webhook):
             raise _other_body()
         return await self.get(job_id)
 
@@ -184,12 +197,6 @@ class JobStore:
         jobs = await self._get_many(job_id for job_id, _ in page[:limit])
         return jobs, int(page[limit - 1][1]) if len(page) > limit else None
 
-    async def queue_positions(self, job_ids: Iterable[str]) -> dict[str, int]:
-        """The place of each waiting job, 1 = next; jobs that no longer wait are left out."""
-        ids = list(job_ids)
-        places = await self._connection.pipelined([("LPOS", f"rq:queue:{QUEUE_NAME}", job_id) for job_id in ids])
-        return {job_id: place + 1 for job_id, place in zip(ids, places, strict=True) if place is not None}
-
     async def outlook(self, job_ids: Iterable[str] = ()) -> Outlook:
         """What runs, and what is in front of each of these jobs; those that do not wait are left out."""
         ids = list(job_ids)
@@ -204,6 +211,13 @@ class JobStore:
                 if position
             },
         )
+
+    async def expect(self, priority: Priority = "normal") -> tuple[Outlook, Place]:
+        """What runs, and where a job would wait that was admitted now."""
+        answer = await self._connection.run("expect", self._tenant or PUBLIC, priority)
+        num_workers, num_running, running, position, ahead, num_unknown = (int(number) for number in answer)
+        place = Place(position, None if num_unknown else ahead / 1e6)
+        return Outlook(num_workers, num_running, running / 1e6), place
 
     async def weigh(self, costs: CostTable) -> None:
         """Says what waiting and running jobs need of which that was unknown at their admission."""
@@ -336,9 +350,10 @@ def _job_key(job_id: str) -> str:
     return f"safelight:job:{job_id}"
 
 
-def _fingerprint(request: GenerationRequest, webhook: Webhook | None) -> str:
+def _fingerprint(request: GenerationRequest, priority: Priority, webhook: Webhook | None) -> str:
     """What a repeated idempotency key is held against."""
-    return _digest(request.model_dump_json() + ("" if webhook is None else webhook.asked))
+    beside = ("" if priority == "normal" else priority) + ("" if webhook is None else webhook.asked)
+    return _digest(request.model_dump_json() + beside)
 
 
 def _microseconds(forecast: Forecast) -> dict[str, int]:

@@ -47,6 +47,14 @@ class Call:
 PICTURE = encoded(gradient())
 HOOK = "http://127.0.0.1:9/hook"
 
+AUTOMATIC1111_LISTS = (
+    "sd-models loras schedulers upscalers latent-upscale-modes embeddings scripts sd-vae hypernetworks face-restorers "
+    "realesrgan-models prompt-styles script-info extensions memory cmd-flags"
+)
+AUTOMATIC1111_SIGNS = (
+    "refresh-checkpoints refresh-vae refresh-loras refresh-embeddings unload-checkpoint reload-checkpoint"
+)
+
 CALLS: dict[tuple[str, str], Call] = {
     ("POST", "/v1/generations"): Call(options={"json": BODY}),
     ("GET", "/v1/jobs"): Call(),
@@ -84,38 +92,8 @@ CALLS: dict[tuple[str, str], Call] = {
     ("GET", "/sdapi/v1/options"): Call(),
     ("POST", "/sdapi/v1/options"): Call(options={"json": {}}),
     ("GET", "/sdapi/v1/samplers"): Call(),
-    **{
-        ("GET", f"/sdapi/v1/{name}"): Call(shared=True)
-        for name in (
-            "sd-models",
-            "loras",
-            "schedulers",
-            "upscalers",
-            "latent-upscale-modes",
-            "embeddings",
-            "scripts",
-            "sd-vae",
-            "hypernetworks",
-            "face-restorers",
-            "realesrgan-models",
-            "prompt-styles",
-            "script-info",
-            "extensions",
-            "memory",
-            "cmd-flags",
-        )
-    },  # fmt: skip
-    **{
-        ("POST", f"/sdapi/v1/{name}"): Call(shared=True)
-        for name in (
-            "refresh-checkpoints",
-            "refresh-vae",
-            "refresh-loras",
-            "refresh-embeddings",
-            "unload-checkpoint",
-            "reload-checkpoint",
-        )
-    },  # fmt: skip
+    **{("GET", f"/sdapi/v1/{name}"): Call(shared=True) for name in AUTOMATIC1111_LISTS.split()},
+    **{("POST", f"/sdapi/v1/{name}"): Call(shared=True) for name in AUTOMATIC1111_SIGNS.split()},
     **{
         ("POST", f"/sdapi/v1/{name}"): Call(shared=True, options={"json": {"image": ""}})
         for name in ("png-info", "interrogate", "extra-single-image", "extra-batch-images")

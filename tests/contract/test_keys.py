@@ -157,6 +157,6 @@ async def test_only_loopback_is_open_without_keys(keys: KeyStore, host: str, loc
 
 def test_a_record_of_a_later_version_is_read() -> None:
     now = datetime.now(UTC)
-    key = Key(**GRANT.model_dump(), id="0123456789ab", digest="x", created_at=now)
+    key = Key(**GRANT.model_dump(), id="0123456789ab", account="0123456789ab", digest="x", created_at=now)
     later = key.model_dump_json().replace("{", '{"colour": "red", ', 1)
     assert Key.model_validate_json(later) == key
