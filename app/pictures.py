@@ -82,8 +82,8 @@ def _tones(picture: Image.Image) -> tuple[int, int]:
     grey = picture.convert("L")
     if picture.mode == "RGBA":
         grey = ImageChops.multiply(grey, picture.getchannel("A"))
-    darkest, brightest = grey.getextrema()
-    return int(darkest), int(brightest)
+    used = [tone for tone, number in enumerate(grey.histogram()) if number]
+    return used[0], used[-1]
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from contract.catalogue import Catalogue, read_catalogue
 from contract.editing import Size
 from contract.inputs import ImageReference
 from contract.request import GenerationRequest
+from training.classifier import at_spot
 from training.configuration import read_configuration
 from training.picture_classifier import renders_of
 from worker.child import engine_of
@@ -80,14 +81,16 @@ class Bench:
         seconds = (time.perf_counter() - started_at) / len(cases)
         return [made[str(index)] for index in range(len(cases))], seconds
 
-    def seen(self, pictures: Sequence[Pixels], cases: Sequence[Case]) -> list[float]:
-        """How sure the judge is that a picture shows what is hidden in its case."""
-        shares = self.judge.things([Image.fromarray(pixels) for pixels in pictures])
-        return [float(row[self.things.index(case.label)]) for row, case in zip(shares, cases, strict=True)]
+    def still_seen(self, pictures: Sequence[Pixels], cases: Sequence[Case]) -> float:
+        """How often the judge sees on the right what was there."""
+        return self._right([at_spot(Image.fromarray(pixels), "right") for pixels in pictures], cases)
 
     def recognised(self, pictures: Sequence[Pixels], cases: Sequence[Case]) -> float:
         """How often the judge takes a picture for what its case showed."""
-        likeliest = self.judge.things([Image.fromarray(pixels) for pixels in pictures]).argmax(1).tolist()
+        return self._right([Image.fromarray(pixels) for pixels in pictures], cases)
+
+    def _right(self, images: Sequence[Image.Image], cases: Sequence[Case]) -> float:
+        likeliest = self.judge.things(images).argmax(1).tolist()
         return fmean(self.things[row] == case.label for row, case in zip(likeliest, cases, strict=True))
 
 
@@ -119,7 +122,8 @@ def main() -> None:
             halves = [case for half in (right, lower) for case in singles(plain, arguments.pictures, half)]
             gather(measures, rows, fillings(bench, halves))
         if arguments.only != "fill":
-            gather(measures, rows, removals(bench, pairs(plain, arguments.pictures)))
+            colours = list(renders.vocabulary.colours.values())
+            gather(measures, rows, removals(bench, pairs(plain, colours, arguments.pictures)))
     if arguments.out is not None:
         keep(arguments.out, measures, rows)
     conclude(measures)
@@ -178,7 +182,7 @@ def removals(bench: Bench, cases: Sequence[Case]) -> Figures:
         target = LEAST_GONE if name in ("remove fast", "remove standard") else None
         measures += [
             Measure(f"gone, {name}", round(fmean(map(is_gone, made, cases)), 3), at_least=target),
-            Measure(f"still seen, {name}", round(fmean(bench.seen(made, cases)), 3)),
+            Measure(f"still seen, {name}", round(bench.still_seen(made, cases), 3)),
             Measure(f"off the truth, {name}", round(fmean(map(error, made, cases)), 2), "tones"),
             Measure(f"outside, {name}", outside(made, cases), "tones", at_most=0),
         ]

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from contract.editing import Size
-from training.places import KINDS
+from training.places import KINDS, Colour
 from training.scenes import compose
 from training.sprites import Sprite
 from worker.images import Pixels
@@ -51,13 +51,13 @@ def singles(sprites: Mapping[str, Sprite], number: int, half: Callable[[Size], M
     return cases
 
 
-def pairs(sprites: Mapping[str, Sprite], number: int) -> list[Case]:
-    """Two things beside each other on a colour, of which the right one is hidden."""
+def pairs(sprites: Mapping[str, Sprite], colours: Sequence[Colour], number: int) -> list[Case]:
+    """Two things beside each other on a colour that the model knows, of which the right one is hidden."""
     rng = random.Random(4)
     cases = []
     for _ in range(number):
         labels = rng.sample(sorted(sprites), 2)
-        colour = rng.randrange(60, 256), rng.randrange(60, 256), rng.randrange(60, 256)
+        colour = rng.choice(colours)
         state = rng.getstate()
         both = np.asarray(compose(KINDS["beside"], [sprites[label] for label in labels], colour, rng))
         rng.setstate(state)

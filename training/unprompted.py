@@ -29,6 +29,12 @@ log = logging.getLogger(__name__)
 
 CHECKPOINT = "unprompted.pt"
 
+DECIDING, SHARE_DECIDING = (400, 880), 0.85
+"""Timesteps at which the model is much worse from the empty prompt than from a caption, and how often they come.
+
+Its squared error is 0.60 to 0.23 at 700, and 0.17 to 0.14 at 200.
+"""
+
 
 @dataclass(frozen=True)
 class Lesson:
@@ -53,9 +59,17 @@ def shipped_unet(configuration: Configuration) -> UNet2DConditionModel:
     return unet.requires_grad_(False).to(memory_format=torch.channels_last)
 
 
+def timesteps_of(number: int, generator: torch.Generator) -> Tensor:
+    """Timesteps of which most are among those at which it is decided what a picture shows, (number,)."""
+    first, end = DECIDING
+    anywhere = stratified_timesteps(number, 1000, generator)
+    deciding = first + stratified_timesteps(number, 1000, generator) * (end - first) // 1000
+    return torch.where(torch.rand(number, generator=generator) < SHARE_DECIDING, deciding, anywhere)
+
+
 def loss_of(unet: nn.Module, lesson: Lesson, rows: Tensor, generator: torch.Generator) -> Tensor:
     """Mean squared distance from the velocity that the best network would predict, at random timesteps."""
-    timesteps = stratified_timesteps(len(rows), 1000, generator)
+    timesteps = timesteps_of(len(rows), generator)
     kept = build_scheduler().alphas_cumprod[timesteps]
     noisy = noised(lesson.latents[rows], kept, generator)
     dtype = next(unet.parameters()).dtype

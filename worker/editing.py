@@ -144,7 +144,7 @@ class Easel:
         return schedule, latents, Original(clean, noise)
 
     def _within(self, picture: Pixels, mask: Mask) -> Start:
-        """Over a part of a picture, while the rest is kept in the latents too. What is removed begins as a smooth fill."""
+        """Over a part of a picture, while the rest is kept in the latents too. Removal begins with a smooth fill."""
         request = self.request
         schedule, latents, original = self._over(fills.harmonic(picture, mask) if request.remove else picture)
         free = masks.largest(mask, *latents.shape[2:])

@@ -80,7 +80,7 @@ def _relaxed(tones: Tones, hidden: Hidden) -> Tones:
     unknown = hidden[..., None]
     tones = np.where(unknown, guess, tones)
     for _ in range(NUM_ROUNDS):
-        wide = _edged(tones, 1, 1, 1, 1)
+        wide = np.pad(tones, ((1, 1), (1, 1), (0, 0)), mode="edge")
         mean = (wide[:-2, 1:-1] + wide[2:, 1:-1] + wide[1:-1, :-2] + wide[1:-1, 2:]) / 4
         tones = np.where(unknown, mean, tones)
     return tones

@@ -92,7 +92,7 @@ def test_only_the_products_learn(network: UNet2DConditionModel) -> None:
     untaught = error_of(network)
     for _ in range(60):
         train_step(training, network, lesson(), CONFIG, progress=0.0)
-    assert error_of(network) < 0.9 * untaught
+    assert error_of(network) < 0.93 * untaught
     assert all(torch.equal(values, before[name]) for name, values in network.state_dict().items())
 
 
