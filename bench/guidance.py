@@ -5,7 +5,7 @@ import json
 import random
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,11 @@ from bench.guidance_plot import draw
 from bench.table import Measure, conclude
 from contract.catalogue import ModelSpec, read_catalogue
 from contract.request import CompleteRequest, GenerationRequest
-from training.captions import caption
+from training.captions import Scene, caption, sample_scene
 from training.configuration import read_configuration
-from training.groups import GROUPS
+from training.groups import GROUPS, is_pure
 from training.measures import kernel_distance
 from training.picture_classifier import Renders, renders_of
-from training.pure_scenes import pure_scenes, wanted
 from worker.child import engine_of
 from worker.engine import Engine
 from worker.events import Failed, Finished
@@ -97,11 +96,12 @@ class Exam:
         return Point(kind, scale, round(right, 4), round(distance, 5), round(error, 5), round(seconds, 3))
 
     def _request(self, index: int, kind: str, scale: float) -> CompleteRequest:
+        group = GROUPS[index % len(GROUPS)]
         asked: dict[str, Any] = {"prompt": EMPTY if kind in STEERED else self.prompts[index], "seed": index}
         if kind == TRAINED:
             asked["guidance_scale"] = 1.0
         elif kind in STEERED:
-            asked["guidance"] = {"kind": kind, "label": wanted(index), "scale": scale, **STEERED[kind]}
+            asked["guidance"] = {"kind": kind, "label": group, "scale": scale, **STEERED[kind]}
         else:
             asked["guidance"] = {"kind": kind, "scale": scale}
         return self.spec.complete(GenerationRequest.model_validate(asked))
@@ -125,6 +125,22 @@ def make(engine: Engine, requests: Sequence[CompleteRequest]) -> list[Image.Imag
             if isinstance(event, Finished):
                 made[int(event.generation_id)] = Image.fromarray(event.picture.pixels)
     return [made[index] for index in range(len(requests))]
+
+
+def pure_scenes(renders: Renders, number: int, seed: int) -> Iterator[Scene]:
+    """Scenes as the model's training drew them, of those that show one group only; scene i is of group i mod 8."""
+    rng = random.Random(seed)
+    for index in range(number):
+        while not is_pure(
+            scene := sample_scene(renders.vocabulary, renders.shares, rng), renders.groups, wanted(index)
+        ):
+            pass
+        yield scene
+
+
+def wanted(index: int) -> str:
+    """The group that picture `index` is to show."""
+    return GROUPS[index % len(GROUPS)]
 
 
 def prompts_of(renders: Renders, number: int, seed: int = 11) -> list[str]:

@@ -10,7 +10,7 @@ from PIL import Image, ImageFilter
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.captions import sample_scene
+from training.captions import Scene, sample_scene
 from training.classifier import SIZE, build_classifier
 from training.groups import GROUPS
 from training.picture_classifier import Renders
@@ -64,13 +64,21 @@ def membership_of(things: Sequence[str], groups: Mapping[str, str]) -> Tensor:
     return functional.one_hot(rows, len(GROUPS)).float()
 
 
+def shown(renders: Renders, things: Sequence[str], scene: Scene) -> Tensor:
+    """How much of a scene is of each thing, (things,); a recoloured thing is the thing."""
+    shares = torch.zeros(len(things))
+    for label in scene.labels:
+        shares[things.index(renders.vocabulary.things[label].picture)] += 1 / len(scene.labels)
+    return shares
+
+
 def train_judge(renders: Renders, num_steps: int, num_scenes: int = 8000, batch_size: int = 64) -> Judge:
     """Learn what real renders of scenes show; the learning rate falls to zero. Equal steps, equal judge."""
     torch.manual_seed(SEED)
     rng, things = random.Random(SEED), renders.vocabulary.plain
     scenes = [sample_scene(renders.vocabulary, renders.shares, rng) for _ in range(num_scenes)]
     pixels = torch.cat([seen([_softened(renders.scene(scene, rng), rng)]) for scene in scenes])
-    wanted = torch.stack([renders.things_of(scene) for scene in scenes])
+    wanted = torch.stack([shown(renders, things, scene) for scene in scenes])
     network = build_classifier(len(things)).train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=1e-2)
     for step in range(num_steps):

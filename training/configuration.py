@@ -64,18 +64,6 @@ class LatentsClassifierConfig:
 
 
 @dataclass(frozen=True)
-class UnpromptedConfig:
-    """The `[unprompted]` table; `ranks` says the rank of each product by how the name of its layer ends."""
-
-    num_scenes: int
-    ranks: dict[str, int]
-    learning_rate: float
-    batch_size: int
-    average_decay: float
-    minutes: float
-
-
-@dataclass(frozen=True)
 class PixelsClassifierConfig:
     """The `[pixels_classifier]` table; `channels` are what transformers calls `hidden_sizes`."""
 
@@ -108,7 +96,6 @@ class Configuration:
     classifiers_folder: Path
     latents_classifier: LatentsClassifierConfig
     pixels_classifier: PixelsClassifierConfig
-    unprompted: UnpromptedConfig
 
 
 def read_configuration(path: Path) -> Configuration:
@@ -129,5 +116,4 @@ def read_configuration(path: Path) -> Configuration:
         classifiers_folder=Path(table["classifiers_folder"]),
         latents_classifier=LatentsClassifierConfig(**table["latents_classifier"]),
         pixels_classifier=PixelsClassifierConfig(**table["pixels_classifier"]),
-        unprompted=UnpromptedConfig(**table["unprompted"]),
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from diffusers import AutoencoderDC
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -20,8 +21,7 @@ from training.captions import Scene, Vocabulary, read_vocabulary, sample_scene
 from training.checkpoints import Average, Budget, Training
 from training.configuration import Configuration, LatentsClassifierConfig, Shares
 from training.groups import GROUPS, group_rows, thing_groups
-from training.ideal import noised
-from training.latents import Key, Library, encode_keys, library_of, load_library, save_library, shipped_autoencoder
+from training.latents import Key, Library, encode_keys, library_of, load_library, save_library
 from training.schedule import build_scheduler, stratified_timesteps
 from training.sprites import thing_sprites
 from training.unconditional import unconditional_latents
@@ -98,10 +98,12 @@ def group_members(labels: Sequence[str], groups: Mapping[str, str]) -> dict[str,
 def with_noise(latents: Tensor, shares: Tensor, timesteps: Tensor, generator: torch.Generator) -> Noisy:
     """What the latents are after so many training steps of the model.
 
-    Source: Kingma et al. 2021, arXiv:2107.00630, equation 2 (log SNR).
+    Source: Ho et al. 2020, arXiv:2006.11239, equation 4; Kingma et al. 2021, arXiv:2107.00630, equation 2 (log SNR).
     """
     kept = build_scheduler().alphas_cumprod[timesteps]
-    return Noisy(noised(latents, kept, generator), (kept / (1 - kept)).log(), shares)
+    noise = torch.randn(latents.shape, generator=generator)
+    factor = kept[:, None, None, None]
+    return Noisy(factor.sqrt() * latents + (1 - factor).sqrt() * noise, (kept / (1 - kept)).log(), shares)
 
 
 def library_keys(vocabulary: Vocabulary) -> list[Key]:
@@ -112,6 +114,12 @@ def library_keys(vocabulary: Vocabulary) -> list[Key]:
             keys += [(label, "single", colour)] * (3 if colour == "white" else 1)
             keys += [(label, kind, colour) for kind in ("beside", "stacked") if thing.tint is None]
     return keys
+
+
+def shipped_autoencoder(configuration: Configuration) -> AutoencoderDC:
+    """The autoencoder that the model is shipped with."""
+    network = AutoencoderDC.from_pretrained(configuration.model_folder / "vae", torch_dtype=torch.float32)
+    return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
 def shipped_library(configuration: Configuration, vocabulary: Vocabulary) -> Library:

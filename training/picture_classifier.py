@@ -47,13 +47,6 @@ class Renders:
         sprites = [self.sprites[label] for label in scene.labels]
         return compose(KINDS[scene.kind], sprites, self.vocabulary.colours[scene.colour], rng)
 
-    def things_of(self, scene: Scene) -> Tensor:
-        """How much of a scene is of each plain thing, (things,); a recoloured thing is the thing."""
-        shares = torch.zeros(len(self.vocabulary.plain))
-        for label in scene.labels:
-            shares[self.vocabulary.plain.index(self.vocabulary.things[label].picture)] += 1 / len(scene.labels)
-        return shares
-
     def draw(self, size: int, rng: random.Random) -> tuple[list[Image.Image], Tensor]:
         """Scenes as the model's own training drew them, and shares (size, groups)."""
         scenes = [sample_scene(self.vocabulary, self.shares, rng) for _ in range(size)]

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from bench.guidance import SCALES, TRAINED, Point, distance_of, measures_of, prompts_of
+from bench.guidance import SCALES, TRAINED, Point, distance_of, measures_of, prompts_of, pure_scenes, wanted
 from bench.guidance_judge import Judge, membership_of, train_judge
 from bench.guidance_plot import draw
 from bench.table import missed
@@ -14,7 +14,6 @@ from training.captions import read_vocabulary
 from training.configuration import read_configuration
 from training.groups import GROUPS, is_pure
 from training.picture_classifier import Renders
-from training.pure_scenes import pure_scenes, wanted
 from training.sprites import Sprite
 
 
