@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from app.file_kinds import blaming
 from app.resources import Resources
+from contract.canvas_sizes import check_tones
 from contract.editing import Size
 from contract.errors import InvalidRequest, UnsupportedFile
 from contract.files import FileContent, StoredFile
@@ -87,6 +88,7 @@ async def completed(
 ) -> CompleteRequest:
     """The request with nothing left open, its pictures as files. Those that are made here are removed by `made`."""
     files = await _files(generation, resources, brought, ttl_seconds, made)
+    _check_mask(None if generation.mask is None else files[generation.mask])
     sizes = {field: _size(files[reference]) for field, reference in generation.references().items()}
     complete = resources.catalogue.resolve(generation, {field: size for field, size in sizes.items() if size})
     return replace_references(complete, {reference: file.id for reference, file in files.items()})
@@ -95,6 +97,12 @@ async def completed(
 def name_of(brought: FileContent) -> str:
     """What a request calls a file that comes beside it."""
     return f"file_{sha256(brought.content).hexdigest()[:32]}"
+
+
+def _check_mask(mask: StoredFile | None) -> None:
+    """Raises: InvalidMask, when it selects nothing or everything. Files of older versions are judged by the worker."""
+    if mask is not None and mask.darkest is not None and mask.brightest is not None:
+        check_tones(mask.darkest, mask.brightest)
 
 
 def _size(file: StoredFile) -> Size | None:
