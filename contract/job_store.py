@@ -122,7 +122,7 @@ class JobStore:
             fresh_id,
             json.dumps(
                 {
-                    "request": complete.model_dump_json(),
+                    "request": complete.model_dump_json(exclude_none=True),
                     "model": complete.model,
                     "total_steps": complete.total_steps,
                     "files": sorted(set(references.values())),
