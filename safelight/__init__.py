@@ -1,22 +1,6 @@
 """Safelight's own client: `from safelight import Safelight, AsyncSafelight`. Its types and errors are here, too."""
 
-from safelight.answers import (
-    Adapter,
-    Certificate,
-    Classifier,
-    Cost,
-    Defaults,
-    Failure,
-    File,
-    Image,
-    Job,
-    JobStatus,
-    JobUrls,
-    Limits,
-    Model,
-    ModelDetail,
-    Progress,
-)
+from safelight.answers import Cost, Failure, File, Image, Job, JobStatus, JobUrls, Progress, Quote
 from safelight.asynchronous import AsyncSafelight
 from safelight.blocking import Safelight
 from safelight.errors import (
@@ -29,18 +13,22 @@ from safelight.errors import (
 )
 from safelight.events import Ended, Event, ImageFinished, Previewed, Progressed, Queued, Started
 from safelight.fields import CompleteRequest, Fields
+from safelight.offers import Adapter, Certificate, Classifier, Defaults, Limits, Model, ModelDetail
 from safelight.pictures import Picture, Pictures
 from safelight.sources import Source
+from safelight.webhooks import Attempt, Delivery, WebhookSecret
 
 __all__ = [
     "Adapter",
     "AsyncSafelight",
+    "Attempt",
     "Certificate",
     "Classifier",
     "CompleteRequest",
     "ConnectionFailed",
     "Cost",
     "Defaults",
+    "Delivery",
     "Ended",
     "Event",
     "Failure",
@@ -60,6 +48,7 @@ __all__ = [
     "Progress",
     "Progressed",
     "Queued",
+    "Quote",
     "Safelight",
     "SafelightError",
     "ServiceError",
@@ -68,4 +57,5 @@ __all__ = [
     "UnexpectedAnswer",
     "UnreadableFile",
     "WaitTimedOut",
+    "WebhookSecret",
 ]

@@ -1,18 +1,15 @@
-"""What the service answers, as types: jobs and their pictures, files, and what is on offer."""
+"""What the service answers, as types: jobs, their pictures, and files."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from safelight.fields import CompleteRequest, GuidanceKind, Scheduler
+from safelight.fields import CompleteRequest, Priority
 
 JobStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 ENDED: tuple[JobStatus, ...] = ("succeeded", "failed", "cancelled")
 
-AdapterKind = Literal["lora", "textual_inversion", "controlnet", "ip_adapter"]
-ClassifierKind = Literal["latents", "pixels"]
 FileKind = Literal["image", "weights"]
-Reproducibility = Literal["exact", "tolerance"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +24,9 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a job asks of a device at most."""
+    """What a job asks of a device at most. Quotas are in pixel-steps."""
 
+    pixel_steps: int
     network_rows: int
     gradients: int
     classifier_gradients: int
@@ -78,6 +76,7 @@ class Job:
     request: CompleteRequest
     progress: Progress
     cost: Cost
+    priority: Priority
     queue_position: int | None
     images: tuple[Image, ...]
     warnings: tuple[str, ...]
@@ -101,6 +100,17 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Quote:
+    """What a job would cost, and when it would end; nothing was accepted."""
+
+    object: Literal["quote"]
+    cost: Cost
+    priority: Priority
+    queue_position: int
+    eta_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class File:
     """One file that was sent, as it is kept. Units: width and height in pixels; None for weights."""
 
@@ -114,100 +124,6 @@ class File:
     sha256: str
     created_at: datetime
     expires_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Defaults:
-    """What a request that leaves these open gets."""
-
-    height: int
-    width: int
-    num_inference_steps: int
-    guidance_scale: float
-    scheduler: Scheduler
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a request may ask of a model."""
-
-    size_multiple: int
-    min_size: int
-    max_size: int
-    max_num_inference_steps: int
-    max_guidance_scale: float
-    max_cost: int
-
-
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """What one worker has measured of one model at one size."""
-
-    model: str
-    height: int
-    width: int
-    device: str
-    dtype: str
-    text_dtype: str
-    vae_dtype: str
-    num_threads: int
-    layout: str
-    compiled: bool
-    torch: str
-    buckets: tuple[int, ...]
-    row_cap: int
-    reproducibility: Reproducibility
-    tolerance: float | None
-    digest: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offered:
-    """What is said of everything on offer. `created` is in Unix seconds."""
-
-    id: str
-    created: int
-    owned_by: str
-    licence: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Model(Offered):
-    """One model on offer."""
-
-    object: Literal["model"]
-    family: str
-    defaults: Defaults
-    limits: Limits
-    schedulers: tuple[Scheduler, ...]
-    guidance_kinds: tuple[GuidanceKind, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelDetail(Model):
-    """One model on offer, and what the workers that are alive say of it."""
-
-    resident_workers: int
-    certificates: tuple[Certificate, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Adapter(Offered):
-    """One adapter on offer."""
-
-    object: Literal["adapter"]
-    kind: AdapterKind
-    models: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Classifier(Offered):
-    """One classifier on offer."""
-
-    object: Literal["classifier"]
-    kind: ClassifierKind
-    models: tuple[str, ...]
-    labels: tuple[str, ...]
 
 
 def _as_json(value: Any) -> Any:

@@ -78,6 +78,7 @@ class Safelight:
 
     generate = blocking(Calls.generate)
     submit = blocking(Calls.submit)
+    quote = blocking(Calls.quote)
     job = blocking(Calls.job)
     jobs = blocking_each(Calls.jobs)
     events = blocking_each(Calls.events)
@@ -85,6 +86,10 @@ class Safelight:
     pictures = blocking(Calls.pictures)
     cancel = blocking(Calls.cancel)
     delete = blocking(Calls.delete)
+    deliveries = blocking(Calls.deliveries)
+    redeliver = blocking(Calls.redeliver)
+    webhook_secret = blocking(Calls.webhook_secret)
+    rotate_webhook_secret = blocking(Calls.rotate_webhook_secret)
     artifact = blocking(Calls.artifact)
     save = blocking(Calls.save)
     upload = blocking(Calls.upload)

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Unpack
 from urllib.parse import quote
 
-from safelight.answers import Adapter, Classifier, File, Job, JobStatus, Model, ModelDetail
+from safelight.answers import File, Job, JobStatus, Quote
 from safelight.bodies import body_of
 from safelight.errors import ServiceError
 from safelight.events import Ended, Event
 from safelight.fields import Fields
-from safelight.following import Follower
+from safelight.following import Follower, OnDisconnect
+from safelight.offers import Adapter, Classifier, Model, ModelDetail
 from safelight.outcomes import success
 from safelight.pages import each, listed
 from safelight.pictures import Picture, Pictures
@@ -23,6 +24,7 @@ from safelight.sending import Sender
 from safelight.settings import Settings
 from safelight.sources import Named, Source, content_of
 from safelight.transports import Transport
+from safelight.webhooks import Delivery, WebhookSecret
 
 
 class Calls:
@@ -40,6 +42,7 @@ class Calls:
         prompt: str = "",
         *,
         timeout_seconds: float | None = None,
+        on_disconnect: OnDisconnect = "keep",
         idempotency_key: str | None = None,
         no_store: bool = False,
         **fields: Unpack[Fields],
@@ -49,7 +52,7 @@ class Calls:
         Raises: UnreadableFile; WaitTimedOut; the error that the job failed with, JobCancelled.
         """
         job = await self.submit(prompt, idempotency_key=idempotency_key, no_store=no_store, **fields)
-        return await self.pictures(job, timeout_seconds=timeout_seconds)
+        return await self.pictures(job, timeout_seconds=timeout_seconds, on_disconnect=on_disconnect)
 
     async def submit(
         self,
@@ -71,6 +74,11 @@ class Calls:
             headers["Cache-Control"] = "no-store"
         return read(Job, await self._sender.json("POST", "/v1/generations", json=body, headers=headers))
 
+    async def quote(self, prompt: str = "", **fields: Unpack[Fields]) -> Quote:
+        """What a job would cost, and when it would end; none is made. Raises: UnreadableFile."""
+        body = {"prompt": prompt} | await body_of(fields, self._upload)
+        return read(Quote, await self._sender.json("POST", "/v1/generations", json=body, params={"dry_run": True}))
+
     async def job(self, job: Named | str) -> Job:
         """The job as it is now. Raises: UnknownJob."""
         return read(Job, await self._sender.json("GET", f"/v1/jobs/{_named(job)}"))
@@ -88,31 +96,44 @@ class Calls:
         previews: bool = False,
         after: str | None = None,
         timeout_seconds: float | None = None,
+        on_disconnect: OnDisconnect = "keep",
     ) -> AsyncGenerator[Event]:
         """What happens to a job, from its first event, or from the one after the id `after`, to its last.
 
-        A lost connection is made again and goes on where it was. `previews` asks for pictures on the way.
+        A lost connection is made again and goes on where it was. `previews` asks for pictures on the way. With
+        `on_disconnect` cancel, the job goes with the last who follows it, also when only the connection is lost.
         Raises: UnknownJob; WaitTimedOut.
         """
-        follower = Follower(self._sender, _id(job), previews=previews, after=after, timeout_seconds=timeout_seconds)
-        return follower.events()
+        return Follower(
+            self._sender,
+            _id(job),
+            previews=previews,
+            after=after,
+            timeout_seconds=timeout_seconds,
+            on_disconnect=on_disconnect,
+        ).events()
 
-    async def wait(self, job: Named | str, *, timeout_seconds: float | None = None) -> Job:
+    async def wait(
+        self, job: Named | str, *, timeout_seconds: float | None = None, on_disconnect: OnDisconnect = "keep"
+    ) -> Job:
         """The job when it has ended, however it did. Raises: UnknownJob; WaitTimedOut."""
         if isinstance(job, Job) and job.ended:
             return job
-        async with aclosing(self.events(job, timeout_seconds=timeout_seconds)) as events:
+        events = self.events(job, timeout_seconds=timeout_seconds, on_disconnect=on_disconnect)
+        async with aclosing(events):
             async for event in events:
                 if isinstance(event, Ended):
                     return event.job
         return await self.job(job)
 
-    async def pictures(self, job: Named | str, *, timeout_seconds: float | None = None) -> Pictures:
+    async def pictures(
+        self, job: Named | str, *, timeout_seconds: float | None = None, on_disconnect: OnDisconnect = "keep"
+    ) -> Pictures:
         """The pictures of a job, when it has succeeded.
 
         Raises: UnknownJob; WaitTimedOut; JobCancelled; the error that the job failed with, which has the job.
         """
-        job = success(await self.wait(job, timeout_seconds=timeout_seconds))
+        job = success(await self.wait(job, timeout_seconds=timeout_seconds, on_disconnect=on_disconnect))
         return Pictures(job, tuple([Picture(image, await self.artifact(image)) for image in job.images]))
 
     async def cancel(self, job: Named | str) -> Job:
@@ -122,6 +143,24 @@ class Calls:
     async def delete(self, job: Named | str) -> None:
         """Removes an ended job and its pictures. Raises: UnknownJob; JobNotEnded."""
         await self._remove(f"/v1/jobs/{_named(job)}")
+
+    async def deliveries(self, job: Named | str) -> list[Delivery]:
+        """What the job's webhook was sent, and what came of it. Raises: UnknownJob."""
+        return await listed(self._sender, f"/v1/jobs/{_named(job)}/deliveries", Delivery)
+
+    async def redeliver(self, job: Named | str, delivery: Named | str) -> Delivery:
+        """Has a webhook sent again, under the same id. Raises: UnknownJob; UnknownDelivery."""
+        path = f"/v1/jobs/{_named(job)}/deliveries/{_named(delivery)}/redeliver"
+        return read(Delivery, await self._sender.json("POST", path))
+
+    async def webhook_secret(self, url: str) -> WebhookSecret:
+        """What signs all that is sent to this scheme, host and port."""
+        return read(WebhookSecret, await self._sender.json("GET", "/v1/webhooks/secret", params={"url": url}))
+
+    async def rotate_webhook_secret(self, url: str) -> WebhookSecret:
+        """Replaces that secret; for a while both sign. It is tried once: a second try would end that while."""
+        path = "/v1/webhooks/secret/rotate"
+        return read(WebhookSecret, await self._sender.once.json("POST", path, params={"url": url}))
 
     async def artifact(self, image: Named | str) -> bytes:
         """The file of a finished picture. Raises: UnknownArtifact."""

@@ -34,7 +34,7 @@ class UnexpectedAnswer(SafelightError):
 
 
 class WaitTimedOut(SafelightError):
-    """The job has not ended in the time that there was; it goes on, and can be waited for again."""
+    """The job has not ended in the time that there was. Unless `on_disconnect` ends it, it can be waited for again."""
 
     code = "wait_timed_out"
 

@@ -38,6 +38,8 @@ Resize = Literal["stretch", "crop", "pad", "latents"]
 GuidanceKind = Literal[
     "classifier_free", "cfg_pp", "adaptive_projected", "perturbed_attention", "classifier", "universal"
 ]
+Priority = Literal["low", "normal", "high"]
+WebhookEvent = Literal["started", "image", "progress", "succeeded", "failed", "cancelled"]
 
 
 class ClassifierFree(TypedDict):
@@ -132,6 +134,13 @@ class Expand(TypedDict, total=False):
     bottom: int
 
 
+class Webhook(TypedDict):
+    """Where to be told of a job, and of which of its events."""
+
+    url: str
+    events: NotRequired[Sequence[WebhookEvent]]
+
+
 class Common(TypedDict, total=False):
     """The fields that are in a complete request what they were in the one that was sent."""
 
@@ -169,6 +178,8 @@ class Fields(Common, total=False):
     guidance: Guidance | Sequence[Guidance] | None
     scheduler: Scheduler | None
     seed: int | None
+    priority: Priority | None
+    webhook: Webhook | None
 
 
 class CompleteRequest(Common):

@@ -3,7 +3,7 @@
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import replace
+from typing import Literal
 from urllib.parse import quote
 
 from safelight.answers import Job
@@ -18,16 +18,26 @@ SILENCE_SECONDS = 30.0
 """The service says every ten seconds that it is still there; after so long without a word, the connection is lost."""
 
 
+OnDisconnect = Literal["keep", "cancel"]
+
+
 class Follower:
     """One job, followed across connections. Promise: no event is missed, none comes twice."""
 
     def __init__(
-        self, sender: Sender, job_id: str, *, previews: bool, after: str | None, timeout_seconds: float | None
+        self,
+        sender: Sender,
+        job_id: str,
+        *,
+        previews: bool,
+        after: str | None,
+        timeout_seconds: float | None,
+        on_disconnect: OnDisconnect,
     ) -> None:
-        self._sender = replace(sender, settings=replace(sender.settings, max_retries=0))
+        self._sender = sender.once
         self._job_id = job_id
         self._path = f"/v1/jobs/{quote(job_id)}"
-        self._previews = previews
+        self._query = {"previews": previews, "on_disconnect": on_disconnect}
         self._after = after
         self._timeout_seconds = timeout_seconds
         self._started_at = self._alive_at = time.monotonic()
@@ -57,7 +67,7 @@ class Follower:
         request = self._sender.request(
             "GET",
             f"{self._path}/events",
-            params={"previews": self._previews},
+            params=self._query,
             headers=headers,
             read_seconds=min(SILENCE_SECONDS, self._remaining_seconds()),
         )
@@ -94,6 +104,6 @@ class Follower:
         remaining = self._started_at + self._timeout_seconds - time.monotonic()
         if remaining <= 0:
             raise WaitTimedOut(
-                f"{self._job_id} has not ended in {self._timeout_seconds:g} seconds; it goes on.", job_id=self._job_id
+                f"{self._job_id} has not ended in {self._timeout_seconds:g} seconds.", job_id=self._job_id
             )
         return remaining

@@ -105,6 +105,12 @@ class UnknownJob(ServiceError):
     code = "unknown_job"
 
 
+class UnknownDelivery(ServiceError):
+    """The job has no such delivery of a webhook."""
+
+    code = "unknown_delivery"
+
+
 class UnknownArtifact(ServiceError):
     """No published artifact has this id."""
 
@@ -163,6 +169,18 @@ class QueueFull(ServiceError):
     """As many jobs are waiting as the operator allows."""
 
     code = "queue_full"
+
+
+class QuotaExceeded(ServiceError):
+    """The API key has asked for as much as it may for now."""
+
+    code = "quota_exceeded"
+
+
+class QuotaTooSmall(ServiceError):
+    """The job costs more than the API key may ever ask for at once."""
+
+    code = "quota_too_small"
 
 
 class StoreUnavailable(ServiceError):

@@ -1,12 +1,12 @@
 """From a call to a good answer: its request, and the tries that it takes.
 
-Every request of this client may be sent again: a job is made once under its idempotency key, and a file that was stored
-twice is only stored twice.
+What is sent again does nothing twice that matters: a job is made once under its idempotency key, a file that was stored
+twice is only stored twice. Where that is not so, a request has one try.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -26,6 +26,11 @@ class Sender:
 
     transport: Transport
     settings: Settings
+
+    @property
+    def once(self) -> "Sender":
+        """The same, with one try for each request."""
+        return replace(self, settings=replace(self.settings, max_retries=0))
 
     async def json(self, method: str, path: str, **parts: Any) -> Any:
         """The JSON that answers a call. Raises: UnexpectedAnswer."""

@@ -9,6 +9,7 @@ import pytest
 
 from safelight import (
     AsyncSafelight,
+    Delivery,
     Ended,
     ImageFinished,
     Previewed,
@@ -23,6 +24,7 @@ from tests.client.conftest import FAST, LONG, ended
 from tests.pictures import encoded, gradient, opened
 from tests.system.installation import ROOT
 from tests.system.launched import Launched
+from tests.waiting import wait_until_async
 
 DOG = encoded(gradient(64, 64))
 
@@ -207,3 +209,45 @@ async def test_what_the_service_refuses_names_code_and_field(client: AsyncSafeli
     with pytest.raises(refusals.InvalidRequest, match="colour") as unknown:
         await client.generate("a fox", colour="red")  # type: ignore[call-arg]
     assert unknown.value.field == "colour"
+
+
+async def test_what_became_of_a_webhook(client: AsyncSafelight) -> None:
+    webhook = {"url": "http://127.0.0.1:1/hooks", "events": ["succeeded"]}
+    job = await client.wait(await client.submit("a fox", webhook=webhook, **FAST))
+
+    async def tried() -> Delivery | None:
+        (delivery,) = await client.deliveries(job)
+        return delivery if delivery.attempts else None
+
+    delivery = await wait_until_async(tried, 10)
+    assert delivery is not None
+    assert (delivery.event, delivery.status, delivery.attempts[0].error) == ("succeeded", "pending", "address_refused")
+    assert (await client.redeliver(job, delivery)).id == delivery.id
+    with pytest.raises(refusals.UnknownDelivery):
+        await client.redeliver(job, "whd_1")
+    assert await client.deliveries(await client.submit("a fox", **FAST)) == []
+
+
+async def test_the_secret_of_webhooks_is_replaced_once(client: AsyncSafelight) -> None:
+    url = "https://receiver.example/hooks"
+    secret = await client.webhook_secret(url)
+    assert (secret.origin, secret.key[:6]) == ("https://receiver.example", "whsec_")
+    replaced = await client.rotate_webhook_secret(url)
+    assert replaced.key != secret.key
+    assert replaced.previous_key_until is not None
+    assert await client.webhook_secret(f"{url}/more") == replaced
+
+
+async def test_a_quote_makes_no_job(client: AsyncSafelight, service: Launched) -> None:
+    before = service.call("/v1/jobs?limit=1")["data"]
+    quote = await client.quote("a fox", priority="low", num_images=2, **FAST)
+    assert (quote.cost.pixel_steps, quote.queue_position, quote.priority) == (2 * 2 * 64 * 64, 1, "low")
+    assert service.call("/v1/jobs?limit=1")["data"] == before
+    assert (await client.submit("a fox", priority="high", **FAST)).priority == "high"
+
+
+async def test_a_job_goes_with_its_last_follower_if_that_is_wished(client: AsyncSafelight) -> None:
+    job = await client.submit("a fox", **LONG)
+    with pytest.raises(WaitTimedOut):
+        await client.wait(job, timeout_seconds=0.3, on_disconnect="cancel")
+    assert (await client.wait(job, timeout_seconds=30)).status == "cancelled"

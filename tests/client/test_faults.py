@@ -77,6 +77,17 @@ async def test_every_call_survives_a_lost_answer(through: AsyncSafelight, proxy:
     assert not proxy.cuts
 
 
+async def test_a_secret_is_not_replaced_twice(through: AsyncSafelight, proxy: FaultProxy, service: Launched) -> None:
+    url = f"https://{proxy.address.removeprefix('http://')}/hooks"
+    first = await through.webhook_secret(url)
+    proxy.cuts.append(0)
+    with pytest.raises(ConnectionFailed):
+        await through.rotate_webhook_secret(url)
+    second = await through.webhook_secret(url)
+    assert second.key != first.key
+    assert second.previous_key_until is not None
+
+
 async def test_a_stream_that_is_cut_again_and_again_has_no_gap_and_no_repeat(
     through: AsyncSafelight, proxy: FaultProxy
 ) -> None:

@@ -18,11 +18,12 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.dialects.declared import NONE
-
 ROOT = Path(__file__).parents[2]
 TESTS = ROOT / "tests" / "dialects"
 PAGE = ROOT / "docs" / "compatibility.md"
+
+NONE = "-"
+"""Stands for the parameters of an operation that has none."""
 
 HOW = ("exact", "mapped", "refused")
 

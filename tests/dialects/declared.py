@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-Schema = dict[str, Any]
+from app.dialects import ROUTERS
+from tests.dialects.compatibility import NONE
 
-NONE = "-"
-"""Stands for the parameters of an operation that has none."""
+Schema = dict[str, Any]
 
 
 def operations(document: Schema) -> dict[str, Schema]:
@@ -15,6 +15,17 @@ def operations(document: Schema) -> dict[str, Schema]:
         f"{method.upper()} {path}": operation
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
+    }
+
+
+def dialects_operations() -> set[str]:
+    """The names of the operations of all dialects."""
+    return {
+        f"{method} {route.path_format}"  # type: ignore[attr-defined]
+        for router in ROUTERS
+        for route in router.routes
+        if route.include_in_schema  # type: ignore[attr-defined]
+        for method in route.methods  # type: ignore[attr-defined]
     }
 
 

@@ -1,0 +1,104 @@
+"""What the service has on offer, as types: models, adapters, classifiers."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from safelight.fields import GuidanceKind, Scheduler
+
+AdapterKind = Literal["lora", "textual_inversion", "controlnet", "ip_adapter"]
+ClassifierKind = Literal["latents", "pixels"]
+Reproducibility = Literal["exact", "tolerance"]
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What a request that leaves these open gets."""
+
+    height: int
+    width: int
+    num_inference_steps: int
+    guidance_scale: float
+    scheduler: Scheduler
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a request may ask of a model."""
+
+    size_multiple: int
+    min_size: int
+    max_size: int
+    max_num_inference_steps: int
+    max_guidance_scale: float
+    max_cost: int
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What one worker has measured of one model at one size."""
+
+    model: str
+    height: int
+    width: int
+    device: str
+    dtype: str
+    text_dtype: str
+    vae_dtype: str
+    num_threads: int
+    layout: str
+    compiled: bool
+    torch: str
+    buckets: tuple[int, ...]
+    row_cap: int
+    reproducibility: Reproducibility
+    tolerance: float | None
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offered:
+    """What is said of everything on offer. `created` is in Unix seconds."""
+
+    id: str
+    created: int
+    owned_by: str
+    licence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model(Offered):
+    """One model on offer."""
+
+    object: Literal["model"]
+    family: str
+    defaults: Defaults
+    limits: Limits
+    schedulers: tuple[Scheduler, ...]
+    guidance_kinds: tuple[GuidanceKind, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelDetail(Model):
+    """One model on offer, and what the workers that are alive say of it."""
+
+    resident_workers: int
+    certificates: tuple[Certificate, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapter(Offered):
+    """One adapter on offer."""
+
+    object: Literal["adapter"]
+    kind: AdapterKind
+    models: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Classifier(Offered):
+    """One classifier on offer."""
+
+    object: Literal["classifier"]
+    kind: ClassifierKind
+    models: tuple[str, ...]
+    labels: tuple[str, ...]
