@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -115,6 +115,11 @@ async def answer_validation_error(request: Request, error: Exception) -> Respons
     """The handler of what FastAPI finds wrong with a request."""
     assert isinstance(error, RequestValidationError)
     return await answer_error(request, validation_error(error))
+
+
+def as_in_a_body(error: ValidationError) -> RequestValidationError:
+    """What pydantic finds wrong with a model, as FastAPI says it of a body."""
+    return RequestValidationError([{**problem, "loc": ("body", *problem["loc"])} for problem in error.errors()])
 
 
 def validation_error(error: RequestValidationError) -> InvalidRequest:

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, BinaryIO, NamedTuple, TypeVar
 
-from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
+
+from app.error_responses import as_in_a_body
 
 Texts = TypeVar("Texts", bound=BaseModel)
 
@@ -62,8 +63,7 @@ class Received(NamedTuple):
         try:
             return model.model_validate_strings(dict(self.texts))
         except ValidationError as error:
-            problems = [{**problem, "loc": ("body", *problem["loc"])} for problem in error.errors()]
-            raise RequestValidationError(problems) from error
+            raise as_in_a_body(error) from error
 
 
 def _documented(description: str) -> dict[str, Any]:

@@ -3,14 +3,13 @@
 import secrets
 from typing import Any
 
-from fastapi.exceptions import RequestValidationError
 from pydantic import Field, ValidationError
 
 from app.dialects.automatic1111.inert import Inert
 from app.dialects.automatic1111.prompts import read_prompt
 from app.dialects.automatic1111.samplers import check_eta, scheduler_of
 from app.dialects.automatic1111.settings import Choice, Settings
-from app.error_responses import validation_error
+from app.error_responses import as_in_a_body, validation_error
 from contract.catalogue import WEIGHS_WORDS
 from contract.errors import InvalidRequest
 from contract.request import MAX_SEED, GenerationRequest
@@ -138,5 +137,4 @@ def request_of(fields: dict[str, Any]) -> GenerationRequest:
     try:
         return GenerationRequest.model_validate(fields)
     except ValidationError as error:
-        problems = [problem | {"loc": ("body", *problem["loc"])} for problem in error.errors()]
-        raise validation_error(RequestValidationError(problems)) from error
+        raise validation_error(as_in_a_body(error)) from error

@@ -1,9 +1,7 @@
 """Pictures that are made larger without a model, by a kernel; each is answered, and kept nowhere."""
 
-import asyncio
 import base64
 from collections.abc import Mapping
-from functools import partial
 from types import MappingProxyType
 from typing import Annotated
 
@@ -16,9 +14,9 @@ from app.dialects.automatic1111.inert import only
 from app.dialects.automatic1111.route import Automatic1111Route
 from app.dialects.automatic1111.sent_pictures import as_png, opened, sent
 from app.errors import BodyTooLarge, MalformedJSON, UnsupportedMediaType
+from app.resources import Resources
 from app.settings import AppSettings
 from contract.errors import DamagedFile, InvalidRequest, LimitExceeded, UnsupportedFile
-from contract.files import FileContent
 
 NO_FACES = "no model here restores faces"
 NONE = "None"
@@ -168,24 +166,28 @@ class SeveralEnlarged(BaseModel):
 @router.post("/extra-single-image", response_description="The larger picture.")
 async def enlarge(asked: OnePicture, resources: ResourcesOf) -> Enlarged:
     """Make a picture larger by a kernel. `hires fix` has a model draw the details anew."""
-    picture = await sent(asked.image, "image", resources)
-    content = await asyncio.to_thread(partial(_enlarged, asked, picture, resources.settings))
+    content = await _enlarged(asked, asked.image, "image", resources)
     return Enlarged(html_info=asked.said, image=content if asked.show_extras_results else None)
 
 
 @router.post("/extra-batch-images", response_description="The larger pictures.")
 async def enlarge_several(asked: SeveralPictures, resources: ResourcesOf) -> SeveralEnlarged:
     """Make pictures larger by a kernel."""
-    contents = []
-    for place, named in enumerate(asked.imageList):
-        picture = await sent(named.data, f"imageList.{place}.data", resources)
-        contents.append(await asyncio.to_thread(partial(_enlarged, asked, picture, resources.settings)))
+    contents = [
+        await _enlarged(asked, named.data, f"imageList.{place}.data", resources)
+        for place, named in enumerate(asked.imageList)
+    ]
     return SeveralEnlarged(html_info=asked.said, images=contents if asked.show_extras_results else [])
 
 
-def _enlarged(asked: Extras, picture: FileContent, settings: AppSettings) -> str:
+async def _enlarged(asked: Extras, text: str, field: str, resources: Resources) -> str:
+    """The larger picture in base64. Raises: as `sent` and `Extras.enlarged`."""
+    picture = await sent(text, field, resources)
     said = {"postprocessing": asked.said} if asked.said else {}
-    return base64.b64encode(as_png(asked.enlarged(opened(picture), settings), **said)).decode()
+    enlarged = await resources.file_checker.work(
+        lambda: as_png(asked.enlarged(opened(picture), resources.settings), **said), field=field
+    )
+    return base64.b64encode(enlarged).decode()
 
 
 def _cut(picture: Image.Image, width: int, height: int) -> Image.Image:

@@ -104,7 +104,7 @@ class ImageToImage(Asking):
         default=None, description="A second mask, for the latents alone: none.", examples=[None]
     )
 
-    async def edit(self, choice: Choice, resources: Resources) -> "Edit":
+    async def changes(self, choice: Choice, resources: Resources) -> "Changes":
         """What changes a picture in our request. Raises: UnknownFile, InvalidRequest, InvalidMask, and as `sent`."""
         if not self.init_images:
             raise UnknownFile("init_images has no picture.", field="init_images")
@@ -113,10 +113,10 @@ class ImageToImage(Asking):
         image = await sent(self.init_images[0], "init_images", resources)
         fields = {"resize": RESIZES[self.resize_mode or 0]} | self._freedom(choice.model)
         if not self.mask:
-            return Edit(fields, image)
+            return Changes(fields, image)
         mask = await sent(self.mask, "mask", resources)
         drawn = await painted(lambda: self._brush.over(opened(mask)), "mask", resources)
-        return Edit(fields | self._around(choice.model), await self._under(drawn, image, resources), drawn)
+        return Changes(fields | self._around(choice.model), await self._under(drawn, image, resources), drawn)
 
     def _freedom(self, model: ModelSpec) -> dict[str, Any]:
         """How far the result may leave the picture. Raises: InvalidRequest."""
@@ -149,7 +149,7 @@ class ImageToImage(Asking):
         return Brush(self.mask_round is not False, bool(self.inpainting_mask_invert), (across, down))
 
 
-class Edit(NamedTuple):
+class Changes(NamedTuple):
     """The pictures of a request, and what is done with them."""
 
     said: dict[str, Any]

@@ -47,8 +47,8 @@ async def made_from_picture(asked: ImageToImage, request: Request, resources: Re
     """The pictures of a picture. Raises: as `made_from_text`."""
     choice = await chosen(resources, asked.override_settings)
     fields = asked.native("img2img", choice)
-    edit = await asked.edit(choice, resources)
-    return await _in_one_pass(asked, fields | edit.fields, request, resources, edit.brought)
+    changes = await asked.changes(choice, resources)
+    return await _in_one_pass(asked, fields | changes.fields, request, resources, changes.brought)
 
 
 async def _in_one_pass(

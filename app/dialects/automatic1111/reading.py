@@ -1,6 +1,5 @@
 """What a picture says of itself, taken apart as AUTOMATIC1111 does it."""
 
-import asyncio
 import json
 import re
 from contextlib import suppress
@@ -72,7 +71,7 @@ async def read_picture(asked: Question, resources: ResourcesOf) -> Said:
     """Read how a picture was made."""
     content = decoded(asked.image, "image")
     await resources.file_checker.check(lambda: content, field="image")
-    texts = await asyncio.to_thread(_texts, content)
+    texts = await resources.file_checker.work(lambda: _texts(content), field="image")
     info = texts.pop(INFOTEXT_KEY, "")
     return Said(info=info, items=texts, parameters=parameters_of(info) if info else {})
 

@@ -182,6 +182,8 @@ def test_an_infotext_is_read_as_it_was_written() -> None:
 
 @pytest.mark.compat(INTERROGATE, "image", "refused", "No model here puts pictures into words.")
 @pytest.mark.compat(INTERROGATE, "model", "refused", "No model here puts pictures into words.")
+@pytest.mark.compat("POST /sdapi/v1/unload-checkpoint", "-", "refused", "Workers remove models by themselves.")
+@pytest.mark.compat("POST /sdapi/v1/reload-checkpoint", "-", "refused", "Workers load models by themselves.")
 async def test_what_is_not_offered_says_so(client: httpx.AsyncClient) -> None:
     response = await client.post("/sdapi/v1/interrogate", json={"image": IN_BASE64, "model": "clip"})
     assert_refused(response, 404, "not_offered")

@@ -9,7 +9,7 @@ from app.settings import AppSettings
 from contract.notes import Notes
 from contract.store_connection import StoreConnection
 from tests.app.conftest import CATALOGUE, client_of
-from tests.dialects.automatic1111.conftest import Ask, assert_refused
+from tests.dialects.automatic1111.conftest import PATHS, Ask, assert_refused
 from tests.waiting import wait_until_async
 
 OPTIONS = "POST /sdapi/v1/options"
@@ -48,6 +48,7 @@ async def options_of(client: httpx.AsyncClient) -> dict[str, object]:
     return told
 
 
+@pytest.mark.compat("GET /sdapi/v1/options", "-", "exact", "The options of this caller, as far as there are any.")
 async def test_what_holds_can_be_set_again(client: httpx.AsyncClient) -> None:
     assert await options_of(client) == USUAL
     response = await set_options(client, **USUAL)
@@ -66,6 +67,25 @@ async def test_what_holds_can_be_set_again(client: httpx.AsyncClient) -> None:
 async def test_what_is_fixed_is_refused_by_name(client: httpx.AsyncClient, option: str, value: object) -> None:
     assert_refused(await set_options(client, samples_format="jpg", **{option: value}), 422, "invalid_request", option)
     assert await options_of(client) == USUAL
+
+
+@pytest.mark.parametrize(
+    ("kind", "option", "value"),
+    [
+        pytest.param(
+            kind,
+            option,
+            value,
+            marks=pytest.mark.compat(operation, f"override_settings.{option}", "refused", remark),
+            id=f"{kind}-{option}",
+        )
+        for kind, operation in PATHS.items()
+        for option, (value, remark) in FIXED.items()
+    ],
+)
+async def test_what_is_fixed_is_refused_for_one_request_too(ask: Ask, kind: str, option: str, value: object) -> None:
+    response = (await ask(kind, override_settings={option: value})).response
+    assert_refused(response, 422, "invalid_request", f"override_settings.{option}")
 
 
 @pytest.mark.compat(OPTIONS, "samples_format", "exact", "For later requests of this caller: png, jpg, jpeg, webp.")

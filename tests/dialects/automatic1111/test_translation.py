@@ -2,7 +2,10 @@
 
 from typing import Any
 
+import httpx
 import pytest
+import torch
+from safetensors.torch import save
 
 from contract.request import MAX_SEED
 from tests.dialects.automatic1111.conftest import IMG2IMG, PATHS, TXT2IMG, Ask, assert_refused
@@ -89,9 +92,19 @@ async def test_pictures_may_be_left_out_of_the_answer(ask: Ask, kind: str) -> No
     assert answered.jobs[0].id in answered.response.json()["info"]
 
 
-@pytest.mark.compat(TXT2IMG, "override_settings", "mapped", "A model and a format for this request alone.")
-@pytest.mark.compat(IMG2IMG, "override_settings", "mapped", "A model and a format for this request alone.")
-@pytest.mark.parametrize("kind", PATHS)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(
+            kind,
+            marks=[
+                pytest.mark.compat(operation, f"override_settings.{name}", "exact", "For this request alone.")
+                for name in ("sd_model_checkpoint", "samples_format")
+            ],
+        )
+        for kind, operation in PATHS.items()
+    ],
+)
 async def test_settings_are_those_of_the_request(ask: Ask, kind: str) -> None:
     settings = {"sd_model_checkpoint": "safelight-emoji", "samples_format": "webp", "CLIP_stop_at_last_layers": 1}
     answered = await ask(kind, override_settings=settings)
@@ -136,6 +149,13 @@ async def test_adapters_are_marks_in_the_prompt(ask: Ask, kind: str) -> None:
     assert (await ask(kind, prompt="x <lora:gilded>")).request["adapters"] == [{"id": "gilded", "scale": 1.0}]
     without = await ask(kind, prompt=prompt, disable_extra_networks=True)
     assert (without.request["prompt"], without.request["adapters"]) == ("a  red apple", [])
+
+
+async def test_a_file_is_an_adapter_too(ask: Ask, client: httpx.AsyncClient) -> None:
+    sent = await client.post("/v1/files", files={"file": ("lora.safetensors", save({"a": torch.zeros(2)}))})
+    file_id = sent.json()["id"]
+    answered = await ask(prompt=f"an apple <lora:{file_id}:0.5>")
+    assert answered.request["adapters"] == [{"id": file_id, "scale": 0.5}]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from base64 import b64decode
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -17,6 +18,8 @@ from tests.waiting import wait_until
 
 SIZE = {"width": 128, "height": 128}
 QUICK = SIZE | {"steps": 4}
+
+Test = Callable[..., object]
 
 
 def parameters_of(result: WebUIApiResult) -> list[str]:
@@ -153,6 +156,26 @@ def _with_picture(watcher: WebUIApi) -> dict[str, Any] | None:
     return progress if progress["current_image"] else None
 
 
+def listed(remark: str, *names: str, method: str = "GET", how: str = "exact") -> Callable[[Test], Test]:
+    """Marks a test that shows what operations without parameters answer."""
+
+    def mark(test: Test) -> Test:
+        for name in names:
+            test = pytest.mark.compat(f"{method} /sdapi/v1/{name}", "-", how, remark)(test)
+        return test
+
+    return mark
+
+
+@listed("The models of the catalogue, by their ids.", "sd-models")
+@listed("Those that the caller's model offers.", "samplers")
+@listed("Those that we have.", "schedulers", "upscalers", "latent-upscale-modes", "loras")
+@listed("None, as an empty list.", "sd-vae", "hypernetworks", "face-restorers", "realesrgan-models", "prompt-styles")
+@listed("None, as an empty list.", "embeddings", "scripts", "script-info", "extensions")
+@listed("Null: lists are always as the catalogue is.", "refresh-checkpoints", "refresh-vae", method="POST")
+@listed("Null: lists are always as the catalogue is.", "refresh-loras", "refresh-embeddings", method="POST")
+@listed("What of it there is here.", "cmd-flags", how="mapped")
+@listed("The machine's, and this process's; devices are the workers'.", "memory", how="mapped")
 def test_every_list_of_the_client(webui: WebUIApi) -> None:
     assert [webui.has_controlnet, webui.has_adetailer, webui.has_animatediff] == [False] * 3
     assert webui.util_get_model_names() == ["safelight-emoji"]
@@ -169,7 +192,10 @@ def test_every_list_of_the_client(webui: WebUIApi) -> None:
     empty = (webui.get_sd_vae, webui.get_hypernetworks, webui.get_face_restorers, webui.get_realesrgan_models,
              webui.get_prompt_styles)  # fmt: skip
     assert [get() for get in empty] == [[]] * len(empty)
+    assert [webui.custom_get(f"sdapi/v1/{name}") for name in ("script-info", "extensions")] == [[]] * 2
     assert webui.refresh_checkpoints() is None
+    for name in ("vae", "loras", "embeddings"):
+        assert webui.session.post(f"{webui.baseurl}/refresh-{name}").json() is None
     assert webui.get_cmd_flags()["api"] is True
     memory = webui.get_memory()
     assert 0 < memory["ram"]["used"] < memory["ram"]["total"] == memory["ram"]["free"] + memory["ram"]["used"]
