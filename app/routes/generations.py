@@ -16,6 +16,7 @@ from app.posted import GenerationPosted
 from app.prefer import forbids_storing, preferred_wait
 from app.quotes import QuoteShown, quote
 from app.responses import JOB_ID, JobShown
+from app.retention import retention
 from app.webhooks.asked import webhook
 from contract.errors import (
     AdapterMismatch,
@@ -130,6 +131,7 @@ async def create_generation(
     if dry_run:
         response.status_code = 200
         return await quote(generation.request, resources, generation.priority)
+    most_seconds = resources.settings.retention_seconds
     admission = await admit(
         generation.request,
         resources,
@@ -137,6 +139,7 @@ async def create_generation(
         no_store=forbids_storing(cache_control or ()),
         priority=generation.priority,
         webhook=webhook(generation.webhook, resources, links.base),
+        retention=retention(generation.retention_seconds, generation.expires_at, most_seconds),
     )
     response.headers["Location"] = f"{request.scope.get('root_path', '')}/v1/jobs/{admission.job.id}"
     if wait_seconds is None:

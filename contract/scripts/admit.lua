@@ -52,6 +52,7 @@ redis.call('HSET', job_key(id),
     'admitted_position', count + 1, 'model', asked.model, 'no_store', asked.no_store and '1' or '',
     'priority', asked.priority, 'work', asked.forecast and asked.forecast.work or '')
 for field, value in pairs(asked.record) do redis.call('HSET', job_key(id), field, value) end
+if asked.record.expire_by then redis.call('ZADD', EXPIRING, asked.record.expire_by, id) end
 if not asked.forecast then
     redis.call('ZADD', UNWEIGHED, sequence, id)
 else

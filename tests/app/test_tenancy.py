@@ -12,6 +12,7 @@ import pytest
 from fastapi.routing import iter_route_contexts
 
 from app.auth import scope_of
+from app.dialects.replicate.refusals import METHODS, NOT_HERE
 from app.main import create_app
 from app.settings import AppSettings
 from contract.key_texts import KeyText
@@ -55,6 +56,9 @@ AUTOMATIC1111_SIGNS = (
     "refresh-checkpoints refresh-vae refresh-loras refresh-embeddings unload-checkpoint reload-checkpoint"
 )
 
+REPLICATE_MODEL = "/v1/models/{owner}/{name:path}"
+EMOJI = {"owner": "safelight", "name:path": "safelight-emoji", "version_id": "any"}
+
 CALLS: dict[tuple[str, str], Call] = {
     ("POST", "/v1/generations"): Call(options={"json": BODY}),
     ("GET", "/v1/jobs"): Call(),
@@ -97,6 +101,22 @@ CALLS: dict[tuple[str, str], Call] = {
     **{
         ("POST", f"/sdapi/v1/{name}"): Call(shared=True, options={"json": {"image": ""}})
         for name in ("png-info", "interrogate", "extra-single-image", "extra-batch-images")
+    },
+    ("GET", "/v1/account"): Call(),
+    ("POST", "/v1/predictions"): Call(options={"json": {"version": "safelight-emoji", "input": BODY}}),
+    ("GET", "/v1/predictions"): Call(),
+    ("GET", "/v1/predictions/{prediction_id}"): Call("job"),
+    ("POST", "/v1/predictions/{prediction_id}/cancel"): Call("job"),
+    ("GET", "/v1/predictions/{prediction_id}/stream"): Call("job"),
+    ("GET", "/v1/webhooks/default/secret"): Call(),
+    ("POST", f"{REPLICATE_MODEL}/predictions"): Call(ids=EMOJI, options={"json": {"input": BODY}}),
+    ("GET", f"{REPLICATE_MODEL}/versions"): Call(shared=True, ids=EMOJI),
+    ("GET", f"{REPLICATE_MODEL}/versions/{{version_id}}"): Call(shared=True, ids=EMOJI),
+    **{
+        (method, f"/v1/{name}{rest}"): Call(shared=True, ids={"rest:path": "any"})
+        for name in NOT_HERE
+        for rest in ("", "/{rest:path}")
+        for method in METHODS
     },
 }
 """Routes that want a key. `shared` says that all tenants hear the same."""
@@ -174,7 +194,8 @@ async def call(client: httpx.AsyncClient, route: tuple[str, str], ids: Ids, **op
     """The answer of a route; its parameters are filled with these ids."""
     method, path = route
     row = CALLS[route]
-    for name, found in ({f"{kind}_id": one for kind, one in ids.items()} | row.ids).items():
+    named = {f"{kind}_id": one for kind, one in ids.items()} | {"prediction_id": ids.get("job", "")}
+    for name, found in (named | row.ids).items():
         path = path.replace(f"{{{name}}}", found)
     return await client.request(method, path, **row.options | options)
 
