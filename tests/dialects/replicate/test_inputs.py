@@ -40,6 +40,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     "mask": EDIT | {"mask": MASK},
     "strength": EDIT | {"strength": 0.5},
     "mask_mode": EDIT | {"mask": MASK, "mask_mode": "strength"},
+    "mask_padding": EDIT | {"mask": MASK, "mask_padding": 16},
     "inpaint_method": EDIT | {"mask": MASK, "inpaint_method": "standard"},
     "mask_padding": EDIT | {"mask": MASK, "mask_padding": 8},
     "expand": EDIT | {"expand": {"right": 32}},
