@@ -99,9 +99,8 @@ class JobStore:
 
         `request` is as the client sent it; with `webhook` and `retention`, it is what a repeated idempotency key is
         held against. With `takes_key`, this call repeats no other: the key is its own from now on, whoever had it
-        before. `forecast` is what
-        the job is predicted to need; without one, nobody can say when those behind it will end. The references of
-        `complete` are file ids; the job holds these files until it has ended.
+        before. `forecast` is what the job is predicted to need; without one, nobody can say when those behind it will
+        end. The references of `complete` are file ids; the job holds these files until it has ended.
         Raises: IdempotencyConflict, QueueFull, UnknownFile.
         """
         fresh_id = new_job_id()
