@@ -10,12 +10,14 @@ from types import MappingProxyType
 
 from app.file_kinds import blaming
 from app.resources import Resources
+from contract.canvas_sizes import check_tones
 from contract.editing import Size
 from contract.errors import InvalidRequest, UnsupportedFile
 from contract.files import FileContent, StoredFile
 from contract.inputs import ARTIFACT_ID, DATA_URI, Reference, replace_references
+from contract.job import Priority
 from contract.job_store import IDEMPOTENCY_SECONDS, Admission
-from contract.request import GenerationRequest
+from contract.request import CompleteRequest, GenerationRequest
 from contract.retention import Retention
 from contract.webhooks import Webhook
 
@@ -33,6 +35,7 @@ async def admit(
     idempotency_seconds: int = IDEMPOTENCY_SECONDS,
     takes_key: bool = False,
     no_store: bool = False,
+    priority: Priority | None = None,
     webhook: Webhook | None = None,
     retention: Retention | None = None,
     brought: Brought = NOTHING_BROUGHT,
@@ -41,19 +44,20 @@ async def admit(
 
     The request names the files of `brought` as if they were stored, and by their content (`name_of`), so that the same
     call again is the same request.
-    Raises: as Catalogue.resolve, JobStore.admit, and whatever is wrong with a file that the request names or brings.
+    Raises: Forbidden, as Catalogue.resolve, JobStore.admit, and whatever is wrong with a file that the request names or
+            brings.
     """
+    granted = resources.caller.priority(priority)
     if idempotency_key is not None and not takes_key and generation.references():
         # Files may be gone by now that were there when the job was admitted.
-        earlier = await resources.job_store.replayed(generation, idempotency_key, webhook=webhook, retention=retention)
+        earlier = await resources.job_store.replayed(
+            generation, idempotency_key, priority=granted, webhook=webhook, retention=retention
+        )
         if earlier is not None:
             return Admission(earlier, replayed=True)
     async with AsyncExitStack() as made:
         ttl_seconds = (retention or Retention()).of_files(resources.settings.file_ttl_seconds)
-        files = await _files(generation, resources, brought, ttl_seconds, made)
-        sizes = {field: _size(files[reference]) for field, reference in generation.references().items()}
-        complete = resources.catalogue.resolve(generation, {field: size for field, size in sizes.items() if size})
-        complete = replace_references(complete, {reference: file.id for reference, file in files.items()})
+        complete = await completed(generation, resources, made, brought=brought, ttl_seconds=ttl_seconds)
         costs = await resources.costs.read()
         admission = await resources.job_store.admit(
             generation,
@@ -63,6 +67,8 @@ async def admit(
             idempotency_seconds=idempotency_seconds,
             takes_key=takes_key,
             no_store=no_store,
+            priority=granted,
+            allowance=resources.caller.allowance,
             webhook=webhook,
             retention=retention,
             forecast=costs.forecast(complete),
@@ -72,9 +78,31 @@ async def admit(
     return admission
 
 
+async def completed(
+    generation: GenerationRequest,
+    resources: Resources,
+    made: AsyncExitStack,
+    *,
+    ttl_seconds: float,
+    brought: Brought = NOTHING_BROUGHT,
+) -> CompleteRequest:
+    """The request with nothing left open, its pictures as files. Those that are made here are removed by `made`."""
+    files = await _files(generation, resources, brought, ttl_seconds, made)
+    _check_mask(None if generation.mask is None else files[generation.mask])
+    sizes = {field: _size(files[reference]) for field, reference in generation.references().items()}
+    complete = resources.catalogue.resolve(generation, {field: size for field, size in sizes.items() if size})
+    return replace_references(complete, {reference: file.id for reference, file in files.items()})
+
+
 def name_of(brought: FileContent) -> str:
     """What a request calls a file that comes beside it."""
     return f"file_{sha256(brought.content).hexdigest()[:32]}"
+
+
+def _check_mask(mask: StoredFile | None) -> None:
+    """Raises: InvalidMask, when it selects nothing or everything. Files of older versions are judged by the worker."""
+    if mask is not None and mask.darkest is not None and mask.brightest is not None:
+        check_tones(mask.darkest, mask.brightest)
 
 
 def _size(file: StoredFile) -> Size | None:
@@ -104,7 +132,7 @@ async def _content(field: str, reference: Reference, resources: Resources) -> Fi
         content = await resources.artifacts.get(artifact.storage_key)
         return await resources.file_checker.check(partial(bytes, content), field=field)
     if DATA_URI.match(reference):
-        return await resources.file_checker.check(partial(decoded, reference), field=field)
+        return await resources.file_checker.check(partial(_decoded, reference), field=field)
     return None
 
 
@@ -118,8 +146,7 @@ async def _file(
     return file
 
 
-def decoded(data_uri: str) -> bytes:
-    """The bytes in a `data:` URI. Raises: InvalidRequest."""
+def _decoded(data_uri: str) -> bytes:
     try:
         return base64.b64decode(data_uri.partition(",")[2], validate=True)
     except (binascii.Error, ValueError) as error:

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import get_args
 
-from app.errors import Unauthenticated
+from app.errors import Forbidden, Unauthenticated
 from app.keyring import Keyring
 from contract.exposure import is_loopback
+from contract.job import Priority
 from contract.key_texts import KeyText
 from contract.keys import Key, Scope
+from contract.quotas import UNBOUNDED, Allowance
 from contract.tenants import PUBLIC
 
 KEY_SCHEMES = frozenset({"bearer", "token", "key"})
@@ -23,9 +25,22 @@ class Caller:
 
     tenant: str
     scopes: frozenset[Scope]
+    priorities: frozenset[Priority]
+    allowance: Allowance
+
+    def priority(self, asked: Priority | None) -> Priority:
+        """The priority that a job gets: what is asked for, else the usual one. Raises: Forbidden."""
+        if asked is None:
+            return next(usual for usual in USUAL if usual in self.priorities)
+        if asked not in self.priorities:
+            raise Forbidden(f"This API key may not ask for the priority `{asked}`.", field="priority")
+        return asked
 
 
-ANYBODY = Caller(PUBLIC, frozenset(get_args(Scope)))
+USUAL: tuple[Priority, ...] = ("normal", "low", "high")
+"""What is taken where nobody asks, the first of these that a key allows."""
+
+ANYBODY = Caller(PUBLIC, frozenset(get_args(Scope)), frozenset(get_args(Priority)), UNBOUNDED)
 """Everybody, while there are no keys."""
 
 
@@ -53,7 +68,7 @@ class Doorkeeper:
 def _caller(key: Key) -> Caller:
     if (state := key.state(datetime.now(UTC))) != "live":
         raise Unauthenticated(f"This API key is {state}.")
-    return Caller(key.tenant, frozenset(key.scopes))
+    return Caller(key.tenant, frozenset(key.scopes), frozenset(key.priorities), key.allowance)
 
 
 def _password(authorization: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Path
+from fastapi import Depends, Header, Path
 from starlette.requests import Request
 
 from app.auth import caller
@@ -25,7 +25,7 @@ from contract.job_store import JobStore
 async def resources(request: Request, caller: Annotated[Caller, Depends(caller)]) -> Resources:
     """What the lifespan opened, as far as the caller may see it."""
     opened: Resources = request.state.resources
-    return opened.of(caller.tenant)
+    return opened.of(caller)
 
 
 ResourcesOf = Annotated[Resources, Depends(resources)]
@@ -87,3 +87,14 @@ async def existing_job(job_id: JobId, resources: ResourcesOf) -> Job:
 
 
 ExistingJob = Annotated[Job, Depends(existing_job)]
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        description="The same key and body give the same job for 24 hours, however often they are sent.",
+        examples=["order-42"],
+    ),
+]

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from contract import errors
-from contract.errors import InvalidRequest, SafelightError
+from contract.errors import InvalidRequest, QuotaExceeded, SafelightError
 
 
 class MalformedJSON(InvalidRequest):
@@ -133,6 +133,8 @@ ANSWERS: dict[type[SafelightError], Answer] = {
     errors.JobNotEnded: Answer(409),
     errors.IdempotencyConflict: Answer(409),
     errors.QueueFull: Answer(429, retry_after_seconds=10),
+    errors.QuotaExceeded: Answer(429),
+    errors.QuotaTooSmall: Answer(422),
     errors.StoreUnavailable: Answer(503, 2, "The job store or the artifact store cannot be reached; try again."),
     errors.IllegalTransition: Answer(409),
     errors.CatalogueInvalid: INTERNAL,
@@ -161,6 +163,8 @@ def headers_of(error: SafelightError) -> dict[str, str]:
     headers = {}
     if (seconds := ANSWERS[type(error)].retry_after_seconds) is not None:
         headers["Retry-After"] = str(seconds)
+    if isinstance(error, QuotaExceeded):
+        headers["Retry-After"] = str(error.retry_after_seconds)
     if isinstance(error, MethodNotAllowed):
         headers["Allow"] = error.allowed
     if isinstance(error, Unauthenticated):

@@ -4,12 +4,18 @@ from pydantic import Field
 
 from app.retention import Time
 from app.webhooks.asked import WebhookAsked
+from contract.job import Priority
 from contract.request import GenerationRequest
 
 
 class GenerationPosted(GenerationRequest):
     """A request, and what is to be done about its job."""
 
+    priority: Priority | None = Field(
+        default=None,
+        description="Which of your waiting jobs are served first; null is `normal`, or what your API key may ask for.",
+        examples=["normal"],
+    )
     webhook: WebhookAsked | None = Field(
         default=None,
         description="Where to be told of the job's events; null tells nobody.",

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TypedDict
 
-from app.callers import Doorkeeper
+from app.callers import ANYBODY, Caller, Doorkeeper
 from app.errands import Errands
 from app.file_kinds import FileChecker
 from app.keyring import Keyring
@@ -17,6 +17,7 @@ from contract.catalogue import Catalogue
 from contract.certificates import Certificates
 from contract.costs import Costs
 from contract.files import FileStore
+from contract.followers import Followers
 from contract.job_store import JobStore
 from contract.keys import KeyStore
 from contract.liveness import Liveness
@@ -45,20 +46,24 @@ class Resources:
     artifacts: ArtifactStore
     files: FileStore
     file_checker: FileChecker
+    followers: Followers
     outbox: Outbox
     webhook_secrets: WebhookSecrets
     errands: Errands
     doorkeeper: Doorkeeper
     notes: Notes
+    caller: Caller = ANYBODY
 
-    def of(self, tenant: str) -> "Resources":
-        """The same, less what belongs to other tenants."""
+    def of(self, caller: Caller) -> "Resources":
+        """The same, less what belongs to other tenants than the caller's."""
+        tenant = caller.tenant
         return replace(
             self,
             job_store=self.job_store.of(tenant),
             files=self.files.of(tenant),
             notes=self.notes.of(tenant),
             webhook_secrets=self.webhook_secrets.of(tenant),
+            caller=caller,
         )
 
 
@@ -95,6 +100,7 @@ async def open_resources(
             file_checker=FileChecker(settings),
             doorkeeper=Doorkeeper(keyring, settings.host),
             notes=Notes(connection, kept_seconds=settings.retention_seconds),
+            followers=Followers(connection, retention_seconds=settings.retention_seconds),
             outbox=Outbox(connection),
             webhook_secrets=WebhookSecrets(connection),
             errands=errands,

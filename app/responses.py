@@ -7,9 +7,9 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from contract.artifact import Artifact
-from contract.costs import amount
+from contract.costs import amount, pixel_steps
 from contract.guidance import Several
-from contract.job import Job, JobStatus
+from contract.job import Job, JobStatus, Priority
 from contract.request import CompleteRequest, Scheduler
 
 JOB_ID = "job_3f2b8c1d9e7a4f60b5c2d1e0a9f8b7c6"
@@ -73,6 +73,9 @@ class ProgressShown(BaseModel):
 class CostShown(BaseModel):
     """What a job asks of a device at most; guidance that acts in an interval only asks for less."""
 
+    pixel_steps: int = Field(
+        description="Denoising steps of pixels, of all pictures; quotas are in these.", examples=[327680]
+    )
     network_rows: int = Field(description="Rows that pass through the network, of all pictures.", examples=[40])
     gradients: int = Field(
         description="Ways back through the network and the autoencoder; each takes as long as some rows.", examples=[0]
@@ -86,6 +89,7 @@ class CostShown(BaseModel):
         """What a request will take."""
         work = amount(request)
         return cls(
+            pixel_steps=pixel_steps(request),
             network_rows=work.num_rows,
             gradients=work.num_gradients,
             classifier_gradients=work.num_classifier_gradients,
@@ -163,8 +167,9 @@ class JobShown(BaseModel):
     )
     cost: CostShown = Field(
         description="What it asks of a device at most.",
-        examples=[{"network_rows": 40, "gradients": 0, "classifier_gradients": 0}],
+        examples=[{"pixel_steps": 327680, "network_rows": 40, "gradients": 0, "classifier_gradients": 0}],
     )
+    priority: Priority = Field(description="Which of its tenant's jobs are served first.", examples=["normal"])
     queue_position: int | None = Field(description="Its place while it waits, 1 = next; else null.", examples=[None])
     images: list[ImageShown] = Field(description="The pictures that are finished, in order.", examples=[[]])
     warnings: list[str] = Field(description="What you should know about the result.", examples=[[]])
@@ -210,7 +215,7 @@ class JobShown(BaseModel):
 
 
 _COPIED = {
-    "id", "kind", "status", "warnings", "error", "attempt", "created_at", "started_at", "finished_at"
+    "id", "kind", "status", "priority", "warnings", "error", "attempt", "created_at", "started_at", "finished_at"
 }  # fmt: skip
 
 

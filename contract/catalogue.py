@@ -13,6 +13,7 @@ from contract import prompt_syntax
 from contract.adapter_specs import AdapterSpec, check_adapters
 from contract.adapters import named
 from contract.canvas_sizes import Allowed
+from contract.costs import pixel_steps
 from contract.edit_support import Capabilities, TrainedFor, check_scheduler, edited
 from contract.editing import Size
 from contract.errors import (
@@ -25,7 +26,7 @@ from contract.errors import (
     UnsupportedPromptSyntax,
     UnsupportedScheduler,
 )
-from contract.guidance import ByClassifier, Universal, price, short_form
+from contract.guidance import ByClassifier, Universal, short_form
 from contract.guidance_limits import check_guidance
 from contract.request import MAX_SEED, SCHEDULERS, CompleteRequest, GenerationRequest, Scheduler
 from contract.rows import HubSource, LocalSource, Row
@@ -137,10 +138,9 @@ class ModelSpec(Row):
                     field=field,
                 )
         _at_most("num_inference_steps", request.num_inference_steps, limits.max_num_inference_steps)
-        recurrence = price(request.guidance).recurrence * request.num_resamplings
-        cost = request.height * request.width * request.total_steps * recurrence
+        cost = pixel_steps(request)
         if cost > limits.max_cost:
-            repeated = " × recurrence" if recurrence > 1 else ""
+            repeated = " × recurrence" if cost > request.height * request.width * request.total_steps else ""
             raise LimitExceeded(
                 f"height × width × num_inference_steps × num_images{repeated} is {cost}, and {self.id} allows "
                 f"{limits.max_cost}.",

@@ -137,6 +137,12 @@ def amount(request: CompleteRequest) -> Amount:
     return Amount(calls * call.num_rows, calls * call.num_gradients, calls * call.num_classifier_gradients)
 
 
+def pixel_steps(request: CompleteRequest) -> int:
+    """What a request costs where costs are bounded: denoising steps of pixels, of all images."""
+    recurrence = price(request.guidance).recurrence * request.num_resamplings
+    return request.height * request.width * request.total_steps * recurrence
+
+
 def _price(request: CompleteRequest) -> Price:
     """What one call takes, for guidance and for an edit."""
     call = price(request.guidance)

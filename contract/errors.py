@@ -181,6 +181,23 @@ class QueueFull(SafelightError):
     retryable = True
 
 
+class QuotaExceeded(SafelightError):
+    """The API key has asked for as much as it may for now."""
+
+    code = "quota_exceeded"
+    retryable = True
+
+    def __init__(self, message: str, *, retry_after_seconds: int) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class QuotaTooSmall(SafelightError):
+    """The job costs more than the API key may ever ask for at once."""
+
+    code = "quota_too_small"
+
+
 class StoreUnavailable(SafelightError):
     """The job store or the artifact store cannot be reached."""
 

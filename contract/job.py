@@ -14,6 +14,9 @@ from contract.webhooks import Webhook
 
 JobStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 
+Priority = Literal["low", "normal", "high"]
+"""Which of a tenant's waiting jobs are served first; it is no part of what a picture is."""
+
 TRANSITIONS: dict[JobStatus, frozenset[JobStatus]] = {
     "queued": frozenset({"running", "cancelled"}),
     "running": frozenset({"queued", "succeeded", "failed", "cancelled"}),
@@ -81,6 +84,7 @@ class Job(BaseModel):
     admitted_position: int
     admitted_eta_seconds: float | None = None
     no_store: bool = False
+    priority: Priority = "normal"
     webhook: Webhook | None = None
     cancel_requested: bool = False
     created_at: datetime
@@ -105,6 +109,7 @@ class Job(BaseModel):
             admitted_position=self.admitted_position,
             admitted_eta_seconds=self.admitted_eta_seconds,
             no_store=self.no_store,
+            priority=self.priority,
             webhook=self.webhook,
             expire_by=self.expire_by,
             created_at=self.created_at,

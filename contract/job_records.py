@@ -38,6 +38,7 @@ def read_job(job_id: str, fields: dict[str, str]) -> Job:
         admitted_position=int(fields["admitted_position"]),
         admitted_eta_seconds=_admitted_eta(fields),
         no_store=fields.get("no_store") == "1",
+        priority=fields.get("priority", "normal"),
         webhook=Webhook.model_validate_json(fields["webhook"]) if "webhook" in fields else None,
         cancel_requested=fields.get("cancel_requested") == "1",
         **{name: _time(fields.get(name)) for name in TIMES},

@@ -13,10 +13,11 @@ from redis import Redis as BlockingRedis
 from contract.artifact import Artifact, job_id_of
 from contract.costs import CostTable, Forecast
 from contract.errors import IdempotencyConflict, JobNotEnded, QueueFull, UnknownArtifact, UnknownFile, UnknownJob
-from contract.job import ENDED, Job, JobStatus, new_job_id
+from contract.job import ENDED, Job, JobStatus, Priority, new_job_id
 from contract.job_records import fields_of, read_job
 from contract.outlook import Outlook, Place
-from contract.queue import QUEUE_NAME, rq_job_fields
+from contract.queue import rq_job_fields
+from contract.quotas import UNBOUNDED, Allowance
 from contract.request import CompleteRequest, GenerationRequest
 from contract.retention import Retention
 from contract.store_connection import BLOCK_SECONDS, StoreConnection, unavailable_when_unreachable
@@ -91,17 +92,20 @@ class JobStore:
         idempotency_seconds: int = IDEMPOTENCY_SECONDS,
         takes_key: bool = False,
         no_store: bool = False,
+        priority: Priority = "normal",
         webhook: Webhook | None = None,
         retention: Retention | None = None,
         forecast: Forecast | None = None,
+        allowance: Allowance = UNBOUNDED,
     ) -> Admission:
         """Accepts a request once, however often the call is repeated.
 
-        `request` is as the client sent it; with `webhook` and `retention`, it is what a repeated idempotency key is
-        held against. With `takes_key`, this call repeats no other: the key is its own from now on, whoever had it
-        before. `forecast` is what the job is predicted to need; without one, nobody can say when those behind it will
-        end. The references of `complete` are file ids; the job holds these files until it has ended.
-        Raises: IdempotencyConflict, QueueFull, UnknownFile.
+        `request` is as the client sent it; with `priority`, `webhook` and `retention`, it is what a repeated key is
+        held against. With `takes_key`, this call repeats no other: the key is its own from now on, whoever had
+        it before. `forecast` is what the job is predicted to need; without one, nobody can say when those behind it
+        will end. The references of `complete` are file ids; the job holds these files until it has ended. What it
+        costs is taken from `allowance` in the same step, and once.
+        Raises: IdempotencyConflict, QueueFull, UnknownFile, QuotaExceeded, QuotaTooSmall.
         """
         fresh_id = new_job_id()
         references = complete.references()
@@ -109,7 +113,7 @@ class JobStore:
         if idempotency_key is not None:
             idempotency = {
                 "key": self._idempotency_id(idempotency_key),
-                "fingerprint": _fingerprint(request, webhook, retention),
+                "fingerprint": _fingerprint(request, priority, webhook, retention),
                 "seconds": idempotency_seconds,
                 "takes": takes_key,
             }
@@ -118,15 +122,18 @@ class JobStore:
             fresh_id,
             json.dumps(
                 {
-                    "request": complete.model_dump_json(),
+                    "request": complete.model_dump_json(exclude_none=True),
                     "model": complete.model,
                     "total_steps": complete.total_steps,
                     "files": sorted(set(references.values())),
                     "tenant": self._tenant or PUBLIC,
+                    "priority": priority,
                     "max_queued": max_queued,
                     "no_store": no_store,
+                    "quota": allowance.bill(complete),
                     **({} if idempotency is None else {"idempotency": idempotency}),
-                    "record": self._record_of(webhook) | ({} if retention is None else retention.record),
+                    "record": (webhook.record(self._tenant or PUBLIC) if webhook else {})
+                    | (retention.record if retention else {}),
                     **({} if forecast is None else {"forecast": _microseconds(forecast)}),
                 }
             ),
@@ -136,6 +143,8 @@ class JobStore:
             raise _other_body()
         if answer == "full":
             raise QueueFull(f"{max_queued} jobs are waiting; try again later.")
+        if answer in ("over_burst", "over_quota"):
+            raise allowance.refusal(complete, found_id)
         if answer == "unknown_file":
             field = next(field for field, file_id in references.items() if file_id == found_id)
             raise UnknownFile(f"There is no file {found_id!r}.", field=field)
@@ -147,6 +156,7 @@ class JobStore:
         request: GenerationRequest,
         idempotency_key: str,
         *,
+        priority: Priority = "normal",
         webhook: Webhook | None = None,
         retention: Retention | None = None,
     ) -> Job | None:
@@ -157,7 +167,7 @@ class JobStore:
             )
         if fingerprint is None:
             return None
-        if fingerprint != _fingerprint(request, webhook, retention):
+        if fingerprint != _fingerprint(request, priority, webhook, retention):
             raise _other_body()
         return await self.get(job_id)
 
@@ -191,12 +201,6 @@ class JobStore:
         jobs = await self._get_many(job_id for job_id, _ in page[:limit])
         return jobs, int(page[limit - 1][1]) if len(page) > limit else None
 
-    async def queue_positions(self, job_ids: Iterable[str]) -> dict[str, int]:
-        """The place of each waiting job, 1 = next; jobs that no longer wait are left out."""
-        ids = list(job_ids)
-        places = await self._connection.pipelined([("LPOS", f"rq:queue:{QUEUE_NAME}", job_id) for job_id in ids])
-        return {job_id: place + 1 for job_id, place in zip(ids, places, strict=True) if place is not None}
-
     async def outlook(self, job_ids: Iterable[str] = ()) -> Outlook:
         """What runs, and what is in front of each of these jobs; those that do not wait are left out."""
         ids = list(job_ids)
@@ -211,6 +215,13 @@ class JobStore:
                 if position
             },
         )
+
+    async def expect(self, priority: Priority = "normal") -> tuple[Outlook, Place]:
+        """What runs, and where a job would wait that was admitted now."""
+        answer = await self._connection.run("expect", self._tenant or PUBLIC, priority)
+        num_workers, num_running, running, position, ahead, num_unknown = (int(number) for number in answer)
+        place = Place(position, None if num_unknown else ahead / 1e6)
+        return Outlook(num_workers, num_running, running / 1e6), place
 
     async def weigh(self, costs: CostTable) -> None:
         """Says what waiting and running jobs need of which that was unknown at their admission."""
@@ -228,15 +239,6 @@ class JobStore:
         """
         await self._connection.run("cancel", job_id, self._retention_seconds, self._tenant or "")
         return await self.get(job_id)
-
-    async def join(self, job_id: str, follower: str) -> None:
-        """Counts a call among those that follow a job."""
-        await self._connection.run("join", job_id, follower)
-
-    async def leave(self, job_id: str, follower: str, *, cancel: bool) -> bool:
-        """Counts a call no more; with `cancel`, the last one asks for the end of the job, and this says whether."""
-        then = "cancel" if cancel else "keep"
-        return bool(await self._connection.run("leave", job_id, follower, then, self._retention_seconds))
 
     async def delete(self, job_id: str) -> None:
         """Removes an ended job's record and events; its files are the caller's. Raises: UnknownJob, JobNotEnded."""
@@ -321,16 +323,6 @@ class JobStore:
         """Under which a key is kept: equal ones of two tenants are two."""
         return _digest(key if self._tenant in (None, PUBLIC) else f"{self._tenant}\n{key}")
 
-    def _record_of(self, webhook: Webhook | None) -> dict[str, str]:
-        """What a record says of a webhook, and what the scripts read of that."""
-        if webhook is None:
-            return {}
-        return {
-            "webhook": webhook.model_dump_json(),
-            "webhook_events": f" {' '.join(webhook.events)} ",
-            "webhook_receiver": webhook.receiver(self._tenant or PUBLIC),
-        }
-
     async def _get_many(self, job_ids: Iterable[str]) -> list[Job]:
         ids = list(job_ids)
         records = await self._connection.pipelined([("HGETALL", _job_key(job_id)) for job_id in ids])
@@ -345,9 +337,12 @@ def _job_key(job_id: str) -> str:
     return f"safelight:job:{job_id}"
 
 
-def _fingerprint(request: GenerationRequest, webhook: Webhook | None, retention: Retention | None) -> str:
+def _fingerprint(
+    request: GenerationRequest, priority: Priority, webhook: Webhook | None, retention: Retention | None
+) -> str:
     """What a repeated idempotency key is held against."""
-    beside = ("" if webhook is None else webhook.asked) + ("" if retention is None else retention.model_dump_json())
+    beside = ("" if priority == "normal" else priority) + ("" if webhook is None else webhook.asked)
+    beside += "" if retention is None else retention.model_dump_json()
     return _digest(request.model_dump_json() + beside)
 
 

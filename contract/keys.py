@@ -7,7 +7,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from contract.errors import KeyEnded, UnknownKey
+from contract.job import Priority
 from contract.key_texts import KeyText
+from contract.quotas import Allowance, Quota
 from contract.store_connection import StoreConnection, unavailable_when_unreachable
 from contract.tenants import TENANT
 
@@ -25,13 +27,19 @@ class KeyGrant(BaseModel):
 
     tenant: str = Field(pattern=f"^{TENANT.pattern}$")
     scopes: tuple[Scope, ...] = Field(min_length=1)
+    priorities: tuple[Priority, ...] = Field(default=("low", "normal"), min_length=1)
+    quota: Quota = Quota()
     note: str = Field(default="", max_length=200)
 
 
 class Key(KeyGrant):
-    """What is kept of a key. `digest` is the SHA-256 of its secret, which is kept nowhere."""
+    """What is kept of a key. `digest` is the SHA-256 of its secret, which is kept nowhere.
+
+    `account` is the id of the key that this one goes back to over all rotations; they draw from one bucket.
+    """
 
     id: str
+    account: str
     digest: str
     created_at: datetime
     expires_at: datetime | None = None
@@ -42,6 +50,11 @@ class Key(KeyGrant):
         if self.revoked_at is not None:
             return "revoked"
         return "expired" if self.expires_at is not None and self.expires_at <= now else "live"
+
+    @property
+    def allowance(self) -> Allowance:
+        """What may be asked for with it."""
+        return Allowance(self.quota, self.account)
 
     def matches(self, text: KeyText) -> bool:
         """Whether this is the key's own secret; a wrong one takes as long as the right one."""
@@ -85,7 +98,7 @@ class KeyStore:
         version = await self.version()
         old = await self._live(key_id)
         lifetime = None if old.expires_at is None else old.expires_at - old.created_at
-        text, new = _fresh(old, lifetime)
+        text, new = _fresh(old, lifetime, old.account)
         ends = _now() + overlap
         await self._keep(version, new, old.model_copy(update={"expires_at": min(ends, old.expires_at or ends)}))
         return text
@@ -110,11 +123,13 @@ class KeyStore:
             raise KeyEnded("Keys were changed meanwhile; try again.")
 
 
-def _fresh(grant: KeyGrant, lifetime: timedelta | None) -> tuple[KeyText, Key]:
+def _fresh(grant: KeyGrant, lifetime: timedelta | None, account: str | None = None) -> tuple[KeyText, Key]:
     text, now = KeyText.fresh(), _now()
     granted = {name: getattr(grant, name) for name in KeyGrant.model_fields}
     expires_at = None if lifetime is None else now + lifetime
-    return text, Key(**granted, id=text.id, digest=text.digest, created_at=now, expires_at=expires_at)
+    return text, Key(
+        **granted, id=text.id, account=account or text.id, digest=text.digest, created_at=now, expires_at=expires_at
+    )
 
 
 def _now() -> datetime:

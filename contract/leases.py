@@ -52,14 +52,18 @@ class Leases:
         max_attempts: int,
         retention_seconds: float,
         patience_seconds: float = 5.0,
+        priority_patience_seconds: float = 60.0,
     ) -> None:
-        """`patience_seconds` is how long a job may wait before nobody overtakes it any more."""
+        """`patience_seconds` is for how long a job may be overtaken by one of a model that a worker has in memory;
+        `priority_patience_seconds`, by more urgent ones without having a turn.
+        """
         self._connection = connection
         self._redis = connection.redis
         self.lease_seconds = lease_seconds
         self._max_attempts = max_attempts
         self._retention_seconds = retention_seconds
         self._patience_seconds = patience_seconds
+        self._priority_patience_seconds = priority_patience_seconds
 
     async def wait_for_work(self) -> bool:
         """Whether a job is waiting; blocks for up to BLOCK_SECONDS until one is.
@@ -72,13 +76,12 @@ class Leases:
         return head is not None
 
     async def claim(self, worker: str, resident: Sequence[str] = ()) -> Lease | None:
-        """Takes a waiting job, or None: the next of a model that is resident with the worker, while the head of the
-        queue is younger than the patience; else the head.
+        """Takes a waiting job, or None: that of the tenant whose turn it is, or one near it of a model that is resident
+        with the worker. None also where all that waits may not run yet.
         """
         execution_id = secrets.token_hex(8)
-        job_id = await self._connection.run(
-            "claim", worker, execution_id, self.lease_seconds, self._patience_seconds, *resident
-        )
+        patience = (self._patience_seconds, self._priority_patience_seconds)
+        job_id = await self._connection.run("claim", worker, execution_id, self.lease_seconds, *patience, *resident)
         return Lease(job_id, execution_id) if job_id else None
 
     async def renew(self, leases: Sequence[Lease]) -> list[Renewal]:

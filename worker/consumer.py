@@ -41,6 +41,7 @@ logger = logging.getLogger(__name__)
 
 OUTAGE_RETRY_SECONDS = 0.5
 COURTESY_SECONDS = 0.02
+HELD_BACK_SECONDS = 0.05
 CLAIMED_AHEAD_ROWS = 2
 """One image more than fits into a forward: it is prepared, and its model loaded, while the others are denoised."""
 
@@ -61,6 +62,7 @@ class Consumer:
             max_attempts=settings.max_attempts,
             retention_seconds=settings.retention_seconds,
             patience_seconds=settings.routing_patience_seconds,
+            priority_patience_seconds=settings.priority_patience_seconds,
         )
         self._jobs = JobStore(self._connection, retention_seconds=settings.retention_seconds)
         self._artifacts = ArtifactStore(settings.artifacts_location)
@@ -118,6 +120,8 @@ class Consumer:
             lease = await self._leases.claim(self._name, self._tally.resident)
             if lease is not None:
                 await self._start(lease)
+            else:  # Somebody was quicker, or what waits may not run yet: its tenant has as much running as it may.
+                await asyncio.sleep(HELD_BACK_SECONDS)
 
     async def _work_waits(self) -> bool:
         """Whether there is a job to claim. One that has just come is left to idle workers first: it is sooner done

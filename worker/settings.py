@@ -43,6 +43,11 @@ class WorkerSettings(Settings):
         description="For this long a waiting job may be overtaken by one of the next 15 whose model a worker has in "
         "memory.",
     )
+    priority_patience_seconds: float = Field(
+        default=60,
+        ge=0,
+        description="A job that has waited this long has every fourth turn of its tenant's, whatever is more urgent.",
+    )
     drain_seconds: float = Field(
         default=5, ge=0, description="How long a stopping worker works on; what is not done then is queued again."
     )

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from contract.errors import SafelightError
 from contract.key_texts import KeyText
 from contract.keys import Key, KeyGrant, KeyStore, Scope
+from contract.quotas import Quota
 from contract.settings import Settings
 from contract.store_connection import StoreConnection
 
@@ -36,6 +37,11 @@ def parser() -> argparse.ArgumentParser:
     create.add_argument("--tenant", required=True, help="whose it is; a tenant may have several keys")
     create.add_argument("--scopes", default="generate,read", help=f"what it allows, of {', '.join(get_args(Scope))}")
     create.add_argument("--expires-in", type=duration, help="how long it holds, e.g. 90d; without, for good")
+    create.add_argument("--priorities", default="low,normal", help="what it may ask for; high is given by name only")
+    create.add_argument("--pixel-steps-per-second", type=float, help="how fast its bucket fills; without, no bound")
+    create.add_argument("--burst", type=int, help="pixel-steps that its bucket holds; a minute's when left out")
+    create.add_argument("--max-queued", type=int, help="it may add no job while this many of its tenant's wait")
+    create.add_argument("--max-running", type=int, help="its jobs wait while this many of its tenant's run")
     create.add_argument("--note", default="", help="what it is for, for those who list keys")
     commands.add_parser("list", help="show all keys, also those that have ended, without what would open anything")
     rotate = commands.add_parser("rotate", help="print a new key of the same rights; the old one ends later")
@@ -49,8 +55,7 @@ async def run(arguments: argparse.Namespace, keys: KeyStore) -> None:
     """One command. Raises: SafelightError, ValidationError."""
     match arguments.command:
         case "create":
-            grant = KeyGrant(tenant=arguments.tenant, scopes=arguments.scopes.split(","), note=arguments.note)
-            show(await keys.create(grant, arguments.expires_in))
+            show(await keys.create(granted(arguments), arguments.expires_in))
         case "list":
             print(*table((await keys.all()).values()), sep="\n")
         case "rotate":
@@ -58,6 +63,17 @@ async def run(arguments: argparse.Namespace, keys: KeyStore) -> None:
         case "revoke":
             await keys.revoke(arguments.id)
             print(f"The key {arguments.id} is revoked.", file=sys.stderr)
+
+
+def granted(arguments: argparse.Namespace) -> KeyGrant:
+    """What a new key is made with. Raises: ValidationError."""
+    return KeyGrant(
+        tenant=arguments.tenant,
+        scopes=arguments.scopes.split(","),
+        priorities=arguments.priorities.split(","),
+        quota=Quota(**{name: getattr(arguments, name) for name in Quota.model_fields}),
+        note=arguments.note,
+    )
 
 
 def show(text: KeyText) -> None:
@@ -93,7 +109,7 @@ async def main() -> None:
         await run(arguments, KeyStore(connection))
     except ValidationError as error:
         problem = error.errors()[0]
-        sys.exit(f"safelight: {problem['loc'][0]}: {problem['msg']}")
+        sys.exit(f"safelight: {'.'.join(map(str, problem['loc']))}: {problem['msg']}")
     except SafelightError as error:
         sys.exit(f"safelight: {error.message}")
     finally:

@@ -2,18 +2,19 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Header, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
 from app.admission import admit
-from app.dependencies import LinksOf, Presenter, PresenterOf, ResourcesOf
+from app.dependencies import IdempotencyKey, LinksOf, Presenter, PresenterOf, ResourcesOf
 from app.error_responses import documented
 from app.errors import BodyTooLarge, MalformedJSON, UnsupportedMediaType
 from app.followers import OnDisconnectQuery, patiently
 from app.json_bodies import JSONRoute
 from app.posted import GenerationPosted
 from app.prefer import forbids_storing, preferred_wait
+from app.quotes import QuoteShown, quote
 from app.responses import JOB_ID, JobShown
 from app.retention import retention
 from app.webhooks.asked import webhook
@@ -25,6 +26,8 @@ from contract.errors import (
     LimitExceeded,
     MalformedPrompt,
     QueueFull,
+    QuotaExceeded,
+    QuotaTooSmall,
     StoreUnavailable,
     UnknownAdapter,
     UnknownArtifact,
@@ -46,16 +49,6 @@ PreferHeader = Annotated[
         examples=["wait=30"],
     ),
 ]
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        min_length=1,
-        max_length=255,
-        description="The same key and body give the same job for 24 hours, however often they are sent.",
-        examples=["order-42"],
-    ),
-]
 CacheControl = Annotated[
     list[str] | None,
     Header(
@@ -63,6 +56,12 @@ CacheControl = Annotated[
         description="`no-store` has the pictures made anew, and keeps them out of the cache from which equal requests "
         "are answered; they are still artifacts of this job. Other directives are passed over.",
         examples=["no-store"],
+    ),
+]
+DryRun = Annotated[
+    bool,
+    Query(
+        description="Whether to say what the job would cost and when it would end, and accept nothing.", examples=[True]
     ),
 ]
 
@@ -81,8 +80,12 @@ HEADERS: dict[str, Any] = {
     status_code=202,
     response_description="The job is accepted, and has not ended yet.",
     responses={
-        200: {"model": JobShown, "description": "The job ended while the client waited.", "headers": HEADERS},
-        202: {"headers": HEADERS},
+        200: {
+            "model": JobShown | QuoteShown,
+            "description": "The job ended while the client waited; or with `dry_run`, what it would cost.",
+            "headers": HEADERS,
+        },
+        202: {"model": JobShown, "headers": HEADERS},
         **documented(
             InvalidRequest,
             MalformedJSON,
@@ -101,6 +104,8 @@ HEADERS: dict[str, Any] = {
             DamagedFile,
             IdempotencyConflict,
             QueueFull,
+            QuotaExceeded,
+            QuotaTooSmall,
             StoreUnavailable,
         ),
     },
@@ -116,18 +121,23 @@ async def create_generation(
     prefer: PreferHeader = None,
     idempotency_key: IdempotencyKey = None,
     cache_control: CacheControl = None,
+    dry_run: DryRun = False,
     on_disconnect: OnDisconnectQuery = "keep",
-) -> JobShown:
+) -> JobShown | QuoteShown:
     """Accept a prompt as a job, and wait for its end if the client prefers that."""
     wait_seconds = preferred_wait(prefer or ())
     if wait_seconds is None and on_disconnect == "cancel":
         raise InvalidRequest("Only a call that waits can be disconnected from: Prefer: wait=…", field="on_disconnect")
+    if dry_run:
+        response.status_code = 200
+        return await quote(generation.request, resources, generation.priority)
     most_seconds = resources.settings.retention_seconds
     admission = await admit(
         generation.request,
         resources,
         idempotency_key=idempotency_key,
         no_store=forbids_storing(cache_control or ()),
+        priority=generation.priority,
         webhook=webhook(generation.webhook, resources, links.base),
         retention=retention(generation.retention_seconds, generation.expires_at, most_seconds),
     )

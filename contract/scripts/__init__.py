@@ -11,6 +11,7 @@ ScriptName = Literal[
     "count",
     "create_file",
     "delete",
+    "expect",
     "foresee",
     "forget_file",
     "give_back",

@@ -4,11 +4,11 @@
 --          {place in the queue or 0, microseconds of the waiting jobs before it, how many jobs before it are of unknown work}}
 local answers = {}
 for at, id in ipairs(ARGV) do
-    local place = redis.call('LPOS', QUEUE, id)
-    local sequence = place and tonumber(redis.call('HGET', job_key(id), 'sequence') or '')
-    if sequence then
-        local unknown = redis.call('ZCOUNT', UNWEIGHED, '-inf', '(' .. sequence)
-        answers[at] = {place + 1, string.format('%.0f', waiting_before(sequence)), unknown}
+    local place = place_of(id)
+    if redis.call('ZSCORE', line_key(place.tenant), id) then
+        local count, micros = ahead_of(place)
+        local unknown = redis.call('ZCOUNT', UNWEIGHED, '-inf', '(' .. place.sequence)
+        answers[at] = {count + 1, string.format('%.0f', micros), unknown}
     else
         answers[at] = {0, '0', 0}
     end

@@ -10,6 +10,8 @@ local WORK = 'safelight:work'            -- hash: predicted microseconds of devi
 local UNWEIGHED = 'safelight:unweighed'  -- zset: id of a waiting or running job of unknown work by its sequence
 local RECEIVERS = 'safelight:outbox'     -- zset: receiver of webhooks by the time at which the next of its deliveries is due
 local EXPIRING_FILES = 'safelight:files:expiring' -- zset: id of a file by the time at which its bytes may be removed
+local TURNS = 'safelight:turns'          -- zset: tenant with waiting jobs by the work that it was given, in microseconds
+local GIVEN = 'safelight:turns:given'    -- hash: the same of tenants without waiting jobs; under '' the turn of the last claim
 local TENANTS = 'safelight:tenants'      -- set: tenants with jobs, without `public`
 local KEYS_HASH = 'safelight:keys'       -- hash: record of an API key, as JSON, by its id
 local PUBLIC = 'public'                  -- the tenant of records that name none
@@ -18,6 +20,7 @@ local function job_key(id) return 'safelight:job:' .. id end
 local function rq_key(id) return 'rq:job:' .. id end
 local function events_key(id) return 'safelight:events:' .. id end
 local function idempotency_key(key) return 'safelight:idempotency:' .. key end
+local function bucket_key(account) return 'safelight:bucket:' .. account end -- when a key's bucket will be full
 local function file_key(id) return 'safelight:file:' .. id end
 local function file_users_key(id) return 'safelight:file_users:' .. id end -- set: ids of the jobs that hold the file
 local function deliveries_key(id) return 'safelight:deliveries:' .. id end -- list: ids of the deliveries of a job
@@ -30,6 +33,7 @@ local function told_key(delivery) return 'safelight:told:' .. delivery end -- th
 local function index_of(index, tenant) return tenant == PUBLIC and index or index .. '@' .. tenant end
 local function jobs_key(tenant) return index_of('safelight:jobs', tenant) end -- zset: id by sequence
 local function status_key(status, tenant) return index_of('safelight:jobs:' .. status, tenant) end -- likewise
+local function line_key(tenant) return index_of('safelight:line', tenant) end -- zset: id of a waiting job, in order
 local function files_key(tenant) return index_of('safelight:files', tenant) end -- zset: id of a file that can be named
 
 local function tenant_of(key) return redis.call('HGET', key, 'tenant') or PUBLIC end
@@ -118,16 +122,25 @@ local function add_work(field, micros)
     if redis.call('HINCRBY', WORK, field, string.format('%.0f', micros)) == 0 then redis.call('HDEL', WORK, field) end
 end
 
-local function add_waiting(sequence, micros)
-    for level = 0, LEVELS - 1 do add_work(level .. ':' .. math.floor(sequence / RADIX ^ level), micros) end
+-- Each tenant and priority has sums of its own; those that have always been there are of the `normal` jobs of `public`.
+local function sums_of(tenant, priority)
+    return tenant == PUBLIC and priority == 'normal' and '' or tenant .. '/' .. priority .. '/'
 end
 
--- What the jobs of lower sequence that wait are predicted to need.
-local function waiting_before(sequence)
-    local fields, micros = {'0:0'}, 0
+local function add_waiting(place, micros)
+    local sums = sums_of(place.tenant, place.priority)
+    for level = 0, LEVELS - 1 do
+        add_work(sums .. level .. ':' .. math.floor(place.sequence / RADIX ^ level), micros)
+    end
+    if place.counted then add_work(index_of('waiting', place.tenant), micros) end
+end
+
+-- What the waiting jobs of a tenant, a priority, and a lower sequence are predicted to need.
+local function waiting_before(tenant, priority, sequence)
+    local fields, micros, sums = {'0:0'}, 0, sums_of(tenant, priority)
     for level = 0, LEVELS - 1 do
         local block = math.floor(sequence / RADIX ^ level)
-        for before = block - block % RADIX, block - 1 do fields[#fields + 1] = level .. ':' .. before end
+        for before = block - block % RADIX, block - 1 do fields[#fields + 1] = sums .. level .. ':' .. before end
     end
     for at, found in ipairs(redis.call('HMGET', WORK, unpack(fields))) do
         if found and at > 1 then micros = micros + tonumber(found) end
@@ -159,22 +172,78 @@ local function set_running_work(id, micros)
     redis.call('HSET', job_key(id), 'work_left', string.format('%.0f', micros))
 end
 
+-- Where a job stands among those that wait. A record from before there were priorities is in no tenant's total.
+local function place_of(id)
+    local found = redis.call('HMGET', job_key(id), 'tenant', 'priority', 'sequence')
+    local priority = found[2] or 'normal'
+    return {tenant = found[1] or PUBLIC, priority = priority, sequence = tonumber(found[3] or ''), counted = found[2]}
+end
+
 -- Takes a job's work from where it stands and puts it where it will.
-local function carry_work(id, from, to, sequence)
-    local work = tonumber(redis.call('HGET', job_key(id), 'work') or '') or 0
-    if from == 'queued' then add_waiting(sequence, -work) end
-    if to == 'queued' then add_waiting(sequence, work) end
+local function carry_work(id, from, to, place, work)
+    if from == 'queued' then add_waiting(place, -work) end
+    if to == 'queued' then add_waiting(place, work) end
     if from == 'running' or to == 'running' then set_running_work(id, to == 'running' and work or 0) end
     if to ~= 'queued' and to ~= 'running' then redis.call('ZREM', UNWEIGHED, id) end
 end
 
+-- A tenant's waiting jobs stand in a line: the urgent ones first, each priority in order of admission.
+local PRIORITIES = {'high', 'normal', 'low'}
+local RANKS = {high = 0, normal = 1, low = 2}
+local RANK = 2 ^ 40
+
+local function next_sequence() return tonumber(redis.call('GET', 'safelight:sequence') or 0) + 1 end
+
+local function score_in_line(place) return RANKS[place.priority] * RANK + place.sequence end
+
+-- Tenants take turns: next is the one that was given the least work while others waited, too. A tenant that comes back
+-- to the queue takes its turn now, and not those that it missed; when nobody waits, all that was given is forgotten.
+local function enter_line(id, place)
+    redis.call('ZADD', line_key(place.tenant), score_in_line(place), id)
+    if redis.call('ZSCORE', TURNS, place.tenant) then return end
+    local given = redis.call('HMGET', GIVEN, '', place.tenant)
+    redis.call('ZADD', TURNS, math.max(tonumber(given[1] or 0), tonumber(given[2] or 0)), place.tenant)
+end
+
+local function leave_line(id, tenant, work)
+    if redis.call('ZREM', line_key(tenant), id) == 0 then return end
+    local given = redis.call('ZINCRBY', TURNS, work, tenant)
+    if redis.call('EXISTS', line_key(tenant)) == 1 then return end
+    redis.call('HSET', GIVEN, tenant, given)
+    redis.call('ZREM', TURNS, tenant)
+    if redis.call('EXISTS', TURNS) == 0 then redis.call('DEL', GIVEN) end
+end
+
+-- What is likely served before a job of this place: how many, and microseconds of work. Tenants take turns, so of each
+-- other tenant's it is as much as of its own; of 128 tenants at most, that nobody waits for the answer.
+local function ahead_of(place)
+    local count = redis.call('ZCOUNT', line_key(place.tenant), '-inf', '(' .. string.format('%.0f', score_in_line(place)))
+    local micros = waiting_before(place.tenant, place.priority, place.sequence)
+    for rank = 1, RANKS[place.priority] do
+        micros = micros + waiting_before(place.tenant, PRIORITIES[rank], next_sequence())
+    end
+    local all_count, all_micros = count, micros
+    for _, tenant in ipairs(redis.call('ZRANGE', TURNS, 0, 127)) do
+        if tenant ~= place.tenant then
+            local waiting = tonumber(redis.call('HGET', WORK, index_of('waiting', tenant)) or '0')
+            all_count = all_count + math.min(count, redis.call('ZCARD', line_key(tenant)))
+            all_micros = all_micros + math.min(micros, waiting)
+        end
+    end
+    return all_count, all_micros
+end
+
+local UNKNOWN_WORK = 1000000 -- what a job of unknown work counts against its tenant's turns
+
 local function move(id, status)
-    local was = redis.call('HMGET', job_key(id), 'status', 'sequence', 'tenant')
-    local tenant = was[3] or PUBLIC
-    redis.call('ZREM', status_key(was[1], tenant), id)
-    redis.call('ZADD', status_key(status, tenant), was[2], id)
+    local was = redis.call('HMGET', job_key(id), 'status', 'work')
+    local place, work = place_of(id), tonumber(was[2] or '')
+    redis.call('ZREM', status_key(was[1], place.tenant), id)
+    redis.call('ZADD', status_key(status, place.tenant), place.sequence, id)
     redis.call('HSET', job_key(id), 'status', status)
-    carry_work(id, was[1], status, tonumber(was[2]))
+    carry_work(id, was[1], status, place, work or 0)
+    if was[1] == 'queued' then leave_line(id, place.tenant, status == 'running' and (work or UNKNOWN_WORK) or 0) end
+    if status == 'queued' then enter_line(id, place) end
 end
 
 -- Whether this execution still owns the job: the fence in front of everything that an execution writes.

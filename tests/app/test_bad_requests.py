@@ -122,7 +122,7 @@ async def test_guidance_is_said_once(client: httpx.AsyncClient) -> None:
 async def test_a_prompt_may_be_empty_where_a_classifier_steers(client: httpx.AsyncClient) -> None:
     body = {"prompt": "", "num_inference_steps": 10, "guidance": UNIVERSAL | {"recurrence": 2}}
     job = (await client.post("/v1/generations", json=body)).json()
-    assert job["cost"] == {"network_rows": 20, "gradients": 20, "classifier_gradients": 0}
+    assert job["cost"] == {"pixel_steps": 327680, "network_rows": 20, "gradients": 20, "classifier_gradients": 0}
     again = await client.post("/v1/generations", json=job["request"])
     assert (again.status_code, again.json()["request"]) == (202, job["request"])
     body["guidance"] = PERTURBED

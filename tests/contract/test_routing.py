@@ -7,7 +7,7 @@ import pytest
 from contract.job_store import FIRST, JobStore
 from contract.leases import Leases
 from contract.store_connection import StoreConnection
-from tests.contract.test_job_store import admit
+from tests.contract.test_job_store import admit, positions
 
 
 def leases_of(connection: StoreConnection, patience_seconds: float) -> Leases:
@@ -100,7 +100,7 @@ async def test_a_job_that_is_overtaken_keeps_its_events_and_its_rq_record(
     ids = await queue_of(job_store, "ab")
     await taken(patient, "b")
     assert await connection.redis.lrange("rq:queue:generations", 0, -1) == [ids[0]]
-    assert await job_store.queue_positions(ids) == {ids[0]: 1}
+    assert await positions(job_store, ids) == {ids[0]: 1}
     first = await job_store.read_events(ids[1], FIRST)
     events = [*first, *await job_store.read_events(ids[1], first[-1].id)]
     assert [(event.name, json.loads(event.data)) for event in events] == [("queued", {}), ("started", {"attempt": 1})]

@@ -18,6 +18,7 @@ from contract.leases import Lease, Leases
 from contract.request import GenerationRequest
 from contract.store_connection import StoreConnection
 from tests.conftest import complete_request
+from tests.contract.test_job_store import positions
 
 STATUSES: tuple[JobStatus, ...] = get_args(JobStatus)
 REQUEST = GenerationRequest(prompt="x")
@@ -175,7 +176,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert self.run(self.waiting_seconds()) == len(self.queue)
         counts = self.run(self.job_store.counts())
         assert sum(counts.values()) == len(self.status)
-        assert self.run(self.job_store.queue_positions(self.queue)) == {
+        assert self.run(positions(self.job_store, self.queue)) == {
             job_id: place for place, job_id in enumerate(self.queue, 1)
         }
 

@@ -1,0 +1,44 @@
+"""What a request would cost, and when its job would end: everything that is done about a request but accepting it."""
+
+from contextlib import AsyncExitStack
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from app.admission import completed
+from app.resources import Resources
+from app.responses import CostShown
+from contract.job import Priority
+from contract.request import GenerationRequest
+
+
+class QuoteShown(BaseModel):
+    """What a job would cost. Nothing was accepted, and nothing is owed."""
+
+    object: Literal["quote"] = Field(default="quote", description="What this is.", examples=["quote"])
+    cost: CostShown = Field(
+        description="What it would ask of a device at most.",
+        examples=[{"pixel_steps": 327680, "network_rows": 40, "gradients": 0, "classifier_gradients": 0}],
+    )
+    priority: Priority = Field(description="How it would wait.", examples=["normal"])
+    queue_position: int = Field(description="The place where it would wait, 1 = next.", examples=[3])
+    eta_seconds: float | None = Field(
+        description="Seconds to its end, waiting included; null while no worker is alive, or none has run such a model "
+        "yet.",
+        examples=[4.5],
+    )
+
+
+async def quote(generation: GenerationRequest, resources: Resources, priority: Priority | None) -> QuoteShown:
+    """What a request would cost. Raises: as `app.admission.admit` where the request itself is at fault."""
+    granted = resources.caller.priority(priority)
+    async with AsyncExitStack() as made:
+        complete = await completed(generation, resources, made, ttl_seconds=resources.settings.file_ttl_seconds)
+    outlook, place = await resources.job_store.expect(granted)
+    forecast = (await resources.costs.read()).forecast(complete)
+    return QuoteShown(
+        cost=CostShown.of(complete),
+        priority=granted,
+        queue_position=place.position,
+        eta_seconds=outlook.seconds_to_end(place, forecast),
+    )

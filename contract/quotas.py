@@ -1,0 +1,76 @@
+"""How much a key may ask for: pixel-steps from a bucket that fills by the second, and jobs at a time."""
+
+import math
+from dataclasses import dataclass
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from contract.costs import pixel_steps
+from contract.errors import QuotaExceeded, QuotaTooSmall
+from contract.request import CompleteRequest
+
+BURST_SECONDS = 60
+"""What the bucket holds where nobody says, in seconds of its filling."""
+
+
+class Quota(BaseModel):
+    """What a key may ask for; what is left open is not bounded.
+
+    Units: a pixel-step is one denoising step of one pixel. The bucket is the key's, and its successors' when it is
+    rotated; the jobs that are counted are all of the tenant's.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    pixel_steps_per_second: float | None = Field(default=None, gt=0)
+    burst: int | None = Field(default=None, ge=1)
+    max_queued: int | None = Field(default=None, ge=0)
+    max_running: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _hold_a_minute(cls, values: dict[str, float | None]) -> dict[str, float | None]:
+        rate, burst = values.get("pixel_steps_per_second"), values.get("burst")
+        return values | {"burst": max(1, int(rate * BURST_SECONDS))} if rate and burst is None else values
+
+    @model_validator(mode="after")
+    def _fill_what_empties(self) -> Self:
+        if self.burst is not None and self.pixel_steps_per_second is None:
+            raise ValueError("a burst needs pixel-steps per second, by which its bucket fills")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """A quota as it is used: with the account whose bucket is drawn from."""
+
+    quota: Quota
+    account: str
+
+    def bill(self, request: CompleteRequest) -> dict[str, str | float]:
+        """What the script that admits has to know."""
+        quota = self.quota
+        bounds = {
+            "rate": quota.pixel_steps_per_second,
+            "burst": quota.burst,
+            "max_queued": quota.max_queued,
+            "max_running": quota.max_running,
+        }
+        known = {name: bound for name, bound in bounds.items() if bound is not None}
+        return {"account": self.account, "cost": pixel_steps(request), **known}
+
+    def refusal(self, request: CompleteRequest, wait_seconds: str) -> QuotaExceeded | QuotaTooSmall:
+        """Why a job was not admitted; `wait_seconds` is '' where waiting does not help."""
+        cost = f"This job costs {pixel_steps(request)} pixel-steps"
+        if not wait_seconds:
+            return QuotaTooSmall(
+                f"{cost}, and this API key may ask for {self.quota.burst} at once.", field="num_images"
+            )
+        after = math.ceil(float(wait_seconds))
+        return QuotaExceeded(
+            f"{cost}; this API key has asked for as much as it may. Try again in {after} s.", retry_after_seconds=after
+        )
+
+
+UNBOUNDED = Allowance(Quota(), "")
