@@ -14,8 +14,9 @@ from starlette.requests import ClientDisconnect, Request
 from app.resources import Resources
 from app.waiting import disconnected, ended, first_of, follow
 from contract.errors import StoreUnavailable
+from contract.followers import Followers
 from contract.job import Job
-from contract.job_store import FIRST, JobStore
+from contract.job_store import FIRST
 
 logger = logging.getLogger("safelight.app")
 
@@ -53,7 +54,7 @@ async def following(
     try:
         if not job.ended:
             with suppress(StoreUnavailable):
-                await resources.job_store.join(job.id, follower)
+                await resources.followers.join(job.id, follower)
         yield call
     except ClientDisconnect:
         raise
@@ -63,7 +64,7 @@ async def following(
     finally:
         cancel = on_disconnect == "cancel" and call.left and not resources.closing.is_set()
         if not job.ended:
-            resources.errands.begin(_leave(resources.job_store, job.id, follower, cancel=cancel))
+            resources.errands.begin(_leave(resources.followers, job.id, follower, cancel=cancel))
 
 
 async def until_ended(
@@ -105,11 +106,11 @@ async def patiently(
         return job
 
 
-async def _leave(job_store: JobStore, job_id: str, follower: str, *, cancel: bool) -> None:
+async def _leave(followers: Followers, job_id: str, follower: str, *, cancel: bool) -> None:
     pause = FIRST_RETRY_SECONDS
     while True:
         try:
-            if await job_store.leave(job_id, follower, cancel=cancel):
+            if await followers.leave(job_id, follower, cancel=cancel):
                 logger.info("%s: to be cancelled, as its last follower has gone", job_id)
             return
         except StoreUnavailable:

@@ -49,6 +49,7 @@ def create_app(settings: AppSettings, closing: asyncio.Event | None = None) -> F
     )
     for router in ROUTERS:
         app.include_router(router)
+    app.webhooks.include_router(routes.webhooks.receivers)
     app.openapi = partial(describe, app)  # type: ignore[method-assign]
     app.add_exception_handler(SafelightError, answer_error)
     app.add_exception_handler(RequestValidationError, answer_validation_error)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from copy import deepcopy
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
@@ -47,7 +47,12 @@ def describe(app: FastAPI) -> dict[str, Any]:
     """The document, with the headers that every answer has."""
     if app.openapi_schema is None:
         document = get_openapi(
-            title="Safelight", version=app.version, description=DESCRIPTION, routes=app.routes, tags=app.openapi_tags
+            title="Safelight",
+            version=app.version,
+            description=DESCRIPTION,
+            routes=app.routes,
+            webhooks=app.webhooks.routes,
+            tags=app.openapi_tags,
         )
         _give_errors_our_shape(document)
         document["components"]["securitySchemes"] = SECURITY_SCHEMES
@@ -89,11 +94,11 @@ def _give_errors_our_shape(document: dict[str, Any]) -> None:
     schemas.update(ours["$defs"])
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
-    for operation in _operations(document):
+    for operation in (*_operations(document), *_operations(document, "webhooks")):
         if "HTTPValidationError" in str(operation["responses"].get("422")):
             del operation["responses"]["422"]
 
 
-def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for path in document["paths"].values():
+def _operations(document: dict[str, Any], what: Literal["paths", "webhooks"] = "paths") -> Iterator[dict[str, Any]]:
+    for path in document[what].values():
         yield from path.values()

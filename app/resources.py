@@ -17,6 +17,7 @@ from contract.catalogue import Catalogue
 from contract.certificates import Certificates
 from contract.costs import Costs
 from contract.files import FileStore
+from contract.followers import Followers
 from contract.job_store import JobStore
 from contract.keys import KeyStore
 from contract.liveness import Liveness
@@ -45,6 +46,7 @@ class Resources:
     artifacts: ArtifactStore
     files: FileStore
     file_checker: FileChecker
+    followers: Followers
     outbox: Outbox
     webhook_secrets: WebhookSecrets
     errands: Errands
@@ -98,6 +100,7 @@ async def open_resources(
             file_checker=FileChecker(settings),
             doorkeeper=Doorkeeper(keyring, settings.host),
             notes=Notes(connection, kept_seconds=settings.retention_seconds),
+            followers=Followers(connection, retention_seconds=settings.retention_seconds),
             outbox=Outbox(connection),
             webhook_secrets=WebhookSecrets(connection),
             errands=errands,

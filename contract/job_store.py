@@ -132,7 +132,8 @@ class JobStore:
                     "no_store": no_store,
                     "quota": allowance.bill(complete),
                     **({} if idempotency is None else {"idempotency": idempotency}),
-                    "record": self._record_of(webhook) | ({} if retention is None else retention.record),
+                    "record": (webhook.record(self._tenant or PUBLIC) if webhook else {})
+                    | (retention.record if retention else {}),
                     **({} if forecast is None else {"forecast": _microseconds(forecast)}),
                 }
             ),
@@ -239,15 +240,6 @@ class JobStore:
         await self._connection.run("cancel", job_id, self._retention_seconds, self._tenant or "")
         return await self.get(job_id)
 
-    async def join(self, job_id: str, follower: str) -> None:
-        """Counts a call among those that follow a job."""
-        await self._connection.run("join", job_id, follower)
-
-    async def leave(self, job_id: str, follower: str, *, cancel: bool) -> bool:
-        """Counts a call no more; with `cancel`, the last one asks for the end of the job, and this says whether."""
-        then = "cancel" if cancel else "keep"
-        return bool(await self._connection.run("leave", job_id, follower, then, self._retention_seconds))
-
     async def delete(self, job_id: str) -> None:
         """Removes an ended job's record and events; its files are the caller's. Raises: UnknownJob, JobNotEnded."""
         found = await self._connection.run("delete", job_id, self._tenant or "")
@@ -330,16 +322,6 @@ class JobStore:
     def _idempotency_id(self, key: str) -> str:
         """Under which a key is kept: equal ones of two tenants are two."""
         return _digest(key if self._tenant in (None, PUBLIC) else f"{self._tenant}\n{key}")
-
-    def _record_of(self, webhook: Webhook | None) -> dict[str, str]:
-        """What a record says of a webhook, and what the scripts read of that."""
-        if webhook is None:
-            return {}
-        return {
-            "webhook": webhook.model_dump_json(),
-            "webhook_events": f" {' '.join(webhook.events)} ",
-            "webhook_receiver": webhook.receiver(self._tenant or PUBLIC),
-        }
 
     async def _get_many(self, job_ids: Iterable[str]) -> list[Job]:
         ids = list(job_ids)

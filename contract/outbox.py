@@ -6,11 +6,12 @@ A delivery belongs to its job: it is claimed, tried and recorded by API processe
 import hashlib
 import secrets
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from contract.errors import UnknownDelivery
 from contract.job import Job
@@ -89,11 +90,16 @@ class Outbox:
     ) -> list[Claimed]:
         """Up to `limit` deliveries that are due, of one receiver up to `at_one_receiver`, of the receivers `but` none.
 
-        When the answer is lost, they are due again one lease later.
+        What is claimed and not answered is due again one lease later: answers that are lost, and records of another
+        version, which a process of that version may read.
         """
         claim = secrets.token_hex(8)
         found = await self._connection.run("claim_deliveries", claim, lease_seconds, limit, at_one_receiver, *but)
-        return [_claimed(delivery_id, fields_of(fields), fields_of(job), claim) for delivery_id, fields, job in found]
+        claims = []
+        for delivery_id, fields, job in found:
+            with suppress(ValidationError, KeyError):
+                claims.append(_claimed(delivery_id, fields_of(fields), fields_of(job), claim))
+        return claims
 
     async def disabled(self, claimed: Claimed) -> bool:
         """Whether the URL answered 410 lately."""

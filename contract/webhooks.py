@@ -33,6 +33,8 @@ class Webhook(BaseModel):
         """What the client chose, as text that is the same whenever the choice is."""
         return self.model_dump_json(include={"url", "events", "body", "secret"})
 
-    def receiver(self, tenant: str) -> str:
-        """Whose patience is at stake: a short name for what a tenant has at one origin."""
-        return hashlib.sha256(f"{tenant}\n{self.origin}".encode()).hexdigest()[:16]
+    def record(self, tenant: str) -> dict[str, str]:
+        """What a job's record says of it, for the scripts; a receiver is what a tenant has at one origin."""
+        receiver = hashlib.sha256(f"{tenant}\n{self.origin}".encode()).hexdigest()[:16]
+        events = f" {' '.join(self.events)} "
+        return {"webhook": self.model_dump_json(), "webhook_events": events, "webhook_receiver": receiver}

@@ -11,10 +11,24 @@ from app.error_responses import documented
 from app.file_kinds import blaming
 from app.responses import TIME
 from app.webhooks.addresses import MAX_URL_LENGTH, origin, receiver
+from app.webhooks.bodies import Told
 from contract.errors import InvalidRequest, StoreUnavailable
 from contract.webhook_secrets import WebhookSecret
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
+receivers = APIRouter(tags=["webhooks"])
+"""What the others serve: for OpenAPI only."""
+
+
+@receivers.post(
+    "generation.event",
+    summary="Hear of an event of a job",
+    response_description="It was taken. 410 wants no more of them, and every other answer wants it again.",
+)
+async def hear(told: Told) -> None:
+    """Sent to the `url` of a job's `webhook`, at least once for each event, with the headers of Standard Webhooks:
+    `webhook-id`, which is the same in every try, `webhook-timestamp`, and `webhook-signature`.
+    """
 
 
 class SecretShown(BaseModel):

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from app.responses import ImageShown, JobShown, Links
+from pydantic import BaseModel, Field
+
+from app.responses import JOB_ID, TIME, ImageShown, JobShown, Links
 from contract.artifact import Artifact
 from contract.job import Job
 from contract.outbox import Claimed
@@ -45,17 +47,30 @@ def encoded(body: dict[str, Any]) -> str:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
 
 
+class Told(BaseModel):
+    """What the receiver of a webhook is told."""
+
+    type: str = Field(description="The kind of job, and the event.", examples=["generation.succeeded"])
+    timestamp: datetime = Field(description="When it happened.", examples=[TIME])
+    data: dict[str, Any] = Field(
+        description="The job as it was then, in the shape of `JobShown`; its `request` is null where the body would "
+        f"have more than {MAX_BODY_BYTES} bytes with it.",
+        examples=[{"id": JOB_ID, "status": "succeeded"}],
+    )
+    image: ImageShown | None = Field(description="The picture, where the event is `image`; else null.", examples=[None])
+
+
 def native(happening: Happening) -> dict[str, Any]:
     """The event, and the job in the shape in which the API shows it."""
-    shown = JobShown.of(happening.job, None, happening.job.progress.eta_seconds, happening.links)
-    body: dict[str, Any] = {
-        "type": f"{happening.job.kind}.{happening.event}",
-        "timestamp": happening.at.isoformat().replace("+00:00", "Z"),
-        "data": shown.model_dump(mode="json"),
-    }
-    if happening.event == "image":
-        artifact = Artifact.model_validate_json(happening.data)
-        body["image"] = ImageShown.of(artifact, happening.links).model_dump(mode="json")
+    job, links = happening.job, happening.links
+    picture = Artifact.model_validate_json(happening.data) if happening.event == "image" else None
+    told = Told(
+        type=f"{job.kind}.{happening.event}",
+        timestamp=happening.at,
+        data=JobShown.of(job, None, job.progress.eta_seconds, links).model_dump(mode="json"),
+        image=None if picture is None else ImageShown.of(picture, links),
+    )
+    body = told.model_dump(mode="json")
     if len(encoded(body).encode()) > MAX_BODY_BYTES:
         body["data"]["request"] = None
     return body

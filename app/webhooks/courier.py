@@ -97,6 +97,8 @@ class Courier:
                 await self._record(claimed, attempt, following(claimed.delivery, attempt, self._retries_at_seconds))
         except StoreUnavailable:
             logger.info("%s: the store does not answer; its webhook is sent again later", claimed.delivery.id)
+        except Exception as error:
+            logger.error("%s: its webhook is sent again later: %s", claimed.delivery.id, type(error).__name__)
         finally:
             self._at_receiver -= Counter([claimed.receiver])
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from jsonschema import Draft202012Validator
 from standardwebhooks import WebhookVerificationError
 
 from app.settings import AppSettings
@@ -94,6 +95,7 @@ async def test_the_end_of_a_job_is_told_once_and_signed(
         "type": "generation.succeeded",
         "timestamp": job["finished_at"],
         "data": job,
+        "image": None,
     }
     (delivery,) = await settled(client, job_id)
     assert (delivery["id"], delivery["event"], delivery["status"]) == (message.id, "succeeded", "succeeded")
@@ -113,6 +115,11 @@ async def test_every_event_is_told_as_the_job_was_then(
     assert [one["data"]["status"] for one in told] == ["running", "running", "running", "succeeded"]
     assert [len(one["data"]["images"]) for one in told] == [0, 1, 2, 2]
     assert [one["image"]["index"] for one in told[1:3]] == [0, 1]
+    document = (await client.get("/openapi.json")).json()
+    (event,) = document["webhooks"].values()
+    schema = event["post"]["requestBody"]["content"]["application/json"]["schema"]
+    for one in told:
+        Draft202012Validator(schema | {"components": document["components"]}).validate(one)
 
 
 async def test_the_webhook_is_no_part_of_the_request(

@@ -208,6 +208,17 @@ async def test_only_deliveries_of_the_job_are_tried_again(job_store: JobStore, o
             await outbox.redeliver(job.id, delivery_id)
 
 
+async def test_a_record_that_cannot_be_read_stands_in_nobodys_way(
+    job_store: JobStore, outbox: Outbox, connection: StoreConnection
+) -> None:
+    ids = [(await admit(job_store)).id for _ in range(3)]
+    for job_id in ids:
+        await job_store.cancel(job_id)
+    delivery = await only(outbox, ids[0])
+    await connection.redis.hset(f"safelight:delivery:{delivery.id}", "event", "something new")
+    assert {claimed.job.id for claimed in await claim(outbox)} == set(ids[1:])
+
+
 async def test_a_receiver_with_many_stands_in_nobodys_way(job_store: JobStore, outbox: Outbox) -> None:
     for _ in range(30):
         await job_store.cancel((await admit(job_store, webhook(host="busy"))).id)

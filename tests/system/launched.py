@@ -18,11 +18,11 @@ from tests.waiting import wait_until
 class Launched:
     """A running launcher, and HTTP to it."""
 
-    def __init__(self, installation: Installation, workers: int = 1) -> None:
+    def __init__(self, installation: Installation, workers: int = 1, **settings: str) -> None:
         self.installation = installation
         self._seen = installation.log.stat().st_size if installation.log.exists() else 0
         self.process = installation.start(
-            sys.executable, "-m", "launch", SAFELIGHT_PORT="0", SAFELIGHT_WORKERS=str(workers)
+            sys.executable, "-m", "launch", SAFELIGHT_PORT="0", SAFELIGHT_WORKERS=str(workers), **settings
         )
         self.address = wait_until(self._announced, 60, self.log)
 
@@ -56,9 +56,9 @@ def _runs(process: psutil.Process, module: str) -> bool:
         return False
 
 
-def launch(catalogue: Path, workers: int = 1) -> Iterator[Launched]:
-    """The whole service in a fresh data directory."""
+def launch(catalogue: Path, workers: int = 1, **settings: str) -> Iterator[Launched]:
+    """The whole service in a fresh data directory, with these variables in its environment."""
     with tempfile.TemporaryDirectory(prefix="sl-") as folder:
         installation = Installation(Path(folder), catalogue)
-        yield Launched(installation, workers)
+        yield Launched(installation, workers, **settings)
         installation.end()
