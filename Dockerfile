@@ -20,6 +20,7 @@ FROM foundation AS app
 RUN pip install -r requirements/app.txt
 COPY safelight/ safelight/
 COPY app/ app/
+COPY safelight/ safelight/
 USER 10001
 ENV SAFELIGHT_HOST=0.0.0.0 SAFELIGHT_PORT=8000
 EXPOSE 8000

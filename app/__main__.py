@@ -60,7 +60,7 @@ async def judge_exposure(settings: AppSettings) -> None:
     """Says so when everybody may do everything. Raises: NoKeyError."""
     connection = StoreConnection(settings.store_url)
     try:
-        if not await check_exposure(settings.host, KeyStore(connection)):
+        if not await check_exposure(settings.host, KeyStore(connection), open_to_others=settings.open_to_others):
             logger.warning("There is no API key: whoever reaches %s may do everything", settings.host)
     except StoreUnavailable:
         logger.warning("The job store cannot be reached yet, so nobody knows whether there are API keys")

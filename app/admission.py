@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from app.file_kinds import blaming
 from app.resources import Resources
+from contract.canvas_sizes import check_tones
 from contract.editing import Size
 from contract.errors import InvalidRequest, UnsupportedFile
 from contract.files import FileContent, StoredFile
@@ -17,6 +18,7 @@ from contract.inputs import ARTIFACT_ID, DATA_URI, Reference, replace_references
 from contract.job import Priority
 from contract.job_store import IDEMPOTENCY_SECONDS, Admission
 from contract.request import CompleteRequest, GenerationRequest
+from contract.retention import Retention
 from contract.webhooks import Webhook
 
 Brought = Mapping[str, FileContent]
@@ -35,6 +37,7 @@ async def admit(
     no_store: bool = False,
     priority: Priority | None = None,
     webhook: Webhook | None = None,
+    retention: Retention | None = None,
     brought: Brought = NOTHING_BROUGHT,
 ) -> Admission:
     """The job that a request became, now or when it came with this key before.
@@ -47,11 +50,14 @@ async def admit(
     granted = resources.caller.priority(priority)
     if idempotency_key is not None and not takes_key and generation.references():
         # Files may be gone by now that were there when the job was admitted.
-        earlier = await resources.job_store.replayed(generation, idempotency_key, priority=granted, webhook=webhook)
+        earlier = await resources.job_store.replayed(
+            generation, idempotency_key, priority=granted, webhook=webhook, retention=retention
+        )
         if earlier is not None:
             return Admission(earlier, replayed=True)
     async with AsyncExitStack() as made:
-        complete = await completed(generation, resources, made, brought)
+        ttl_seconds = (retention or Retention()).of_files(resources.settings.file_ttl_seconds)
+        complete = await completed(generation, resources, made, brought=brought, ttl_seconds=ttl_seconds)
         costs = await resources.costs.read()
         admission = await resources.job_store.admit(
             generation,
@@ -64,6 +70,7 @@ async def admit(
             priority=granted,
             allowance=resources.caller.allowance,
             webhook=webhook,
+            retention=retention,
             forecast=costs.forecast(complete),
         )
         if not admission.replayed:
@@ -72,10 +79,16 @@ async def admit(
 
 
 async def completed(
-    generation: GenerationRequest, resources: Resources, made: AsyncExitStack, brought: Brought = NOTHING_BROUGHT
+    generation: GenerationRequest,
+    resources: Resources,
+    made: AsyncExitStack,
+    *,
+    ttl_seconds: float,
+    brought: Brought = NOTHING_BROUGHT,
 ) -> CompleteRequest:
     """The request with nothing left open, its pictures as files. Those that are made here are removed by `made`."""
-    files = await _files(generation, resources, brought, made)
+    files = await _files(generation, resources, brought, ttl_seconds, made)
+    _check_mask(None if generation.mask is None else files[generation.mask])
     sizes = {field: _size(files[reference]) for field, reference in generation.references().items()}
     complete = resources.catalogue.resolve(generation, {field: size for field, size in sizes.items() if size})
     return replace_references(complete, {reference: file.id for reference, file in files.items()})
@@ -86,13 +99,19 @@ def name_of(brought: FileContent) -> str:
     return f"file_{sha256(brought.content).hexdigest()[:32]}"
 
 
+def _check_mask(mask: StoredFile | None) -> None:
+    """Raises: InvalidMask, when it selects nothing or everything. Files of older versions are judged by the worker."""
+    if mask is not None and mask.darkest is not None and mask.brightest is not None:
+        check_tones(mask.darkest, mask.brightest)
+
+
 def _size(file: StoredFile) -> Size | None:
     """The size of a picture; None for what is no picture."""
     return None if file.height is None or file.width is None else Size(file.height, file.width)
 
 
 async def _files(
-    request: GenerationRequest, resources: Resources, brought: Brought, made: AsyncExitStack
+    request: GenerationRequest, resources: Resources, brought: Brought, ttl_seconds: float, made: AsyncExitStack
 ) -> dict[Reference, StoredFile]:
     """The file behind every reference. Those that are made here are removed by `made`."""
     files: dict[Reference, StoredFile] = {}
@@ -100,7 +119,7 @@ async def _files(
         with blaming(field):
             if reference not in files:
                 content = brought.get(reference) or await _content(field, reference, resources)
-                files[reference] = await _file(reference, content, resources, made)
+                files[reference] = await _file(reference, content, resources, ttl_seconds, made)
             if files[reference].kind != reference.kind:
                 raise UnsupportedFile(f"The file is of the kind {files[reference].kind}, not {reference.kind}.")
     return files
@@ -113,22 +132,21 @@ async def _content(field: str, reference: Reference, resources: Resources) -> Fi
         content = await resources.artifacts.get(artifact.storage_key)
         return await resources.file_checker.check(partial(bytes, content), field=field)
     if DATA_URI.match(reference):
-        return await resources.file_checker.check(partial(decoded, reference), field=field)
+        return await resources.file_checker.check(partial(_decoded, reference), field=field)
     return None
 
 
 async def _file(
-    reference: Reference, content: FileContent | None, resources: Resources, made: AsyncExitStack
+    reference: Reference, content: FileContent | None, resources: Resources, ttl_seconds: float, made: AsyncExitStack
 ) -> StoredFile:
     if content is None:
         return await resources.files.get(reference)
-    file = await resources.files.add(content, ttl_seconds=resources.settings.file_ttl_seconds)
+    file = await resources.files.add(content, ttl_seconds=ttl_seconds)
     made.push_async_callback(resources.files.remove, file.id)
     return file
 
 
-def decoded(data_uri: str) -> bytes:
-    """The bytes in a `data:` URI. Raises: InvalidRequest."""
+def _decoded(data_uri: str) -> bytes:
     try:
         return base64.b64decode(data_uri.partition(",")[2], validate=True)
     except (binascii.Error, ValueError) as error:

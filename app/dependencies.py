@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Path
+from fastapi import Depends, Header, Path
 from starlette.requests import Request
 
 from app.auth import caller
@@ -87,3 +87,14 @@ async def existing_job(job_id: JobId, resources: ResourcesOf) -> Job:
 
 
 ExistingJob = Annotated[Job, Depends(existing_job)]
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        description="The same key and body give the same job for 24 hours, however often they are sent.",
+        examples=["order-42"],
+    ),
+]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageChops, ImageOps
 
 from app.picture_headers import JPEG, START_OF_SCAN, Size, check_end, declared_size
 from app.settings import AppSettings
@@ -46,7 +46,7 @@ def kept(picture: Image.Image) -> FileContent:
     picture.info = {}
     output = BytesIO()
     picture.save(output, "PNG", compress_level=COMPRESS_LEVEL)
-    return FileContent("image", "image/png", output.getvalue(), picture.width, picture.height)
+    return FileContent("image", "image/png", output.getvalue(), *picture.size, *_tones(picture))
 
 
 def check_num_bytes(content: bytes, max_bytes: int) -> None:
@@ -75,6 +75,15 @@ def _in_eight_bits(picture: Image.Image) -> Image.Image:
     if picture.has_transparency_data:
         return picture.convert("RGBA")
     return picture.convert("L" if picture.mode in ("1", "L") else "RGB")
+
+
+def _tones(picture: Image.Image) -> tuple[int, int]:
+    """The darkest and the brightest tone, where what is transparent counts as black."""
+    grey = picture.convert("L")
+    if picture.mode == "RGBA":
+        grey = ImageChops.multiply(grey, picture.getchannel("A"))
+    used = [tone for tone, number in enumerate(grey.histogram()) if number]
+    return used[0], used[-1]
 
 
 @contextmanager

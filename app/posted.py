@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from app.retention import Time
 from app.webhooks.asked import WebhookAsked
 from contract.job import Priority
 from contract.request import GenerationRequest
@@ -19,6 +20,21 @@ class GenerationPosted(GenerationRequest):
         default=None,
         description="Where to be told of the job's events; null tells nobody.",
         examples=[{"url": "https://example.com/hooks/pictures", "events": ["succeeded", "failed", "cancelled"]}],
+    )
+
+    retention_seconds: int | None = Field(
+        default=None,
+        ge=1,
+        description="How long the job, its pictures and the pictures that came with it are kept after its end; null "
+        "takes the operator's time, which is also the longest.",
+        examples=[3600],
+    )
+    expires_at: Time | None = Field(
+        default=None,
+        strict=False,
+        description="When all of that is removed, instead of `retention_seconds`. A job that has not ended by then is "
+        "cancelled.",
+        examples=["2026-11-24T12:00:00Z"],
     )
 
     @property

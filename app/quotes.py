@@ -33,7 +33,7 @@ async def quote(generation: GenerationRequest, resources: Resources, priority: P
     """What a request would cost. Raises: as `app.admission.admit` where the request itself is at fault."""
     granted = resources.caller.priority(priority)
     async with AsyncExitStack() as made:
-        complete = await completed(generation, resources, made)
+        complete = await completed(generation, resources, made, ttl_seconds=resources.settings.file_ttl_seconds)
     outlook, place = await resources.job_store.expect(granted)
     forecast = (await resources.costs.read()).forecast(complete)
     return QuoteShown(

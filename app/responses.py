@@ -178,7 +178,10 @@ class JobShown(BaseModel):
     created_at: datetime = Field(description="When it was accepted.", examples=[TIME])
     started_at: datetime | None = Field(description="When its present execution started.", examples=[TIME])
     finished_at: datetime | None = Field(description="When it ended.", examples=[None])
-    expires_at: datetime | None = Field(description="When it and its pictures may be removed.", examples=[None])
+    expires_at: datetime | None = Field(
+        description="When it and its pictures are removed: known when it has ended, or when it was asked for.",
+        examples=[None],
+    )
     urls: JobUrls = Field(
         description="What can be done with it, and where.",
         examples=[
@@ -196,6 +199,7 @@ class JobShown(BaseModel):
         url = links.job(job.id)
         return cls(
             **job.model_dump(include=_COPIED),
+            expires_at=job.expires_at or job.expire_by,
             request=RequestShown.model_validate(job.request.model_dump()),
             progress=ProgressShown(
                 step=job.progress.step,
@@ -211,8 +215,7 @@ class JobShown(BaseModel):
 
 
 _COPIED = {
-    "id", "kind", "status", "priority", "warnings", "error", "attempt",
-    "created_at", "started_at", "finished_at", "expires_at",
+    "id", "kind", "status", "priority", "warnings", "error", "attempt", "created_at", "started_at", "finished_at"
 }  # fmt: skip
 
 

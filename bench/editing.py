@@ -2,36 +2,32 @@
 
 import argparse
 import json
-import random
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 
 import numpy as np
-import torch
 from PIL import Image
 
+from bench.editing_cases import Case, error, is_gone, lower, outside, pairs, png, right, seam, singles
+from bench.guidance_judge import Judge, kept_judge
 from bench.table import Measure, conclude
 from contract.catalogue import Catalogue, read_catalogue
 from contract.editing import Size
 from contract.inputs import ImageReference
 from contract.request import GenerationRequest
-from training.captions import read_vocabulary
-from training.checkpoints import Budget
-from training.classifier import Classifier, train_classifier
+from training.classifier import at_spot
 from training.configuration import read_configuration
-from training.places import KINDS
-from training.scenes import compose
-from training.sprites import Sprite, thing_sprites
+from training.picture_classifier import renders_of
 from worker.child import engine_of
 from worker.engine import Engine
 from worker.events import Failed, Finished
+from worker.fills import harmonic
 from worker.images import Pixels
-from worker.masks import Mask
 from worker.settings import WorkerSettings
 
 CONFIGURATION = Path("training/safelight-emoji.toml")
@@ -44,30 +40,28 @@ METHODS: Mapping[str, Mapping[str, object]] = {
     "quality": {"inpaint_method": "quality"},
 }
 
-HARMONIC_ROUNDS = 2000
+REMOVALS: Mapping[str, Mapping[str, object]] = {
+    "inpaint standard": {"inpaint_method": "standard"},
+    "remove fast": {"remove": True, "inpaint_method": "fast"},
+    "remove standard": {"remove": True, "inpaint_method": "standard"},
+    "remove from noise": {"remove": True, "inpaint_method": "standard", "strength": 1.0},
+}
 
 MOST_SEAM_RATIO, LEAST_GAIN = 0.87, 0.16
 """What resampling brought to a model of digits: a seam of 1.51 for 1.73, and 0.71 read for 0.55."""
 
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A real render, what of it is hidden, what it shows, and what would be there if it had been left out."""
-
-    picture: Pixels
-    mask: Mask
-    label: str
-    without: Pixels | None = None
+LEAST_GONE = 0.9
+"""In how many pictures nothing may be left where something was removed from a plain background."""
 
 
+@dataclass(frozen=True)
 class Bench:
-    """The embedded model, and a judge that has seen real renders only."""
+    """The embedded model, and a judge of these things that has seen real renders only."""
 
-    def __init__(self, engine: Engine, catalogue: Catalogue, sprites: Mapping[str, Sprite], judge: Classifier) -> None:
-        self._engine = engine
-        self._catalogue = catalogue
-        self.sprites = sprites
-        self.judge = judge
+    engine: Engine
+    catalogue: Catalogue
+    judge: Judge
+    things: Sequence[str]
 
     def edited(self, cases: Sequence[Case], **asked: object) -> tuple[list[Pixels], float]:
         """The pictures of all cases, and the seconds of each. Raises: RuntimeError, when one fails."""
@@ -75,11 +69,11 @@ class Bench:
         for index, case in enumerate(cases):
             fields = {"image": IMAGE, "mask": MASK, "seed": index, **asked}
             size = Size(*case.mask.shape)
-            request = self._catalogue.resolve(GenerationRequest.model_validate(fields), {"image": size, "mask": size})
-            self._engine.add(str(index), request, {IMAGE: png(case.picture), MASK: png(case.mask)})
+            request = self.catalogue.resolve(GenerationRequest.model_validate(fields), {"image": size, "mask": size})
+            self.engine.add(str(index), request, {IMAGE: png(case.picture), MASK: png(case.mask)})
         made: dict[str, Pixels] = {}
-        while self._engine.has_work:
-            for event in self._engine.step():
+        while self.engine.has_work:
+            for event in self.engine.step():
                 if isinstance(event, Failed):
                     raise RuntimeError(event.error.message)
                 if isinstance(event, Finished):
@@ -87,11 +81,17 @@ class Bench:
         seconds = (time.perf_counter() - started_at) / len(cases)
         return [made[str(index)] for index in range(len(cases))], seconds
 
+    def still_seen(self, pictures: Sequence[Pixels], cases: Sequence[Case]) -> float:
+        """How often the judge sees on the right what was there."""
+        return self._right([at_spot(Image.fromarray(pixels), "right") for pixels in pictures], cases)
+
     def recognised(self, pictures: Sequence[Pixels], cases: Sequence[Case]) -> float:
-        """How often the judge reads what the case showed."""
-        scores = self.judge.scores([Image.fromarray(pixels) for pixels in pictures])
-        wanted = torch.tensor([self.judge.row(case.label) for case in cases])
-        return float((scores.argmax(1) == wanted).float().mean())
+        """How often the judge takes a picture for what its case showed."""
+        return self._right([Image.fromarray(pixels) for pixels in pictures], cases)
+
+    def _right(self, images: Sequence[Image.Image], cases: Sequence[Case]) -> float:
+        likeliest = self.judge.things(images).argmax(1).tolist()
+        return fmean(self.things[row] == case.label for row, case in zip(likeliest, cases, strict=True))
 
 
 def main() -> None:
@@ -101,29 +101,46 @@ def main() -> None:
         "is what was kept the same to the byte, does the seam show, does a judge still read what the picture showed? "
         "Then remove one of two things, and compare with the render without it. Needs `python -m training.fetch`."
     )
-    parser.add_argument("--pictures", type=int, default=10, help="how many of each kind")
-    parser.add_argument("--judge-seconds", type=float, default=60.0, help="how long the judge learns")
+    parser.add_argument("--pictures", type=int, default=24, help="how many of each kind")
+    parser.add_argument("--judge-steps", type=int, default=1000)
+    parser.add_argument("--only", choices=["fill", "remove"], help="one half of it; both, if none is named")
     parser.add_argument("--out", type=Path, help="a folder for the figures as JSON and the pictures of some cases")
     arguments = parser.parse_args()
     configuration = read_configuration(CONFIGURATION)
-    vocabulary = read_vocabulary(configuration.vocabulary)
-    sprites = thing_sprites(configuration, vocabulary)
-    plain = {label: sprites[label] for label in vocabulary.plain}
-    judge = train_classifier(plain, Budget(arguments.judge_seconds), seed=1)
+    renders = renders_of(configuration)
+    kept = configuration.work_folder / f"judge-{arguments.judge_steps}.pt"
+    judge, things = kept_judge(renders, arguments.judge_steps, kept), renders.vocabulary.plain
+    plain = {label: renders.sprites[label] for label in things}
+    measures: list[Measure] = []
+    rows: list[list[Pixels]] = []
     with tempfile.TemporaryDirectory(prefix="sl-") as home:
         settings = WorkerSettings(home=Path(home))
         catalogue = read_catalogue(settings.catalogue)
-        bench = Bench(engine_of(catalogue, settings), catalogue, plain, judge)
-        halves = [case for half in (right, lower) for case in singles(bench, arguments.pictures, half)]
-        bench.edited(halves[:1], inpaint_method="fast", num_inference_steps=1)
-        filled, pictures = fillings(bench, halves)
-        removed, more = removals(bench, pairs(bench, arguments.pictures))
+        bench = Bench(engine_of(catalogue, settings), catalogue, judge, things)
+        bench.edited(singles(plain, 1, right), inpaint_method="fast", num_inference_steps=1)
+        if arguments.only != "remove":
+            halves = [case for half in (right, lower) for case in singles(plain, arguments.pictures, half)]
+            gather(measures, rows, fillings(bench, halves))
+        if arguments.only != "fill":
+            colours = list(renders.vocabulary.colours.values())
+            gather(measures, rows, removals(bench, pairs(plain, colours, arguments.pictures)))
     if arguments.out is not None:
-        keep(arguments.out, [*filled, *removed], pictures + more)
-    conclude([*filled, *removed])
+        keep(arguments.out, measures, rows)
+    conclude(measures)
 
 
-def fillings(bench: Bench, cases: Sequence[Case]) -> tuple[list[Measure], list[list[Pixels]]]:
+Figures = tuple[list[Measure], list[list[Pixels]]]
+"""What was measured, and a column of pictures for each way."""
+
+
+def gather(measures: list[Measure], rows: list[list[Pixels]], figures: Figures) -> None:
+    """Adds figures, and every third case as a row of pictures."""
+    found, columns = figures
+    measures += found
+    rows += [list(row) for row in zip(*columns, strict=True)][::3]
+
+
+def fillings(bench: Bench, cases: Sequence[Case]) -> Figures:
     """What each method makes of hidden halves."""
     whole = [case.picture for case in cases]
     measures = [Measure("recognised, whole", bench.recognised(whole, cases))]
@@ -145,139 +162,40 @@ def fillings(bench: Bench, cases: Sequence[Case]) -> tuple[list[Measure], list[l
         Measure("seam, standard ÷ fast", round(seams["standard"] / seams["fast"], 3), at_most=MOST_SEAM_RATIO),
         Measure("recognised, standard - fast", round(read["standard"] - read["fast"], 3), at_least=LEAST_GAIN),
     ]
-    return measures, [list(row) for row in zip(*columns, strict=True)]
+    return measures, columns
 
 
-def removals(bench: Bench, cases: Sequence[Case]) -> tuple[list[Measure], list[list[Pixels]]]:
-    """What is where one of two things was: by attention led around it, by plain filling, by a harmonic fill."""
+def removals(bench: Bench, cases: Sequence[Case]) -> Figures:
+    """What is where one of two things was: as it was, after a plain fill, and after each way of painting it over."""
+
+    def painted(asked: Mapping[str, object]) -> list[Pixels]:
+        return bench.edited(cases, **asked)[0]
+
     ways: dict[str, Callable[[], list[Pixels]]] = {
-        "harmonic fill": lambda: [harmonic(case) for case in cases],
-        "inpaint standard": lambda: bench.edited(cases, inpaint_method="standard")[0],
-        "remove fast": lambda: bench.edited(cases, remove=True, inpaint_method="fast")[0],
-        "remove standard": lambda: bench.edited(cases, remove=True, inpaint_method="standard")[0],
+        "as it was": lambda: [case.picture for case in cases],
+        "harmonic fill": lambda: [harmonic(case.picture, case.mask) for case in cases],
     }
-    measures, columns = [], [[case.picture for case in cases]]
+    ways |= {name: partial(painted, asked) for name, asked in REMOVALS.items()}
+    measures, columns = [], []
     for name, way in ways.items():
         made = way()
-        measures.append(Measure(f"gone, {name}", round(fmean(map(is_gone, made, cases)), 3)))
-        measures.append(Measure(f"off the truth, {name}", round(fmean(map(error, made, cases)), 2), "tones"))
+        target = LEAST_GONE if name in ("remove fast", "remove standard") else None
+        measures += [
+            Measure(f"gone, {name}", round(fmean(map(is_gone, made, cases)), 3), at_least=target),
+            Measure(f"still seen, {name}", round(bench.still_seen(made, cases), 3)),
+            Measure(f"off the truth, {name}", round(fmean(map(error, made, cases)), 2), "tones"),
+            Measure(f"outside, {name}", outside(made, cases), "tones", at_most=0),
+        ]
         columns.append(made)
-    return measures, [list(row) for row in zip(*columns, strict=True)]
-
-
-# ---- cases
-
-
-def right(size: Size) -> Mask:
-    """The right half."""
-    mask = np.zeros(size, np.uint8)
-    mask[:, size.width // 2 :] = 255
-    return mask
-
-
-def lower(size: Size) -> Mask:
-    """The lower half."""
-    mask = np.zeros(size, np.uint8)
-    mask[size.height // 2 :] = 255
-    return mask
-
-
-def singles(bench: Bench, number: int, half: Callable[[Size], Mask]) -> list[Case]:
-    """Single things on white, of which a half is hidden."""
-    rng = random.Random(3)
-    cases = []
-    for label in rng.sample(sorted(bench.sprites), number):
-        picture = np.asarray(compose(KINDS["single"], [bench.sprites[label]], (255, 255, 255), rng))
-        cases.append(Case(picture, half(Size(*picture.shape[:2])), label))
-    return cases
-
-
-def pairs(bench: Bench, number: int) -> list[Case]:
-    """Two things beside each other on a colour, of which the right one is hidden."""
-    rng = random.Random(4)
-    cases = []
-    for _ in range(number):
-        labels = rng.sample(sorted(bench.sprites), 2)
-        colour = rng.randrange(60, 256), rng.randrange(60, 256), rng.randrange(60, 256)
-        state = rng.getstate()
-        both = np.asarray(compose(KINDS["beside"], [bench.sprites[label] for label in labels], colour, rng))
-        rng.setstate(state)
-        one = np.asarray(compose(("left",), [bench.sprites[labels[0]]], colour, rng))
-        mask = np.zeros(both.shape[:2], np.uint8)
-        mask[28:100, 64:128] = 255
-        cases.append(Case(both, mask, labels[1], one))
-    return cases
-
-
-# ---- measures
-
-
-def outside(made: Sequence[Pixels], cases: Sequence[Case]) -> int:
-    """The largest difference in what must be kept. Units: tones of 255."""
-    differences = [
-        np.abs(pixels.astype(int) - case.picture)[case.mask == 0].max()
-        for pixels, case in zip(made, cases, strict=True)
-    ]
-    return int(max(differences))
-
-
-def seam(made: Sequence[Pixels], cases: Sequence[Case]) -> float:
-    """How much tones change across the edges of all masks, over how much they do in the originals."""
-    changes = fmean(across(pixels, case.mask) for pixels, case in zip(made, cases, strict=True))
-    return changes / fmean(across(case.picture, case.mask) for case in cases)
-
-
-def across(pixels: Pixels, mask: Mask) -> float:
-    """The mean change from a kept pixel to the changed one beside it. Units: tones."""
-    tones, inside = pixels.astype(int), mask > 0
-    changes = [np.abs(np.diff(tones, axis=axis)).mean(-1)[np.diff(inside, axis=axis)] for axis in (0, 1)]
-    return float(np.concatenate(changes).mean())
-
-
-def error(pixels: Pixels, case: Case) -> float:
-    """The mean distance from the render without the thing, where it was. Units: tones."""
-    assert case.without is not None, "cases of removal have one"
-    return float(np.abs(pixels.astype(int) - case.without)[case.mask > 0].mean())
-
-
-def is_gone(pixels: Pixels, case: Case) -> bool:
-    """Whether less than a twentieth of the place stands out of the background."""
-    background = case.picture[0, 127].astype(int)
-    apart = np.abs(pixels.astype(int) - background).max(-1)[case.mask > 0] > 40
-    return float(apart.mean()) < 0.05
-
-
-def harmonic(case: Case) -> Pixels:
-    """The smoothest fill: every pixel the mean of those around it. Source: Laplace's equation, by Jacobi's method."""
-    inside = case.mask[..., None] > 0
-    kept = np.median(case.picture[case.mask == 0], axis=0)
-    tones = np.where(inside, kept, case.picture.astype(float))
-    for _ in range(HARMONIC_ROUNDS):
-        wide = np.pad(tones, ((1, 1), (1, 1), (0, 0)), mode="edge")
-        mean = (wide[:-2, 1:-1] + wide[2:, 1:-1] + wide[1:-1, :-2] + wide[1:-1, 2:]) / 4
-        tones = np.where(inside, mean, tones)
-    filled: Pixels = tones.round().astype(np.uint8)
-    return filled
-
-
-# ---- files
-
-
-def png(pixels: Pixels) -> bytes:
-    """A picture or a mask as a file."""
-    output = BytesIO()
-    Image.fromarray(pixels).save(output, "png")
-    return output.getvalue()
+    return measures, columns
 
 
 def keep(folder: Path, measures: Sequence[Measure], rows: Sequence[Sequence[Pixels]]) -> None:
-    """Writes the figures, and every third case as a row of pictures."""
+    """Writes the figures, and a picture of all rows."""
     folder.mkdir(parents=True, exist_ok=True)
     figures = {measure.name: measure.value for measure in measures}
     (folder / "editing.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    sheet = np.concatenate(
-        [np.concatenate([*row, *[np.full_like(row[0], 255)] * (6 - len(row))], 1) for row in rows[::3]]
-    )
+    sheet = np.concatenate([np.concatenate([*row, *[np.full_like(row[0], 255)] * (6 - len(row))], 1) for row in rows])
     Image.fromarray(sheet).save(folder / "editing.png")
 
 

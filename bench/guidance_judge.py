@@ -40,6 +40,12 @@ class Judge:
     membership: Tensor
 
     @torch.no_grad()
+    def things(self, images: Sequence[Image.Image]) -> Tensor:
+        """How likely each thing is what a picture shows, (B, things)."""
+        shares: Tensor = self.network(seen(images)).softmax(1)
+        return shares
+
+    @torch.no_grad()
     def read(self, images: Sequence[Image.Image]) -> Verdict:
         """What these pictures show."""
         features: Tensor = self.network[:-1](seen(images))

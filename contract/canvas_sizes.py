@@ -1,4 +1,4 @@
-"""What size an edited picture has: the picture's own, with what is added to it, or what it is brought to on request."""
+"""What size an edited picture has, its own, with what is added, or what it is brought to; and which masks fit it."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -51,6 +51,14 @@ def check_sizes(sizes: Mapping[str, Size]) -> None:
         raise InvalidMask(
             f"mask is {sizes['mask']} pixels, and image is {sizes['image']}; they must be equal.", field="mask"
         )
+
+
+def check_tones(darkest: int, brightest: int) -> None:
+    """Holds a mask against what masks are for: a part of it is selected, and a part is not. Raises: InvalidMask."""
+    if brightest == 0:
+        raise InvalidMask("mask is black everywhere, so nothing would change.", field="mask")
+    if darkest == 255:
+        raise InvalidMask("mask is white everywhere; leave it out to repaint the whole picture.", field="mask")
 
 
 def canvas_size(edit: Edit, asked: Asked, picture: Size, allowed: Allowed) -> Size:

@@ -20,6 +20,9 @@ DEFAULT_STRENGTH = 0.75
 REFINING_STRENGTH = 0.2
 """How far a picture that is enlarged leaves its plain enlargement."""
 
+REMOVAL_STRENGTH = 0.5
+"""How far what is removed leaves the smooth fill that takes its place."""
+
 LEAST_VARIATION, MOST_VARIATION = 0.2, 0.8
 """The strengths of a variation of 0 and of 1."""
 
@@ -83,7 +86,8 @@ class Edit(BaseModel):
         gt=0,
         le=1,
         description="How far the result may leave `image`: so much of the steps is made. Null takes 1 where there is a "
-        "mask or the canvas is expanded, 0.2 to enlarge, else 0.75.",
+        f"mask or the canvas is expanded, {REMOVAL_STRENGTH} to remove, {REFINING_STRENGTH} to enlarge, else "
+        f"{DEFAULT_STRENGTH}.",
         examples=[0.75],
     )
     mask_mode: MaskMode | None = Field(
@@ -161,6 +165,8 @@ class Edit(BaseModel):
             return LEAST_VARIATION + self.variation * (MOST_VARIATION - LEAST_VARIATION)
         if self.strength is not None:
             return self.strength
+        if self.remove:
+            return REMOVAL_STRENGTH
         if self.is_inpainting:
             return 1.0
         return DEFAULT_STRENGTH if self.upscale is None else REFINING_STRENGTH

@@ -2,6 +2,7 @@
 
 from ipaddress import ip_address
 
+from contract.errors import StoreUnavailable
 from contract.keys import KeyStore
 
 
@@ -17,12 +18,22 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-async def check_exposure(host: str, keys: KeyStore) -> bool:
-    """Whether there are keys. Raises: NoKeyError, StoreUnavailable."""
-    guarded = bool(await keys.all())
-    if not guarded and not is_loopback(host):
+async def check_exposure(host: str, keys: KeyStore, *, open_to_others: bool = False) -> bool:
+    """Whether there are keys. Where others are let in only with one, there must be one, or nobody can tell.
+
+    Raises: NoKeyError; StoreUnavailable, where only this machine is let in, or everybody.
+    """
+    anybody = open_to_others or is_loopback(host)
+    try:
+        guarded = bool(await keys.all())
+    except StoreUnavailable as error:
+        if anybody:
+            raise
+        raise NoKeyError(f"Other machines can reach {host}, and the store cannot be asked for API keys.") from error
+    if not guarded and not anybody:
         raise NoKeyError(
             f"Other machines can reach {host}, and there is no API key. Listen on 127.0.0.1 (SAFELIGHT_HOST), make a "
-            "key with `python -m app.keys create --tenant NAME` while the store runs, and start again."
+            "key with `python -m app.keys create --tenant NAME` while the store runs, and start again; or say with "
+            "SAFELIGHT_OPEN_TO_OTHERS=true that something else guards the port."
         )
     return guarded

@@ -21,19 +21,28 @@ EXPIRING = "safelight:files:expiring"
 ANNOUNCED_SECONDS = 3600
 """What was announced and has no record after this long is an upload that was interrupted."""
 
+OF_PICTURES = ("width", "height", "darkest", "brightest")
+"""Numbers that records of pictures have, and others have not."""
+
 
 class FileContent(NamedTuple):
-    """Checked bytes, and what they are. Units: width and height in pixels; None for what is no picture."""
+    """Checked bytes, and what they are; None for what is no picture.
+
+    `darkest` and `brightest` are of its tones as a mask, where what is transparent is black.
+    Units: width and height in pixels, tones of 255.
+    """
 
     kind: FileKind
     media_type: str
     content: bytes
     width: int | None = None
     height: int | None = None
+    darkest: int | None = None
+    brightest: int | None = None
 
 
 class StoredFile(BaseModel):
-    """One file as clients see it. `sha256` is the hex digest of the bytes; after `expires_at` nobody can name it."""
+    """One file. `sha256` is the hex digest of the bytes; after `expires_at` nobody can name it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -43,6 +52,8 @@ class StoredFile(BaseModel):
     media_type: str
     width: int | None
     height: int | None
+    darkest: int | None
+    brightest: int | None
     size_bytes: int
     sha256: str
     created_at: datetime
@@ -84,8 +95,7 @@ class FileStore:
             "size_bytes": len(file.content),
             "sha256": sha256(file.content).hexdigest(),
         }
-        if file.width is not None and file.height is not None:
-            said |= {"width": file.width, "height": file.height}
+        said |= {name: number for name in OF_PICTURES if (number := getattr(file, name)) is not None}
         pairs = [part for pair in said.items() for part in pair]
         return _file(
             file_id, await self._connection.run("create_file", file_id, ttl_seconds, self._tenant or PUBLIC, *pairs)
@@ -155,6 +165,8 @@ def _file(file_id: str, fields: dict[str, Any] | list[Any]) -> StoredFile:
         media_type=fields["media_type"],
         width=_number(fields.get("width")),
         height=_number(fields.get("height")),
+        darkest=_number(fields.get("darkest")),
+        brightest=_number(fields.get("brightest")),
         size_bytes=int(fields["size_bytes"]),
         sha256=fields["sha256"],
         created_at=datetime.fromtimestamp(float(fields["created_at"]), UTC),

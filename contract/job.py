@@ -65,7 +65,8 @@ class Job(BaseModel):
 
     `attempt` counts executions, from 1; `admitted_position` is the place in the queue that the job was given at first,
     and `admitted_eta_seconds` what was predicted then. `no_store` says that its pictures are for this job only.
-    Nobody but its `tenant` sees it.
+    Nobody but its `tenant` sees it. It may be removed from `expires_at` on, which is known when it has ended; it ends
+    at `expire_by` at the latest, where its client has asked for that.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -90,6 +91,7 @@ class Job(BaseModel):
     started_at: datetime | None = None
     finished_at: datetime | None = None
     expires_at: datetime | None = None
+    expire_by: datetime | None = None
 
     @property
     def ended(self) -> bool:
@@ -109,6 +111,7 @@ class Job(BaseModel):
             no_store=self.no_store,
             priority=self.priority,
             webhook=self.webhook,
+            expire_by=self.expire_by,
             created_at=self.created_at,
         )
 

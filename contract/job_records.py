@@ -11,6 +11,8 @@ from contract.request import CompleteRequest
 from contract.tenants import PUBLIC
 from contract.webhooks import Webhook
 
+TIMES = ("created_at", "started_at", "finished_at", "expires_at", "expire_by")
+
 
 def fields_of(flat: list[str]) -> dict[str, str]:
     """A hash from the flat list of fields and values that scripts answer with."""
@@ -39,7 +41,7 @@ def read_job(job_id: str, fields: dict[str, str]) -> Job:
         priority=fields.get("priority", "normal"),
         webhook=Webhook.model_validate_json(fields["webhook"]) if "webhook" in fields else None,
         cancel_requested=fields.get("cancel_requested") == "1",
-        **{name: _time(fields.get(name)) for name in ("created_at", "started_at", "finished_at", "expires_at")},
+        **{name: _time(fields.get(name)) for name in TIMES},
     )
 
 

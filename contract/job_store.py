@@ -19,6 +19,7 @@ from contract.outlook import Outlook, Place
 from contract.queue import rq_job_fields
 from contract.quotas import UNBOUNDED, Allowance
 from contract.request import CompleteRequest, GenerationRequest
+from contract.retention import Retention
 from contract.store_connection import BLOCK_SECONDS, StoreConnection, unavailable_when_unreachable
 from contract.tenants import PUBLIC, index_of
 from contract.webhooks import Webhook
@@ -93,16 +94,17 @@ class JobStore:
         no_store: bool = False,
         priority: Priority = "normal",
         webhook: Webhook | None = None,
+        retention: Retention | None = None,
         forecast: Forecast | None = None,
         allowance: Allowance = UNBOUNDED,
     ) -> Admission:
         """Accepts a request once, however often the call is repeated.
 
-        `request` is as the client sent it; with `webhook` and `priority`, it is what a repeated idempotency key is held
-        against. With `takes_key`, this call repeats no other: the key is its own from now on, whoever had it before.
-        `forecast` is what the job is predicted to need; without one, nobody can say when those behind it will end. The
-        references of `complete` are file ids; the job holds these files until it has ended. What it costs is taken from
-        `allowance` in the same step, and once.
+        `request` is as the client sent it; with `priority`, `webhook` and `retention`, it is what a repeated key is
+        held against. With `takes_key`, this call repeats no other: the key is its own from now on, whoever had
+        it before. `forecast` is what the job is predicted to need; without one, nobody can say when those behind it
+        will end. The references of `complete` are file ids; the job holds these files until it has ended. What it
+        costs is taken from `allowance` in the same step, and once.
         Raises: IdempotencyConflict, QueueFull, UnknownFile, QuotaExceeded, QuotaTooSmall.
         """
         fresh_id = new_job_id()
@@ -111,7 +113,7 @@ class JobStore:
         if idempotency_key is not None:
             idempotency = {
                 "key": self._idempotency_id(idempotency_key),
-                "fingerprint": _fingerprint(request, priority, webhook),
+                "fingerprint": _fingerprint(request, priority, webhook, retention),
                 "seconds": idempotency_seconds,
                 "takes": takes_key,
             }
@@ -120,7 +122,7 @@ class JobStore:
             fresh_id,
             json.dumps(
                 {
-                    "request": complete.model_dump_json(),
+                    "request": complete.model_dump_json(exclude_none=True),
                     "model": complete.model,
                     "total_steps": complete.total_steps,
                     "files": sorted(set(references.values())),
@@ -130,7 +132,7 @@ class JobStore:
                     "no_store": no_store,
                     "quota": allowance.bill(complete),
                     **({} if idempotency is None else {"idempotency": idempotency}),
-                    "record": {} if webhook is None else self._record_of(webhook),
+                    "record": self._record_of(webhook) | ({} if retention is None else retention.record),
                     **({} if forecast is None else {"forecast": _microseconds(forecast)}),
                 }
             ),
@@ -155,6 +157,7 @@ class JobStore:
         *,
         priority: Priority = "normal",
         webhook: Webhook | None = None,
+        retention: Retention | None = None,
     ) -> Job | None:
         """The job that this request became when it came with this key before. Raises: IdempotencyConflict."""
         with unavailable_when_unreachable():
@@ -163,7 +166,7 @@ class JobStore:
             )
         if fingerprint is None:
             return None
-        if fingerprint != _fingerprint(request, priority, webhook):
+        if fingerprint != _fingerprint(request, priority, webhook, retention):
             raise _other_body()
         return await self.get(job_id)
 
@@ -304,7 +307,7 @@ class JobStore:
             await self._redis.publish(PREVIEW_WISHES, job_id)
 
     async def expired(self, limit: int) -> list[str]:
-        """Ids of ended jobs whose time is over."""
+        """Ids of jobs whose time is over; a job whose client has set a time may not have ended yet."""
         now = datetime.now(UTC).timestamp()
         with unavailable_when_unreachable():
             ids: list[str] = await self._redis.zrangebyscore("safelight:expiring", "-inf", now, start=0, num=limit)
@@ -328,8 +331,10 @@ class JobStore:
         """Under which a key is kept: equal ones of two tenants are two."""
         return _digest(key if self._tenant in (None, PUBLIC) else f"{self._tenant}\n{key}")
 
-    def _record_of(self, webhook: Webhook) -> dict[str, str]:
+    def _record_of(self, webhook: Webhook | None) -> dict[str, str]:
         """What a record says of a webhook, and what the scripts read of that."""
+        if webhook is None:
+            return {}
         return {
             "webhook": webhook.model_dump_json(),
             "webhook_events": f" {' '.join(webhook.events)} ",
@@ -350,9 +355,12 @@ def _job_key(job_id: str) -> str:
     return f"safelight:job:{job_id}"
 
 
-def _fingerprint(request: GenerationRequest, priority: Priority, webhook: Webhook | None) -> str:
+def _fingerprint(
+    request: GenerationRequest, priority: Priority, webhook: Webhook | None, retention: Retention | None
+) -> str:
     """What a repeated idempotency key is held against."""
     beside = ("" if priority == "normal" else priority) + ("" if webhook is None else webhook.asked)
+    beside += "" if retention is None else retention.model_dump_json()
     return _digest(request.model_dump_json() + beside)
 
 

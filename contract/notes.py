@@ -1,7 +1,7 @@
 """Short texts that are kept for one tenant under names, and forgotten when nobody has read them for a while."""
 
 from contract.store_connection import StoreConnection, unavailable_when_unreachable
-from contract.tenants import PUBLIC
+from contract.tenants import PUBLIC, index_of
 
 
 class Notes:
@@ -17,7 +17,7 @@ class Notes:
         self._kept_seconds = kept_seconds
 
     def of(self, tenant: str) -> "Notes":
-        """The same, as this tenant's."""
+        """The same notes, as this tenant's."""
         return Notes(self._connection, tenant=tenant, kept_seconds=self._kept_seconds)
 
     async def put(self, name: str, text: str) -> None:
@@ -36,4 +36,4 @@ class Notes:
         return int(self._kept_seconds * 1000)
 
     def _key(self, name: str) -> str:
-        return f"safelight:notes@{self._tenant}:{name}"
+        return f"{index_of('safelight:notes', self._tenant)}:{name}"

@@ -178,7 +178,7 @@ class CompleteRequest(GenerationRequest):
     height: int
     width: int
     num_inference_steps: int
-    guidance_scale: float | None
+    guidance_scale: float | None = None
     guidance: Several
     scheduler: Scheduler
     seed: int

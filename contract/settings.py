@@ -24,6 +24,10 @@ class Settings(BaseSettings):
         "credentials come from the usual `AWS_…` variables.",
     )
     catalogue: Path = Field(default=Path("models.toml"), description="The catalogue of models.")
+    open_to_others: bool = Field(
+        default=False,
+        description="Answer other machines although there is no API key: for a port that something else guards.",
+    )
     lease_seconds: float = Field(
         default=15, gt=0, description="After this long without a heartbeat a worker's jobs go to another."
     )

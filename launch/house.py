@@ -90,7 +90,9 @@ class House:
     async def _check_exposure(self) -> None:
         connection = StoreConnection(self._settings.store_url)
         try:
-            await check_exposure(self._settings.host, KeyStore(connection))
+            await check_exposure(
+                self._settings.host, KeyStore(connection), open_to_others=self._settings.open_to_others
+            )
         finally:
             await connection.close()
 

@@ -34,7 +34,7 @@ OutputFormat = Literal["png", "jpeg", "webp"]
 PromptSyntax = Literal["plain", "weighted"]
 MaskMode = Literal["blend", "strength"]
 InpaintMethod = Literal["fast", "standard", "quality"]
-Resize = Literal["stretch", "crop", "pad"]
+Resize = Literal["stretch", "crop", "pad", "latents"]
 GuidanceKind = Literal[
     "classifier_free", "cfg_pp", "adaptive_projected", "perturbed_attention", "classifier", "universal"
 ]
@@ -148,6 +148,7 @@ class Common(TypedDict, total=False):
     mask: Source | None
     strength: float | None
     mask_mode: MaskMode | None
+    mask_padding: int | None
     inpaint_method: InpaintMethod | None
     expand: Expand | None
     remove: bool

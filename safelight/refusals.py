@@ -271,3 +271,15 @@ class JobCancelled(ServiceError):
     """The job was cancelled while this call waited for its pictures."""
 
     code = "job_cancelled"
+
+
+class UnknownSampler(ServiceError):
+    """No sampler has this name."""
+
+    code = "unknown_sampler"
+
+
+class NotOffered(ServiceError):
+    """Clients of this kind know such an operation, and this service has nothing to do it with."""
+
+    code = "not_offered"

@@ -7,7 +7,7 @@ from typing import Any
 import safetensors.torch
 import torch
 from diffusers import ControlNetModel
-from diffusers.models.embeddings import ImageProjection
+from diffusers.models.embeddings import ImageProjection, IPAdapterPlusImageProjection
 from torch import Tensor, nn
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
@@ -85,8 +85,41 @@ def build_controlnet(folder: Path, unet: Any, seed: int) -> None:
     network.save_pretrained(folder)
 
 
-def build_ip_adapter(folder: Path, unet: Any) -> None:
-    """An IP-Adapter's file and, in `image_encoder`, what looks at the picture."""
+def _one_vector(width: int) -> State:
+    """The projection of an IP-Adapter, under the names of its authors."""
+    projection = ImageProjection(image_embed_dim=16, cross_attention_dim=width, num_image_text_embeds=4)
+    return {name.replace("image_embeds", "proj"): values for name, values in projection.state_dict().items()}
+
+
+AUTHORS_NAMES = {
+    ".ln0.": ".0.norm1.",
+    ".ln1.": ".0.norm2.",
+    ".attn.to_q.": ".0.to_q.",
+    ".attn.to_out.0.": ".0.to_out.",
+    ".ff.0.": ".1.0.",
+    ".ff.1.net.0.proj.": ".1.1.",
+    ".ff.1.net.2.": ".1.3.",
+}
+
+
+def _resampler(width: int) -> State:
+    """The projection of an IP-Adapter Plus, under the names of its authors, who keep keys and values in one."""
+    state = IPAdapterPlusImageProjection(
+        embed_dims=16, output_dims=width, hidden_dims=24, heads=1, num_queries=4
+    ).state_dict()
+    named: State = {}
+    for name, values in state.items():
+        if ".to_k." in name:
+            both = [values, state[name.replace(".to_k.", ".to_v.")]]
+            named[name.replace(".attn.to_k.", ".0.to_kv.")] = torch.cat(both)
+        elif ".to_v." not in name:
+            theirs = next(((ours, other) for ours, other in AUTHORS_NAMES.items() if ours in name), ("", ""))
+            named[name.replace(*theirs)] = values
+    return named
+
+
+def build_ip_adapter(folder: Path, unet: Any, *, plus: bool = False) -> None:
+    """An IP-Adapter's file and, in `image_encoder`, what looks at the picture; Plus reads it patch by patch."""
     with torch.random.fork_rng():
         torch.manual_seed(11)
         encoder = CLIPVisionModelWithProjection(
@@ -101,11 +134,8 @@ def build_ip_adapter(folder: Path, unet: Any) -> None:
             )
         )
         width = unet.config.cross_attention_dim
-        projection = ImageProjection(image_embed_dim=16, cross_attention_dim=width, num_image_text_embeds=4)
-        state = {
-            f"image_proj.{name.replace('image_embeds', 'proj')}": values
-            for name, values in projection.state_dict().items()
-        }
+        projected = _resampler(width) if plus else _one_vector(width)
+        state = {f"image_proj.{name}": values for name, values in projected.items()}
         layers = [name.removesuffix(".processor") for name in unet.attn_processors if "attn2" in name]
         for number, name in enumerate(layers):
             shape = unet.get_submodule(name).to_k.weight.shape

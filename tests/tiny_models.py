@@ -65,8 +65,11 @@ def build_stable_diffusion(
     pipeline.save_pretrained(folder, safe_serialization=True)
 
 
-def build_stable_diffusion_xl(folder: Path) -> None:
-    """Saves an SDXL pipeline: 64 × 64 pixels, two text encoders of width 32, joined to 64."""
+def build_stable_diffusion_xl(folder: Path, *, in_channels: int = 4) -> None:
+    """Saves an SDXL pipeline: 64 × 64 pixels, two text encoders of width 32, joined to 64.
+
+    With 9 channels it is one for inpainting, with 8 one that follows instructions.
+    """
     with torch.random.fork_rng():
         torch.manual_seed(1)
         pipeline = StableDiffusionXLPipeline(
@@ -75,7 +78,7 @@ def build_stable_diffusion_xl(folder: Path) -> None:
             text_encoder_2=CLIPTextModelWithProjection(text_config()),
             tokenizer=tokenizer(),
             tokenizer_2=tokenizer(),
-            unet=unet_xl(),
+            unet=unet_xl(in_channels=in_channels, out_channels=4),
             scheduler=EulerDiscreteScheduler(
                 beta_start=0.00085,
                 beta_end=0.012,

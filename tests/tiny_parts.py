@@ -66,9 +66,10 @@ def smallest_unet() -> UNet2DConditionModel:
     )
 
 
-def unet_xl() -> UNet2DConditionModel:
+def unet_xl(**changes: object) -> UNet2DConditionModel:
     return UNet2DConditionModel(
         **SMALL_UNET,
+        **changes,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
         use_linear_projection=True,

@@ -144,9 +144,9 @@ class Easel:
         return schedule, latents, Original(clean, noise)
 
     def _within(self, picture: Pixels, mask: Mask) -> Start:
-        """Over a part of a picture, while the rest is kept in the latents too."""
+        """Over a part of a picture, while the rest is kept in the latents too. Removal begins with a smooth fill."""
         request = self.request
-        schedule, latents, original = self._over(picture)
+        schedule, latents, original = self._over(fills.harmonic(picture, mask) if request.remove else picture)
         free = masks.largest(mask, *latents.shape[2:])
         if request.mask_mode == "strength":
             until = masks.kept_until_strength(free, request.effective_strength, self._whole(latents), schedule)

@@ -1,11 +1,21 @@
-"""Pictures of another size: resampled, cropped, and with room around them."""
+"""What is laid where a picture has nothing to show: in another size, in room around it, where something is hidden."""
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageFilter
 
 from contract.editing import Expand, Resize, Size
 from worker.images import Pixels
 from worker.masks import Mask
+
+Tones = npt.NDArray[np.float32]
+"""Shape (height, width, channels)."""
+
+Hidden = npt.NDArray[np.bool_]
+"""Shape (height, width)."""
+
+NUM_ROUNDS = 30
+"""How often a fill is relaxed at each size; what is left to be smoothed is then of less than a tone."""
 
 BLUR_SHARE = 0.08
 """How far the fill beside a picture is blurred, as a share of its longer side."""
@@ -49,6 +59,45 @@ def expanded_mask(mask: Mask | None, size: Size, expand: Expand) -> Mask:
     inner = np.zeros(size, np.uint8) if mask is None else mask
     margins = (expand.top, expand.bottom), (expand.left, expand.right)
     return np.pad(inner, margins, constant_values=255)
+
+
+def harmonic(picture: Pixels, mask: Mask) -> Pixels:
+    """The picture with the smoothest fill in what the mask hides: each pixel there is the mean of those around it.
+
+    Shapes: picture and result (height, width, 3), mask (height, width).
+    Source: Laplace's equation with the kept pixels for its boundary, relaxed by Jacobi's method from coarse to fine.
+    """
+    smooth = _relaxed(picture.astype(np.float32), mask > 0)
+    result: Pixels = np.where(mask[..., None] > 0, smooth.round().astype(np.uint8), picture)
+    return result
+
+
+def _relaxed(tones: Tones, hidden: Hidden) -> Tones:
+    height, width = hidden.shape
+    if height == width == 1 or not hidden.any():
+        return tones
+    guess = _relaxed(*_halved(tones, hidden)).repeat(2, axis=0).repeat(2, axis=1)[:height, :width]
+    unknown = hidden[..., None]
+    tones = np.where(unknown, guess, tones)
+    for _ in range(NUM_ROUNDS):
+        wide = np.pad(tones, ((1, 1), (1, 1), (0, 0)), mode="edge")
+        mean = (wide[:-2, 1:-1] + wide[2:, 1:-1] + wide[1:-1, :-2] + wide[1:-1, 2:]) / 4
+        tones = np.where(unknown, mean, tones)
+    return tones
+
+
+def _halved(tones: Tones, hidden: Hidden) -> tuple[Tones, Hidden]:
+    """The mean of what is known of each four pixels; hidden is where nothing is."""
+    height, width = hidden.shape
+    margins = (0, height % 2), (0, width % 2)
+    weights = np.pad(~hidden, margins).astype(np.float32)[..., None]
+    sums, known = (_fours(values).sum((1, 3)) for values in (np.pad(tones, (*margins, (0, 0))) * weights, weights))
+    return sums / np.maximum(known, 1), known[..., 0] == 0
+
+
+def _fours(values: Tones) -> Tones:
+    height, width, channels = values.shape
+    return values.reshape(height // 2, 2, width // 2, 2, channels)
 
 
 def _edged(picture: Pixels, top: int, bottom: int, left: int, right: int) -> Pixels:

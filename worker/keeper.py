@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
 from redis.exceptions import RedisError
 
@@ -71,14 +72,19 @@ class Keeper:
             logger.warning("%s: its lease had ended; taken back", job_id)
 
     async def sweep(self) -> None:
-        """Removes ended jobs and files whose time is over, bytes first, so that none are left without a record."""
+        """Removes jobs and files whose time is over, bytes first, so that none are left without a record."""
         await self._files.sweep(SWEEP_BATCH)
         for job_id in await self._jobs.expired(SWEEP_BATCH):
-            await self._artifacts.delete_all(f"{job_id}/")
-            try:
-                await self._jobs.delete(job_id)
-            except UnknownJob:
-                continue
+            with suppress(UnknownJob):
+                await self._remove(job_id)
+
+    async def _remove(self, job_id: str) -> None:
+        """Removes a job; one that has not ended is cancelled, and removed the next time."""
+        if not (await self._jobs.get(job_id)).ended:
+            await self._jobs.cancel(job_id)
+            return
+        await self._artifacts.delete_all(f"{job_id}/")
+        await self._jobs.delete(job_id)
 
     async def depart(self) -> None:
         """Says that this worker has ended."""

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from contract.canvas_sizes import check_sizes, check_tones
 from contract.editing import Size
-from contract.errors import InvalidMask
 from worker.images import Pixels
 from worker.schedules import Schedule
 
@@ -27,15 +27,8 @@ NEVER = 2**31 - 1
 
 def check(mask: Mask, picture: Pixels) -> None:
     """Holds a mask against its picture: of the same size, and a part of it selected. Raises: InvalidMask."""
-    (height, width), size = mask.shape, picture.shape[:2]
-    if mask.shape != size:
-        raise InvalidMask(
-            f"mask is {height} × {width} pixels, and image is {size[0]} × {size[1]}; they must be equal.", field="mask"
-        )
-    if not mask.any():
-        raise InvalidMask("mask is black everywhere, so nothing would change.", field="mask")
-    if mask.min() == 255:
-        raise InvalidMask("mask is white everywhere; leave it out to repaint the whole picture.", field="mask")
+    check_sizes({"image": Size(*picture.shape[:2]), "mask": Size(*mask.shape)})
+    check_tones(int(mask.min()), int(mask.max()))
 
 
 def largest(mask: Mask, height: int, width: int) -> Tensor:

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.admission import admit
-from app.dependencies import LinksOf, Presenter, PresenterOf, ResourcesOf
+from app.dependencies import IdempotencyKey, LinksOf, Presenter, PresenterOf, ResourcesOf
 from app.error_responses import documented
 from app.errors import BodyTooLarge, MalformedJSON, UnsupportedMediaType
 from app.followers import OnDisconnectQuery, patiently
@@ -16,6 +16,7 @@ from app.posted import GenerationPosted
 from app.prefer import forbids_storing, preferred_wait
 from app.quotes import QuoteShown, quote
 from app.responses import JOB_ID, JobShown
+from app.retention import retention
 from app.webhooks.asked import webhook
 from contract.errors import (
     AdapterMismatch,
@@ -46,16 +47,6 @@ PreferHeader = Annotated[
         alias="Prefer",
         description="`wait=N` waits up to N seconds, 0 to 60, for the job to end; other preferences are passed over.",
         examples=["wait=30"],
-    ),
-]
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        min_length=1,
-        max_length=255,
-        description="The same key and body give the same job for 24 hours, however often they are sent.",
-        examples=["order-42"],
     ),
 ]
 CacheControl = Annotated[
@@ -140,6 +131,7 @@ async def create_generation(
     if dry_run:
         response.status_code = 200
         return await quote(generation.request, resources, generation.priority)
+    most_seconds = resources.settings.retention_seconds
     admission = await admit(
         generation.request,
         resources,
@@ -147,6 +139,7 @@ async def create_generation(
         no_store=forbids_storing(cache_control or ()),
         priority=generation.priority,
         webhook=webhook(generation.webhook, resources, links.base),
+        retention=retention(generation.retention_seconds, generation.expires_at, most_seconds),
     )
     response.headers["Location"] = f"{request.scope.get('root_path', '')}/v1/jobs/{admission.job.id}"
     if wait_seconds is None:

@@ -53,6 +53,7 @@ redis.call('HSET', job_key(id),
 if known then redis.call('HSET', job_key(id), 'idempotency_key', known.key) end
 if asked.no_store then redis.call('HSET', job_key(id), 'no_store', '1') end
 for field, value in pairs(asked.record) do redis.call('HSET', job_key(id), field, value) end
+if asked.record.expire_by then redis.call('ZADD', EXPIRING, asked.record.expire_by, id) end
 if not asked.forecast then
     redis.call('ZADD', UNWEIGHED, sequence, id)
 else

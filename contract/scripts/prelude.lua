@@ -4,7 +4,7 @@
 local QUEUE = 'rq:queue:generations'
 local WIP = 'rq:wip:generations'
 local LEASES = 'safelight:leases'        -- zset: job id by the time at which its lease ends
-local EXPIRING = 'safelight:expiring'    -- zset: id of an ended job by the time at which it may be removed
+local EXPIRING = 'safelight:expiring'    -- zset: id of a job by the time at which it may be removed; until it ends, only if asked
 local STATISTICS = 'safelight:statistics' -- hash: counters and histogram buckets over all jobs
 local WORK = 'safelight:work'            -- hash: predicted microseconds of device time of the jobs that wait or run
 local UNWEIGHED = 'safelight:unweighed'  -- zset: id of a waiting or running job of unknown work by its sequence
@@ -276,10 +276,17 @@ end
 local RQ_STATUS = {succeeded = 'finished', failed = 'failed', cancelled = 'canceled'}
 local BOUNDS = {0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600}
 
+-- When a job that ends now may be removed: as everybody's, or sooner where its client asked for that.
+local function expiry(id, now, retention)
+    local asked = redis.call('HMGET', job_key(id), 'retention_seconds', 'expire_by')
+    local expires = now + math.min(retention, tonumber(asked[1] or '') or retention)
+    return math.max(now, math.min(expires, tonumber(asked[2] or '') or expires))
+end
+
 -- The end of a job, whichever way: record, indexes, RQ's registries, statistics, the last event.
 local function finish(id, status, failure, retention)
     local now = clock()
-    local expires = now + retention
+    local expires = expiry(id, now, retention)
     drop_lease(id)
     release_files(id)
     redis.call('DEL', followers_key(id))

@@ -5,6 +5,7 @@ import base64
 import httpx
 import numpy as np
 import pytest
+from PIL import Image
 
 from app.settings import AppSettings
 from contract.job_store import JobStore
@@ -98,6 +99,47 @@ async def test_what_cannot_be_used_is_named(
     assert_error(await post(client, **{field: value}), status, code, field)
     assert (await job_store.counts())["queued"] == 0
     assert await num_files(client) == 0
+
+
+SQUARE = (64, 64)
+USELESS: dict[str, tuple[Image.Image, str]] = {
+    "black": (Image.new("L", SQUARE, 0), "black"),
+    "white": (Image.new("L", SQUARE, 255), "white"),
+    "one bit": (Image.new("1", SQUARE, 1), "white"),
+    "sixteen bits": (Image.new("I;16", SQUARE, 65535), "white"),
+    "colour": (Image.new("RGB", SQUARE, (255, 255, 255)), "white"),
+    "transparent": (Image.new("RGBA", SQUARE, (255, 255, 255, 0)), "black"),
+    "opaque": (Image.new("RGBA", SQUARE, (255, 255, 255, 255)), "white"),
+}
+
+
+@pytest.mark.parametrize("name", USELESS)
+@pytest.mark.parametrize("brought", [True, False])
+async def test_masks_that_select_nothing_or_everything_are_refused_at_once(
+    client: httpx.AsyncClient, job_store: JobStore, name: str, brought: bool
+) -> None:
+    picture, problem = USELESS[name]
+    content = encoded(picture)
+    mask = data_uri(content) if brought else await send(client, content)
+    before = await num_files(client)
+    response = await post(client, image=data_uri(encoded(PICTURE)), mask=mask)
+    assert_error(response, 422, "invalid_mask", "mask")
+    assert problem in response.json()["error"]["message"]
+    assert (await job_store.counts())["queued"] == 0
+    assert await num_files(client) == before
+
+
+async def test_one_pixel_is_something(client: httpx.AsyncClient) -> None:
+    for ground in (0, 255):
+        mask = Image.new("L", SQUARE, ground)
+        mask.putpixel((5, 7), 128)
+        response = await post(client, image=data_uri(encoded(PICTURE)), mask=data_uri(encoded(mask)))
+        assert response.status_code == 202, response.text
+
+
+async def test_masks_of_another_size_are_refused_at_once(client: httpx.AsyncClient) -> None:
+    response = await post(client, image=data_uri(encoded(PICTURE)), mask=data_uri(encoded(gradient(64, 32))))
+    assert_error(response, 422, "invalid_mask", "mask")
 
 
 async def test_urls_are_refused_with_the_reason(client: httpx.AsyncClient) -> None:

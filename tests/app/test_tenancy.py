@@ -12,6 +12,7 @@ import pytest
 from fastapi.routing import iter_route_contexts
 
 from app.auth import scope_of
+from app.dialects.replicate.refusals import METHODS, NOT_HERE
 from app.main import create_app
 from app.settings import AppSettings
 from contract.key_texts import KeyText
@@ -47,6 +48,17 @@ class Call:
 PICTURE = encoded(gradient())
 HOOK = "http://127.0.0.1:9/hook"
 
+AUTOMATIC1111_LISTS = (
+    "sd-models loras schedulers upscalers latent-upscale-modes embeddings scripts sd-vae hypernetworks face-restorers "
+    "realesrgan-models prompt-styles script-info extensions memory cmd-flags"
+)
+AUTOMATIC1111_SIGNS = (
+    "refresh-checkpoints refresh-vae refresh-loras refresh-embeddings unload-checkpoint reload-checkpoint"
+)
+
+REPLICATE_MODEL = "/v1/models/{owner}/{name:path}"
+EMOJI = {"owner": "safelight", "name:path": "safelight-emoji", "version_id": "any"}
+
 CALLS: dict[tuple[str, str], Call] = {
     ("POST", "/v1/generations"): Call(options={"json": BODY}),
     ("GET", "/v1/jobs"): Call(),
@@ -76,6 +88,36 @@ CALLS: dict[tuple[str, str], Call] = {
     ("POST", "/v1/images/generations"): Call(options={"json": BODY}),
     ("POST", "/v1/images/edits"): Call(options={"files": {"image": PICTURE}, "data": BODY}),
     ("POST", "/v1/images/variations"): Call(options={"files": {"image": PICTURE}}),
+    ("POST", "/sdapi/v1/txt2img"): Call(options={"json": BODY}),
+    ("POST", "/sdapi/v1/img2img"): Call(options={"json": BODY}),
+    ("GET", "/sdapi/v1/progress"): Call(),
+    ("POST", "/sdapi/v1/interrupt"): Call(),
+    ("POST", "/sdapi/v1/skip"): Call(),
+    ("GET", "/sdapi/v1/options"): Call(),
+    ("POST", "/sdapi/v1/options"): Call(options={"json": {}}),
+    ("GET", "/sdapi/v1/samplers"): Call(),
+    **{("GET", f"/sdapi/v1/{name}"): Call(shared=True) for name in AUTOMATIC1111_LISTS.split()},
+    **{("POST", f"/sdapi/v1/{name}"): Call(shared=True) for name in AUTOMATIC1111_SIGNS.split()},
+    **{
+        ("POST", f"/sdapi/v1/{name}"): Call(shared=True, options={"json": {"image": ""}})
+        for name in ("png-info", "interrogate", "extra-single-image", "extra-batch-images")
+    },
+    ("GET", "/v1/account"): Call(),
+    ("POST", "/v1/predictions"): Call(options={"json": {"version": "safelight-emoji", "input": BODY}}),
+    ("GET", "/v1/predictions"): Call(),
+    ("GET", "/v1/predictions/{prediction_id}"): Call("job"),
+    ("POST", "/v1/predictions/{prediction_id}/cancel"): Call("job"),
+    ("GET", "/v1/predictions/{prediction_id}/stream"): Call("job"),
+    ("GET", "/v1/webhooks/default/secret"): Call(),
+    ("POST", f"{REPLICATE_MODEL}/predictions"): Call(ids=EMOJI, options={"json": {"input": BODY}}),
+    ("GET", f"{REPLICATE_MODEL}/versions"): Call(shared=True, ids=EMOJI),
+    ("GET", f"{REPLICATE_MODEL}/versions/{{version_id}}"): Call(shared=True, ids=EMOJI),
+    **{
+        (method, f"/v1/{name}{rest}"): Call(shared=True, ids={"rest:path": "any"})
+        for name in NOT_HERE
+        for rest in ("", "/{rest:path}")
+        for method in METHODS
+    },
 }
 """Routes that want a key. `shared` says that all tenants hear the same."""
 
@@ -152,7 +194,8 @@ async def call(client: httpx.AsyncClient, route: tuple[str, str], ids: Ids, **op
     """The answer of a route; its parameters are filled with these ids."""
     method, path = route
     row = CALLS[route]
-    for name, found in ({f"{kind}_id": one for kind, one in ids.items()} | row.ids).items():
+    named = {f"{kind}_id": one for kind, one in ids.items()} | {"prediction_id": ids.get("job", "")}
+    for name, found in (named | row.ids).items():
         path = path.replace(f"{{{name}}}", found)
     return await client.request(method, path, **row.options | options)
 

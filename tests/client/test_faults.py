@@ -11,7 +11,7 @@ import pytest
 from safelight import AsyncSafelight, ConnectionFailed, Ended, Event, Job, Safelight, ServiceError, refusals
 from safelight.retries import pause_seconds, said_no
 from tests.client.conftest import FAST, LONG, Threaded, ended
-from tests.client.fault_proxy import WHOLE, FaultProxy
+from tests.fault_proxy import WHOLE, FaultProxy
 from tests.pictures import encoded, gradient
 from tests.system.launched import Launched
 from tests.waiting import wait_until_async

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from contract.canvas_sizes import Allowed, Asked, canvas_size
 from contract.catalogue import Catalogue, Defaults, Limits, LocalSource, ModelSpec
 from contract.costs import amount
-from contract.editing import Edit, Expand, Size
+from contract.editing import REMOVAL_STRENGTH, Edit, Expand, Size
 from contract.errors import InvalidMask, InvalidRequest, LimitExceeded, SafelightError, UnsupportedEdit
 from contract.request import CompleteRequest, GenerationRequest
 
@@ -106,7 +106,8 @@ def test_values_out_of_range(field: str, value: object) -> None:
         ({"mask": MASK}, {"strength": 1.0, "inpaint_method": "standard", "mask_mode": "blend"}),
         ({"mask": MASK, "scheduler": "unipc"}, {"inpaint_method": "fast"}),
         ({"mask": MASK, "mask_mode": "strength"}, {"inpaint_method": None, "strength": 1.0}),
-        ({"mask": MASK, "remove": True}, {"guidance_scale": 4.0, "prompt": ""}),
+        ({"mask": MASK, "remove": True}, {"guidance_scale": 4.0, "prompt": "", "strength": REMOVAL_STRENGTH}),
+        ({"mask": MASK, "remove": True, "strength": 1.0}, {"strength": 1.0}),
         ({"expand": {"right": 64}}, {"width": 192, "height": 128, "inpaint_method": "standard"}),
         ({"variation": 0.5}, {"strength": None, "variation": 0.5}),
         ({"upscale": 2}, {"height": 256, "width": 256, "strength": 0.2}),

@@ -1,12 +1,13 @@
 """API keys: their text, their records, and what becomes of them; the secret is kept nowhere."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis.strategies import integers, text
 
-from contract.errors import KeyEnded, UnknownKey
+from contract.errors import KeyEnded, StoreUnavailable, UnknownKey
 from contract.exposure import NoKeyError, check_exposure, is_loopback
 from contract.key_texts import KeyText
 from contract.keys import Key, KeyGrant, KeyStore, Scope
@@ -150,9 +151,21 @@ async def test_only_loopback_is_open_without_keys(keys: KeyStore, host: str, loc
     else:
         with pytest.raises(NoKeyError, match="no API key"):
             await check_exposure(host, keys)
+    assert await check_exposure(host, keys, open_to_others=True) is False
     written = await keys.create(GRANT)
     await keys.revoke(written.id)
     assert await check_exposure(host, keys) is True, "keys that have ended still shut the door"
+
+
+async def test_where_nobody_can_tell_others_are_not_let_in(tmp_path: Path) -> None:
+    connection = StoreConnection(f"unix://{tmp_path}/none.sock")
+    nobody = KeyStore(connection)
+    with pytest.raises(NoKeyError, match="cannot be asked"):
+        await check_exposure("0.0.0.0", nobody)
+    for host, open_to_others in (("127.0.0.1", False), ("0.0.0.0", True)):
+        with pytest.raises(StoreUnavailable):
+            await check_exposure(host, nobody, open_to_others=open_to_others)
+    await connection.close()
 
 
 def test_a_record_of_a_later_version_is_read() -> None:

@@ -1,4 +1,4 @@
-"""The Python in the README and in the page on the client does what it says, against the whole service."""
+"""The Python in the README and in the pages on clients does what it says, against the whole service."""
 
 import os
 import re
@@ -12,7 +12,7 @@ import pytest
 from tests.system.installation import ROOT
 from tests.system.launched import Launched
 
-PAGES = ("README.md", "docs/client.md")
+PAGES = ("README.md", "docs/client.md", "docs/replicate.md")
 ADDRESS = "http://localhost:8000"
 
 

@@ -101,10 +101,12 @@ def model(folder: Path, family: Family, place: Path) -> Model:
     for seed, name in enumerate(("edges", "depth")):
         build_controlnet(place / name, unet, seed)
     build_ip_adapter(place / "by-example", unet)
+    build_ip_adapter(place / "by-patches", unet, plus=True)
     specs = [
         spec("edges", "controlnet", place / "edges"),
         spec("depth", "controlnet", place / "depth"),
         spec("by-example", "ip_adapter", place / "by-example"),
+        spec("by-patches", "ip_adapter", place / "by-patches"),
     ]
     return Model(folder, family, ours, specs)
 
@@ -174,17 +176,18 @@ def test_several_add_and_pictures_are_scaled_to_the_size(sd: Model) -> None:
     assert_near(ours, expected, sd.latents(wanted()))
 
 
+@pytest.mark.parametrize("adapter", ["by-example", "by-patches"])
 @pytest.mark.parametrize("family", ["sd", "xl"])
-def test_an_image_prompt_equals_load_ip_adapter(family: str, request: pytest.FixtureRequest) -> None:
+def test_an_image_prompt_equals_load_ip_adapter(family: str, adapter: str, request: pytest.FixtureRequest) -> None:
     one: Model = request.getfixturevalue(family)
     theirs = oracle(StableDiffusionPipeline if family == "sd" else StableDiffusionXLPipeline, one.folder)
-    folder = one.specs[2].source.path
+    folder = next(spec.source.path for spec in one.specs if spec.id == adapter)
     theirs.load_ip_adapter(
         str(folder), subfolder="", weight_name="ip-adapter.safetensors", low_cpu_mem_usage=False, local_files_only=True
     )
     theirs.set_ip_adapter_scale(0.6)
     expected = diffusers_latents(theirs, one.ours, STEPS, ip_adapter_image=picture(2, 48))
-    ours = one.latents(wanted(image_prompt=ImagePrompt(id="by-example", image=OTHER, scale=0.6)))
+    ours = one.latents(wanted(image_prompt=ImagePrompt(id=adapter, image=OTHER, scale=0.6)))
     assert_near(ours, expected, one.latents(wanted()))
 
 

@@ -11,12 +11,14 @@ from diffusers import (
     StableDiffusionInpaintPipeline,
     StableDiffusionInstructPix2PixPipeline,
     StableDiffusionXLImg2ImgPipeline,
+    StableDiffusionXLInpaintPipeline,
+    StableDiffusionXLInstructPix2PixPipeline,
 )
 from PIL import Image
 from torch import Tensor
 
 from contract.request import CompleteRequest, Scheduler
-from tests.tiny_models import build_stable_diffusion
+from tests.tiny_models import build_stable_diffusion, build_stable_diffusion_xl
 from tests.worker.edits import PICTURE, edit, inputs, masked, right_half
 from tests.worker.engines import RecordsLatents, cpu_pipeline, engine_of, run
 from tests.worker.oracles import diffusers_scheduler, oracle, replaced_scheduler
@@ -76,6 +78,20 @@ def instruct_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def xl_inpainting_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("xl_inpainting")
+    build_stable_diffusion_xl(folder, in_channels=9)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def xl_instruct_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("xl_instruct")
+    build_stable_diffusion_xl(folder, in_channels=8)
+    return folder
+
+
 @pytest.mark.parametrize("strength", [1.0, 0.5])
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
 def test_image_to_image(epsilon_folder: Path, scheduler: Scheduler, strength: float) -> None:
@@ -115,6 +131,31 @@ def test_networks_for_inpainting(inpainting_folder: Path, strength: float) -> No
 def test_networks_that_follow_instructions(instruct_folder: Path) -> None:
     """Their sum of three predictions is ours in another order, and so rounded differently."""
     theirs, ours = oracle(StableDiffusionInstructPix2PixPipeline, instruct_folder), cpu_pipeline(instruct_folder)
+    expected = their_latents(theirs, ours, "euler", image_guidance_scale=1.5)
+    found = our_latents(ours, edit(num_inference_steps=STEPS, image_guidance_scale=1.5), rows=3)
+    assert (found - expected).abs().max().item() <= 1e-5 * expected.abs().max().item()
+
+
+@pytest.mark.parametrize("strength", [1.0, 0.5])
+def test_fast_inpainting_of_xl(xl_folder: Path, strength: float) -> None:
+    theirs, ours = oracle(StableDiffusionXLInpaintPipeline, xl_folder), cpu_pipeline(xl_folder, "stable_diffusion_xl")
+    mask = right_half()
+    expected = their_latents(theirs, ours, "euler", mask_image=Image.fromarray(mask), strength=strength)
+    request = masked(num_inference_steps=STEPS, strength=strength, inpaint_method="fast")
+    assert_close(our_latents(ours, request, mask), expected, "euler", LAYOUT)
+
+
+def test_networks_of_xl_for_inpainting(xl_inpainting_folder: Path) -> None:
+    theirs = oracle(StableDiffusionXLInpaintPipeline, xl_inpainting_folder)
+    ours = cpu_pipeline(xl_inpainting_folder, "stable_diffusion_xl")
+    mask = right_half()
+    expected = their_latents(theirs, ours, "euler", mask_image=Image.fromarray(mask), strength=1.0)
+    assert_close(our_latents(ours, masked(num_inference_steps=STEPS, strength=1.0), mask), expected, "euler", LAYOUT)
+
+
+def test_networks_of_xl_that_follow_instructions(xl_instruct_folder: Path) -> None:
+    theirs = oracle(StableDiffusionXLInstructPix2PixPipeline, xl_instruct_folder)
+    ours = cpu_pipeline(xl_instruct_folder, "stable_diffusion_xl")
     expected = their_latents(theirs, ours, "euler", image_guidance_scale=1.5)
     found = our_latents(ours, edit(num_inference_steps=STEPS, image_guidance_scale=1.5), rows=3)
     assert (found - expected).abs().max().item() <= 1e-5 * expected.abs().max().item()

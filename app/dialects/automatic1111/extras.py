@@ -1,6 +1,7 @@
 """Pictures that are made larger without a model, by a kernel; each is answered, and kept nowhere."""
 
 import asyncio
+import base64
 from collections.abc import Mapping
 from functools import partial
 from types import MappingProxyType
@@ -13,10 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.dependencies import ResourcesOf
 from app.dialects.automatic1111.inert import only
 from app.dialects.automatic1111.route import Automatic1111Route
-from app.dialects.automatic1111.sent_pictures import in_base64, opened
+from app.dialects.automatic1111.sent_pictures import as_png, opened, sent
 from app.errors import BodyTooLarge, MalformedJSON, UnsupportedMediaType
 from app.settings import AppSettings
 from contract.errors import DamagedFile, InvalidRequest, LimitExceeded, UnsupportedFile
+from contract.files import FileContent
 
 NO_FACES = "no model here restores faces"
 NONE = "None"
@@ -166,7 +168,7 @@ class SeveralEnlarged(BaseModel):
 @router.post("/extra-single-image", response_description="The larger picture.")
 async def enlarge(asked: OnePicture, resources: ResourcesOf) -> Enlarged:
     """Make a picture larger by a kernel. `hires fix` has a model draw the details anew."""
-    picture = await opened(asked.image, "image", resources)
+    picture = await sent(asked.image, "image", resources)
     content = await asyncio.to_thread(partial(_enlarged, asked, picture, resources.settings))
     return Enlarged(html_info=asked.said, image=content if asked.show_extras_results else None)
 
@@ -176,14 +178,14 @@ async def enlarge_several(asked: SeveralPictures, resources: ResourcesOf) -> Sev
     """Make pictures larger by a kernel."""
     contents = []
     for place, named in enumerate(asked.imageList):
-        picture = await opened(named.data, f"imageList.{place}.data", resources)
+        picture = await sent(named.data, f"imageList.{place}.data", resources)
         contents.append(await asyncio.to_thread(partial(_enlarged, asked, picture, resources.settings)))
     return SeveralEnlarged(html_info=asked.said, images=contents if asked.show_extras_results else [])
 
 
-def _enlarged(asked: Extras, picture: Image.Image, settings: AppSettings) -> str:
+def _enlarged(asked: Extras, picture: FileContent, settings: AppSettings) -> str:
     said = {"postprocessing": asked.said} if asked.said else {}
-    return in_base64(asked.enlarged(picture, settings), **said)
+    return base64.b64encode(as_png(asked.enlarged(opened(picture), settings), **said)).decode()
 
 
 def _cut(picture: Image.Image, width: int, height: int) -> Image.Image:

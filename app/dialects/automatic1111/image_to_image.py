@@ -1,18 +1,20 @@
 """Pictures from pictures, as AUTOMATIC1111 asks for them."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field
 
+from app.admission import Brought, name_of
 from app.dialects.automatic1111.asking import Asking
 from app.dialects.automatic1111.inert import only
 from app.dialects.automatic1111.masks import Brush, filled
-from app.dialects.automatic1111.sent_pictures import as_data_uri, opened, painted
+from app.dialects.automatic1111.sent_pictures import opened, painted, sent
 from app.dialects.automatic1111.settings import Choice
 from app.resources import Resources
 from contract.catalogue import ModelSpec
 from contract.editing import DEFAULT_STRENGTH, Resize
 from contract.errors import InvalidMask, InvalidRequest, UnknownFile
+from contract.files import FileContent
 
 RESIZES: tuple[Resize, ...] = ("stretch", "crop", "pad", "latents")
 """By `resize_mode`."""
@@ -102,15 +104,19 @@ class ImageToImage(Asking):
         default=None, description="A second mask, for the latents alone: none.", examples=[None]
     )
 
-    async def edit(self, choice: Choice, resources: Resources) -> dict[str, Any]:
-        """The fields of our request that change a picture. Raises: UnknownFile, InvalidRequest, and as `opened`."""
+    async def edit(self, choice: Choice, resources: Resources) -> "Edit":
+        """What changes a picture in our request. Raises: UnknownFile, InvalidRequest, InvalidMask, and as `sent`."""
         if not self.init_images:
             raise UnknownFile("init_images has no picture.", field="init_images")
         if len(self.init_images) > 1:
             raise InvalidRequest("init_images has several pictures; send one at a time.", field="init_images")
-        image = as_data_uri(self.init_images[0], "init_images")
-        fields = {"image": image, "resize": RESIZES[self.resize_mode or 0]} | self._freedom(choice.model)
-        return fields | (await self._masked(image, choice.model, resources) if self.mask else {})
+        image = await sent(self.init_images[0], "init_images", resources)
+        fields = {"resize": RESIZES[self.resize_mode or 0]} | self._freedom(choice.model)
+        if not self.mask:
+            return Edit(fields, image)
+        mask = await sent(self.mask, "mask", resources)
+        drawn = await painted(lambda: self._brush.over(opened(mask)), "mask", resources)
+        return Edit(fields | self._around(choice.model), await self._under(drawn, image, resources), drawn)
 
     def _freedom(self, model: ModelSpec) -> dict[str, Any]:
         """How far the result may leave the picture. Raises: InvalidRequest."""
@@ -120,19 +126,20 @@ class ImageToImage(Asking):
             raise InvalidRequest(f"{model.id} makes all steps; denoising_strength is 1.", field="denoising_strength")
         return {"image_guidance_scale": self.image_cfg_scale}
 
-    async def _masked(self, image: str, model: ModelSpec, resources: Resources) -> dict[str, Any]:
-        mask = self._brush.over(await opened(self.mask or "", "mask", resources))
-        fields: dict[str, Any] = {"mask": await painted(lambda: mask)}
-        if self.inpaint_full_res:
-            fields |= {"mask_padding": self.inpaint_full_res_padding or 0, "resize": None}
-        if model.trained_for == "pictures":
-            fields |= {"inpaint_method": "fast"}
+    def _around(self, model: ModelSpec) -> dict[str, Any]:
+        """What of the picture is painted, and how that is made to fit."""
+        whole = {"inpaint_method": "fast"} if model.trained_for == "pictures" else {}
+        if not self.inpaint_full_res:
+            return whole
+        return whole | {"mask_padding": self.inpaint_full_res_padding or 0, "resize": None}
+
+    async def _under(self, mask: FileContent, image: FileContent, resources: Resources) -> FileContent:
+        """The picture with what lies under the mask at first. Raises: InvalidMask."""
         if self.inpainting_fill == ORIGINAL:
-            return fields
-        picture = await opened(image, "init_images", resources)
-        if picture.size != mask.size:
+            return image
+        if (mask.width, mask.height) != (image.width, image.height):
             raise InvalidMask("mask and the picture in init_images have different sizes.", field="mask")
-        return fields | {"image": await painted(lambda: filled(picture, mask))}
+        return await painted(lambda: filled(opened(image), opened(mask)), "init_images", resources)
 
     @property
     def _brush(self) -> Brush:
@@ -140,3 +147,21 @@ class ImageToImage(Asking):
             (self.mask_blur_x or 0, self.mask_blur_y or 0) if self.mask_blur is None else (self.mask_blur,) * 2
         )
         return Brush(self.mask_round is not False, bool(self.inpainting_mask_invert), (across, down))
+
+
+class Edit(NamedTuple):
+    """The pictures of a request, and what is done with them."""
+
+    said: dict[str, Any]
+    image: FileContent
+    mask: FileContent | None = None
+
+    @property
+    def brought(self) -> Brought:
+        """The pictures by the names that a request of ours has for them."""
+        return {name_of(file): file for file in (self.image, self.mask) if file is not None}
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields of our request."""
+        return self.said | {"image": name_of(self.image), "mask": None if self.mask is None else name_of(self.mask)}

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from starlette.requests import ClientDisconnect, Request
 
-from app.admission import admit
+from app.admission import NOTHING_BROUGHT, Brought, admit
 from app.dialects.automatic1111 import tasks
 from app.dialects.automatic1111.asking import Asking, request_of
 from app.dialects.automatic1111.image_to_image import ImageToImage
@@ -46,19 +46,28 @@ async def made_from_text(asked: TextToImage, request: Request, resources: Resour
 async def made_from_picture(asked: ImageToImage, request: Request, resources: Resources) -> Made:
     """The pictures of a picture. Raises: as `made_from_text`."""
     choice = await chosen(resources, asked.override_settings)
-    fields = asked.native("img2img", choice) | await asked.edit(choice, resources)
-    return await _in_one_pass(asked, fields, request, resources)
+    fields = asked.native("img2img", choice)
+    edit = await asked.edit(choice, resources)
+    return await _in_one_pass(asked, fields | edit.fields, request, resources, edit.brought)
 
 
-async def _in_one_pass(asked: Asking, fields: dict[str, Any], request: Request, resources: Resources) -> Made:
+async def _in_one_pass(
+    asked: Asking,
+    fields: dict[str, Any],
+    request: Request,
+    resources: Resources,
+    brought: Brought = NOTHING_BROUGHT,
+) -> Made:
     with in_their_words():
-        job = await _admitted(asked, fields, resources)
+        job = await _admitted(asked, fields, resources, brought)
         finished = await _finished(job, request, resources)
     return Made(finished, (finished,))
 
 
-async def _admitted(asked: Asking, fields: dict[str, Any], resources: Resources) -> Job:
-    job = (await admit(request_of(fields), resources)).job
+async def _admitted(
+    asked: Asking, fields: dict[str, Any], resources: Resources, brought: Brought = NOTHING_BROUGHT
+) -> Job:
+    job = (await admit(request_of(fields), resources, brought=brought)).job
     if asked.force_task_id is not None:
         await tasks.name(asked.force_task_id, job, resources)
     return job

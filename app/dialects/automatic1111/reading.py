@@ -10,10 +10,9 @@ from fastapi import APIRouter
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.admission import decoded
 from app.dependencies import ResourcesOf
 from app.dialects.automatic1111.route import Automatic1111Route
-from app.dialects.automatic1111.sent_pictures import as_data_uri
+from app.dialects.automatic1111.sent_pictures import decoded
 from app.errors import BodyTooLarge, MalformedJSON, UnsupportedMediaType
 from contract.errors import DamagedFile, InvalidRequest, LimitExceeded, UnsupportedFile
 from contract.infotext import INFOTEXT_KEY
@@ -71,7 +70,7 @@ class Said(BaseModel):
 )
 async def read_picture(asked: Question, resources: ResourcesOf) -> Said:
     """Read how a picture was made."""
-    content = decoded(as_data_uri(asked.image, "image"))
+    content = decoded(asked.image, "image")
     await resources.file_checker.check(lambda: content, field="image")
     texts = await asyncio.to_thread(_texts, content)
     info = texts.pop(INFOTEXT_KEY, "")

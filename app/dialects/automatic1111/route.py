@@ -29,6 +29,10 @@ THEIR_NAMES: Mapping[str, str] = MappingProxyType(
 """By our names for the same, where they differ; the beginning of a dotted path counts."""
 
 
+CHALLENGE = {"WWW-Authenticate": 'Basic realm="Safelight"'}
+"""What clients of this dialect log in with: any name, and a key as the password."""
+
+
 class Automatic1111Error(BaseModel):
     """The body of every answer of this dialect that is an error."""
 
@@ -54,7 +58,8 @@ class Automatic1111Route(DialectRoute):
         field = refusal.field or ""
         detail = refusal.message if field in refusal.message else f"{field}: {refusal.message}"
         error = Automatic1111Error(error=refusal.code, detail=detail, errors=field)
-        return JSONResponse(error.model_dump(), refusal.status, refusal.headers)
+        headers = refusal.headers | (CHALLENGE if "WWW-Authenticate" in refusal.headers else {})
+        return JSONResponse(error.model_dump(), refusal.status, headers)
 
 
 @contextmanager

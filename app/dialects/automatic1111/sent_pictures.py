@@ -1,7 +1,7 @@
 """Pictures that requests of this dialect bring along: in base64, with or without a `data:` in front of it."""
 
-import asyncio
 import base64
+import binascii
 from collections.abc import Callable
 from functools import partial
 from io import BytesIO
@@ -9,50 +9,45 @@ from io import BytesIO
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from app.admission import decoded
 from app.resources import Resources
 from contract.errors import InvalidRequest
 from contract.files import FileContent
 
 
-def as_data_uri(text: str, field: str) -> str:
-    """The picture as our requests bring it along; its bytes say what it is. Raises: InvalidRequest."""
+def decoded(text: str, field: str) -> bytes:
+    """The bytes of a picture. Raises: InvalidRequest."""
     if text[:8].lower().startswith(("http:", "https:")):
         raise InvalidRequest(f"{field}: URLs are not fetched; send the picture in base64.", field=field)
     content = text.partition(",")[2] if text.startswith("data:") else text
-    return _data_uri("".join(content.split()))
+    try:
+        return base64.b64decode("".join(content.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidRequest(f"{field} is not a picture in base64.", field=field) from error
 
 
-async def opened(text: str, field: str, resources: Resources) -> Image.Image:
-    """The picture, upright, grey or RGB, with its alpha if it has any.
+async def sent(text: str, field: str, resources: Resources) -> FileContent:
+    """The picture as it is kept: upright, grey or RGB, with its alpha if it has any.
 
     Raises: InvalidRequest, UnsupportedFile, DamagedFile, LimitExceeded, each naming the field.
     """
-    uri = as_data_uri(text, field)
-    checked = await resources.file_checker.check(partial(decoded, uri), field=field)
-    return await asyncio.to_thread(_loaded, checked)
+    return await resources.file_checker.check(partial(decoded, text, field), field=field)
 
 
-async def painted(paint: Callable[[], Image.Image]) -> str:
-    """What `paint` paints, on another thread, as a `data:` URI."""
-    return await asyncio.to_thread(lambda: _data_uri(in_base64(paint())))
+async def painted(paint: Callable[[], Image.Image], field: str, resources: Resources) -> FileContent:
+    """What `paint` paints, as it is kept. Raises: LimitExceeded."""
+    return await resources.file_checker.check(lambda: as_png(paint()), field=field)
 
 
-def in_base64(picture: Image.Image, **texts: str) -> str:
-    """A picture as a PNG in base64, with texts in it."""
+def opened(file: FileContent) -> Image.Image:
+    """The pixels of a picture."""
+    return Image.open(BytesIO(file.content), formats=("PNG",))
+
+
+def as_png(picture: Image.Image, **texts: str) -> bytes:
+    """A picture as a file, with texts in it."""
     said = PngInfo()
     for keyword, text in texts.items():
         said.add_text(keyword, text)
     output = BytesIO()
     picture.save(output, "PNG", pnginfo=said)
-    return base64.b64encode(output.getvalue()).decode()
-
-
-def _loaded(file: FileContent) -> Image.Image:
-    picture = Image.open(BytesIO(file.content), formats=("PNG",))
-    picture.load()
-    return picture
-
-
-def _data_uri(content: str) -> str:
-    return f"data:image/png;base64,{content}"
+    return output.getvalue()

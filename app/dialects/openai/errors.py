@@ -11,14 +11,7 @@ from app.dialects.route import DialectRoute, Refusal
 from contract.errors import SafelightError
 
 PARAMETERS: Mapping[str, str] = MappingProxyType(
-    {
-        "height": "size",
-        "width": "size",
-        "num_images": "n",
-        "output_quality": "output_compression",
-        "metadata.user": "user",
-        "metadata.safety_identifier": "safety_identifier",
-    }
+    {"height": "size", "width": "size", "num_images": "n", "output_quality": "output_compression"}
 )
 """What OpenAI calls a field of ours; where nothing is said, both have one name."""
 

@@ -10,6 +10,7 @@ from fastapi import Depends, Header
 from starlette.requests import Request
 
 from app.admission import NOTHING_BROUGHT, Brought, admit
+from app.dependencies import IdempotencyKey
 from app.resources import Resources
 from contract.job import Job
 from contract.job_store import Admission
@@ -38,16 +39,7 @@ async def call(
             examples=[0],
         ),
     ] = 0,
-    idempotency_key: Annotated[
-        str | None,
-        Header(
-            alias="Idempotency-Key",
-            min_length=1,
-            max_length=255,
-            description="The same key and body give the same job for 24 hours, however often they are sent.",
-            examples=["order-42"],
-        ),
-    ] = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> Call:
     """What the headers say."""
     return Call(request.headers.get("authorization", ""), num_retries, idempotency_key)

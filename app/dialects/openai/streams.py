@@ -31,6 +31,8 @@ Kind = Literal["image_generation", "image_edit"]
 """How the types of all events of an operation begin."""
 
 HEARTBEAT = format_sse_event(comment="still here")
+QUIET_SECONDS = 5.0
+"""After so long without a frame there is a heartbeat, so that no proxy takes the connection for a dead one."""
 
 EXAMPLE = """\
 event: image_generation.partial_image
@@ -71,13 +73,18 @@ class Stream(NamedTuple):
     resources: Resources
     request_id: str
 
-    async def frames(self, events: AsyncGenerator[JobEvent | None]) -> AsyncIterator[bytes]:
+    async def frames(
+        self, events: AsyncGenerator[JobEvent | None], quiet_seconds: float = QUIET_SECONDS
+    ) -> AsyncIterator[bytes]:
         """What the client reads: every picture, or why there is none."""
+        said_at = time.monotonic()
         async with aclosing(events):
             try:
                 async for event in events:
-                    if (frame := await self._frame(event)) is not None:
-                        yield frame
+                    frame = await self._frame(event)
+                    if frame is not None or time.monotonic() - said_at >= quiet_seconds:
+                        yield frame or HEARTBEAT
+                        said_at = time.monotonic()
                 success(await self.resources.job_store.get(self.job.id), self.resources)
             except Exception as raised:
                 refusal = OpenAIRoute.refusal(ours(raised, self.request_id), self.request_id)
@@ -86,8 +93,6 @@ class Stream(NamedTuple):
 
     async def _frame(self, event: JobEvent | None) -> bytes | None:
         match event:
-            case None:
-                return HEARTBEAT
             case JobEvent(name="preview", data=data):
                 return self._estimate(**json.loads(data))
             case JobEvent(name="image", data=data):

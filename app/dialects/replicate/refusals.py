@@ -5,6 +5,7 @@ from types import MappingProxyType
 from fastapi import APIRouter
 from starlette.requests import Request
 
+from app.dependencies import ResourcesOf
 from app.dialects.replicate.route import ReplicateRoute
 from app.errors import UnknownPath
 
@@ -21,8 +22,9 @@ NOT_HERE = MappingProxyType(
 METHODS = ["GET", "POST", "PATCH", "DELETE"]
 
 
-async def refuse(request: Request) -> None:
-    """Says what is not here. Raises: UnknownPath."""
+async def refuse(request: Request, resources: ResourcesOf) -> None:
+    """Says what is not here, to whom it may be said. Raises: UnknownPath."""
+    del resources
     path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
     raise UnknownPath(NOT_HERE[path.split("/")[2]])
 

@@ -102,7 +102,8 @@ async def test_a_model_is_kept(settings: AppSettings, tmp_path: Path) -> None:
 
 
 async def test_notes_are_one_tenants_and_fade(connection: StoreConnection) -> None:
-    ours, theirs = Notes(connection, kept_seconds=60), Notes(connection, tenant="other", kept_seconds=60)
+    ours = Notes(connection, kept_seconds=60)
+    theirs = ours.of("other")
     await ours.put("name", "text")
     assert (await ours.get("name"), await theirs.get("name"), await ours.get("else")) == ("text", None, None)
     brief = Notes(connection, kept_seconds=0.2)
@@ -110,7 +111,7 @@ async def test_notes_are_one_tenants_and_fade(connection: StoreConnection) -> No
     assert await brief.get("brief") == "text"
 
     async def gone() -> bool:
-        return not await connection.redis.exists("safelight:notes@public:brief")
+        return not await connection.redis.exists("safelight:notes:brief")
 
     await wait_until_async(gone, 5)
     assert await brief.get("brief") is None

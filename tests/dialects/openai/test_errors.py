@@ -9,8 +9,10 @@ import pytest
 from app.errors import ANSWERS
 from app.settings import AppSettings
 from contract.job import JobFailure
+from contract.store_connection import StoreConnection
 from tests.app.conftest import Player
-from tests.dialects.openai.desk import Desk, assert_refused
+from tests.app.keys import make_key
+from tests.dialects.openai.desk import PICTURE, Desk, assert_refused
 from tests.dialects.openai.operations import GENERATIONS
 from tests.dialects.openai.sdk import sdk_of
 from tests.waiting import wait_until_async
@@ -35,6 +37,20 @@ async def test_an_unknown_model(settings: AppSettings) -> None:
         assert (raised.value.param, raised.value.code) == ("model", "unknown_model")
         with pytest.raises(openai.NotFoundError):
             await sdk.models.retrieve("gpt-image-2")
+
+
+async def test_keys_that_do_not_open(settings: AppSettings, connection: StoreConnection) -> None:
+    """Where there are keys, the SDK's own is one of them."""
+    reader = await make_key(connection, scopes=("read",))
+    async with sdk_of(settings) as sdk:
+        with pytest.raises(openai.AuthenticationError) as raised:
+            await sdk.images.generate(**PROMPT)
+        assert (raised.value.type, raised.value.code) == ("authentication_error", "unauthenticated")
+        reading = sdk.with_options(api_key=str(reader))
+        assert [model.id async for model in reading.models.list()] == ["safelight-emoji"]
+        with pytest.raises(openai.PermissionDeniedError) as forbidden:
+            await reading.images.edit(image=PICTURE, **PROMPT)
+        assert forbidden.value.response.headers["x-should-retry"] == "false"
 
 
 async def test_a_full_queue(settings: AppSettings) -> None:

@@ -7,10 +7,10 @@ import openai
 import pytest
 
 from contract.job import Job, JobFailure
-from tests.dialects.fault_proxy import losing_answers
 from tests.dialects.openai.desk import PICTURE, Desk
 from tests.dialects.openai.operations import EDITS, OPERATIONS, shows
 from tests.dialects.openai.sdk import using
+from tests.fault_proxy import losing_answers
 from tests.pictures import encoded, gradient
 from tests.system.launched import Launched
 

@@ -124,7 +124,7 @@ async def read(settings: AppSettings, job: Job, events: AsyncGenerator[JobEvent 
     app = create_app(settings)
     async with app.router.lifespan_context(app) as state:
         view = Stream(job, "image_generation", "medium", Partials(1, NUM_STEPS), state["resources"], "request")
-        return [frame async for frame in view.frames(events)]
+        return [frame async for frame in view.frames(events, quiet_seconds=0)]
 
 
 async def test_silence_and_the_end_of_the_process(
@@ -134,7 +134,7 @@ async def test_silence_and_the_end_of_the_process(
 
     async def silence() -> AsyncGenerator[JobEvent | None]:
         yield None
-        yield None
+        yield JobEvent("1-1", "progress", '{"step": 1}')
 
     frames = await read(settings, job, silence())
     assert frames[:2] == [b": still here\n\n"] * 2

@@ -61,11 +61,8 @@ async def test_a_model_that_is_not_there_is_an_error_that_all_clients_read(
     assert (error["code"], error["field"]) == ("unknown_model", "model")
 
 
-@pytest.mark.compat(VERSIONS, "owner", "exact", "as `models.list()` says")
-@pytest.mark.compat(VERSIONS, "name", "exact", "as `models.list()` says")
-@pytest.mark.compat(f"{VERSIONS}/{{version_id}}", "owner", "exact", "as `models.list()` says")
-@pytest.mark.compat(f"{VERSIONS}/{{version_id}}", "name", "exact", "as `models.list()` says")
-@pytest.mark.compat(f"{VERSIONS}/{{version_id}}", "version_id", "exact", "the digest of the model's row")
+@pytest.mark.compat(VERSIONS, "-", "exact", "one version: the model's row of the catalogue")
+@pytest.mark.compat(f"{VERSIONS}/{{version_id}}", "-", "exact", "the version of this id")
 async def test_a_model_has_one_version(local: replicate.Client) -> None:
     versions = (await local.models.async_get(NAME)).versions
     (version,) = await versions.async_list()
@@ -171,6 +168,7 @@ async def test_a_prediction_outlives_its_model(settings: AppSettings, tmp_path: 
         assert (read["model"], read["version"]) == (MODEL, "")
 
 
+@pytest.mark.compat("GET /v1/account", "-", "mapped", "the tenant whose jobs and files a client sees")
 async def test_an_account_is_shown(local: replicate.Client) -> None:
     account = await local.accounts.async_current()
     assert (account.type, account.username) == ("user", "public")

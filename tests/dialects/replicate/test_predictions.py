@@ -58,8 +58,6 @@ async def test_a_model_has_many_names(local: replicate.Client, reference: str) -
     assert (prediction.model, prediction.version, prediction.status) == (NAME, VERSION, "starting")
 
 
-@pytest.mark.compat(CREATING[1], "owner", "exact", "as `models.list()` says")
-@pytest.mark.compat(CREATING[1], "name", "exact", "as `models.list()` says")
 async def test_a_model_is_named_by_the_path(local: replicate.Client) -> None:
     prediction = await local.models.predictions.async_create((NAME.split("/")[0], MODEL), INPUT)
     assert (prediction.model, prediction.version) == (NAME, VERSION)
@@ -98,8 +96,8 @@ async def test_bodies_that_cannot_be_read_are_problems_too(client: httpx.AsyncCl
     assert_problem(answer, 415, "unsupported_media_type", "Content-Type")
 
 
-@pytest.mark.compat("GET /v1/predictions/{prediction_id}", "prediction_id", "exact", "the job's id")
-@pytest.mark.compat("POST /v1/predictions/{prediction_id}/cancel", "prediction_id", "exact", "the job's id")
+@pytest.mark.compat("GET /v1/predictions/{prediction_id}", "-", "exact", "the job of this id")
+@pytest.mark.compat("POST /v1/predictions/{prediction_id}/cancel", "-", "exact", "a running one ends at its next step")
 async def test_what_the_sdk_reads_of_an_error(local: replicate.Client) -> None:
     for failing in (local.predictions.async_get("job_1"), local.predictions.async_cancel("job_1")):
         with pytest.raises(ReplicateError, match="There is no job") as raised:

@@ -46,7 +46,6 @@ async def told(client: httpx.AsyncClient, player: Player) -> str:
     return job_id
 
 
-@pytest.mark.compat(OPERATION, "prediction_id", "exact", "the job's id")
 async def test_a_stream_tells_the_log_and_the_pictures(client: httpx.AsyncClient, player: Player) -> None:
     job_id = await told(client, player)
     prediction = (await client.get(f"/v1/predictions/{job_id}")).json()

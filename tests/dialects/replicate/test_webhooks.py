@@ -99,6 +99,7 @@ async def test_old_clients_are_told_of_the_end(local: replicate.Client, player: 
     assert summary(predictions) == [("succeeded", 2)]
 
 
+@pytest.mark.compat("GET /v1/webhooks/default/secret", "-", "exact", "each tenant has one")
 async def test_the_sdk_believes_webhooks_and_no_forgery(
     local: replicate.Client, player: Player, receiver: Receiver
 ) -> None:

@@ -3,11 +3,14 @@
 import asyncio
 from asyncio import StreamReader, StreamWriter
 from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
 CHUNK_BYTES = 65536
+METHODS = (b"POST ", b"GET ", b"PUT ", b"DELETE ")
 WHOLE = 10**9
 """A cut behind the end of every answer."""
 
@@ -24,6 +27,8 @@ class FaultProxy:
         self._open: dict[StreamWriter, asyncio.Task[None]] = {}
         self.cuts: deque[int] = deque()
         self.answers: deque[bytes] = deque()
+        self.num_requests = 0
+        self.num_lost = 0
 
     @property
     def address(self) -> str:
@@ -75,6 +80,7 @@ class _Connection:
         """Passes requests on, up to one that is answered here."""
         while data := await client.read(CHUNK_BYTES):
             self._left = None
+            self._proxy.num_requests += data.startswith(METHODS)
             if self._proxy.answers:
                 self._to_client.write(self._proxy.answers.popleft())
                 await self._to_client.drain()
@@ -90,4 +96,13 @@ class _Connection:
             await self._to_client.drain()
             self._left -= len(data)
             if self._left <= 0:
+                self._proxy.num_lost += 1
                 return
+
+
+@asynccontextmanager
+async def losing_answers(service: str, num_to_lose: int = 1) -> AsyncIterator[FaultProxy]:
+    """A proxy that loses all of the first answers."""
+    async with FaultProxy(service) as proxy:
+        proxy.cuts.extend([0] * num_to_lose)
+        yield proxy
