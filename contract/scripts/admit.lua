@@ -48,9 +48,10 @@ local place = {tenant = tenant, priority = asked.priority, sequence = sequence, 
 local count, micros = ahead_of(place)
 redis.call('HSET', job_key(id),
     'status', 'queued', 'sequence', sequence, 'request', asked.request, 'total_steps', asked.total_steps, 'step', 0,
-    'attempt', 0, 'created_at', seconds(clock()), 'idempotency_key', known and known.key or '',
-    'admitted_position', count + 1, 'model', asked.model, 'no_store', asked.no_store and '1' or '',
+    'attempt', 0, 'created_at', seconds(clock()), 'admitted_position', count + 1, 'model', asked.model,
     'priority', asked.priority, 'work', asked.forecast and asked.forecast.work or '')
+if known then redis.call('HSET', job_key(id), 'idempotency_key', known.key) end
+if asked.no_store then redis.call('HSET', job_key(id), 'no_store', '1') end
 for field, value in pairs(asked.record) do redis.call('HSET', job_key(id), field, value) end
 if asked.record.expire_by then redis.call('ZADD', EXPIRING, asked.record.expire_by, id) end
 if not asked.forecast then
