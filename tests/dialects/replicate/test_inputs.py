@@ -42,7 +42,6 @@ FIELDS: dict[str, dict[str, Any]] = {
     "mask_mode": EDIT | {"mask": MASK, "mask_mode": "strength"},
     "mask_padding": EDIT | {"mask": MASK, "mask_padding": 16},
     "inpaint_method": EDIT | {"mask": MASK, "inpaint_method": "standard"},
-    "mask_padding": EDIT | {"mask": MASK, "mask_padding": 8},
     "expand": EDIT | {"expand": {"right": 32}},
     "remove": {"image": IMAGE, "mask": MASK, "remove": True, "prompt": ""},
     "variation": {"image": IMAGE, "variation": 0.5},
