@@ -37,8 +37,6 @@ from worker.settings import WorkerSettings
 POLICIES: dict[str, Policy] = {"any mix": any_mix, "equal requests": equal_requests, "equal steps": equal_steps}
 LOADS = (0.8, 1.1)
 BATCHES = (1, 2, 4, 8, 16)
-TURNS = 5
-"""Service and bare pipeline are measured in turns, as the machine is not equally fast all the time."""
 
 
 class Bounds(NamedTuple):
@@ -85,7 +83,9 @@ class Bench:
         same, mix = uniform(self.spec, self.scale, 2 * self.scale.num_jobs // 3), self._mix(16)
         batch = max(BATCHES, key=self._bare_per_second)
         with served(self.settings.home) as address:
-            turns = [(pictures_per_second(address, same), self._bare_per_second(batch)) for _ in range(TURNS)]
+            turns = [
+                (pictures_per_second(address, same), self._bare_per_second(batch)) for _ in range(self.scale.num_turns)
+            ]
             mixed_seconds = statistics.median(seconds_for(address, mix) for _ in range(2))
             unloaded = self._unloaded_ms(address)
         ratios = sorted(service / bare for service, bare in turns)

@@ -15,14 +15,16 @@ SCHEDULERS: Final[tuple[Scheduler, ...]] = ("ddim", "euler", "dpmpp_2m")
 
 
 class Scale(NamedTuple):
-    """How large the work is: pixels along each side, the step counts that are mixed, and how many jobs a run has."""
+    """How large the work is: pixels along each side, the step counts that are mixed, how many jobs a run has, and how
+    often what is compared takes turns, as the machine is not equally fast all the time."""
 
     size: int
     steps: tuple[int, ...]
     num_jobs: int
+    num_turns: int = 1
 
 
-FULL = Scale(size=128, steps=(8, 20, 30, 50), num_jobs=90)
+FULL = Scale(size=128, steps=(8, 20, 30, 50), num_jobs=90, num_turns=5)
 SHORT = Scale(size=64, steps=(2, 4, 6, 8), num_jobs=24)
 
 
