@@ -20,6 +20,8 @@ from contract.errors import (
     MalformedPrompt,
     ModelUnavailable,
     QueueFull,
+    QuotaExceeded,
+    QuotaTooSmall,
     StoreUnavailable,
     UnknownAdapter,
     UnknownFile,
@@ -27,6 +29,7 @@ from contract.errors import (
     UnsupportedEdit,
     UnsupportedFile,
     UnsupportedScheduler,
+    WorkerDied,
 )
 
 router = APIRouter(prefix="/sdapi/v1", tags=["automatic1111"], route_class=Automatic1111Route)
@@ -44,7 +47,16 @@ BAD_REQUESTS = (
     LimitExceeded,
     MalformedPrompt,
 )
-ENDS = (JobCancelled, QueueFull, GenerationFailed, ModelUnavailable, StoreUnavailable)
+ENDS = (
+    JobCancelled,
+    QueueFull,
+    QuotaExceeded,
+    QuotaTooSmall,
+    GenerationFailed,
+    WorkerDied,
+    ModelUnavailable,
+    StoreUnavailable,
+)
 
 
 @router.post(

@@ -6,11 +6,8 @@ import httpx
 import pytest
 
 from app.settings import AppSettings
-from contract.notes import Notes
-from contract.store_connection import StoreConnection
 from tests.app.conftest import CATALOGUE, client_of
 from tests.dialects.automatic1111.conftest import PATHS, Ask, assert_refused
-from tests.waiting import wait_until_async
 
 OPTIONS = "POST /sdapi/v1/options"
 USUAL = {
@@ -119,19 +116,3 @@ async def test_a_model_is_kept(settings: AppSettings, tmp_path: Path) -> None:
         assert_refused(await set_options(client, sd_model_checkpoint="x"), 404, "unknown_model", "sd_model_checkpoint")
     async with client_of(settings) as client:  # One that does not have the second model any more.
         assert (await options_of(client))["sd_model_checkpoint"] == "safelight-emoji"
-
-
-async def test_notes_are_one_tenants_and_fade(connection: StoreConnection) -> None:
-    ours = Notes(connection, kept_seconds=60)
-    theirs = ours.of("other")
-    await ours.put("name", "text")
-    assert (await ours.get("name"), await theirs.get("name"), await ours.get("else")) == ("text", None, None)
-    brief = Notes(connection, kept_seconds=0.2)
-    await brief.put("brief", "text")
-    assert await brief.get("brief") == "text"
-
-    async def gone() -> bool:
-        return not await connection.redis.exists("safelight:notes:brief")
-
-    await wait_until_async(gone, 5)
-    assert await brief.get("brief") is None
