@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Iterable, Sequence
 from contextlib import aclosing
 from typing import Any, TypeVar, cast
 
@@ -33,15 +33,29 @@ async def first_of(*waits: Awaitable[object], timeout_seconds: float | None = No
 
 
 async def stop(tasks: Iterable[asyncio.Future[Any]]) -> None:
-    """Cancels until all have ended. Once is not enough: `asyncio.wait_for`, with which the store's client sends, loses
-    a cancellation that comes just when it is done (Python 3.11, https://github.com/python/cpython/issues/86296).
+    """Cancels until all have ended. Who is cancelled meanwhile hears of it then: what is left running could be in the
+    way of whoever closes what it uses.
     """
-    found = list(tasks)
-    while pending := [task for task in found if not task.done()]:
+    ending = asyncio.ensure_future(_end(list(tasks)))
+    interrupted = False
+    while not ending.done():
+        try:
+            await asyncio.shield(ending)
+        except asyncio.CancelledError:
+            interrupted = True
+    if interrupted:
+        raise asyncio.CancelledError
+
+
+async def _end(tasks: Sequence[asyncio.Future[Any]]) -> None:
+    """Cancels again and again: `asyncio.wait_for`, with which the store's client sends, loses a cancellation that comes
+    just when it is done (Python 3.11, https://github.com/python/cpython/issues/86296).
+    """
+    while pending := [task for task in tasks if not task.done()]:
         for task in pending:
             task.cancel()
         await asyncio.wait(pending, timeout=CANCEL_AGAIN_SECONDS)
-    await asyncio.gather(*found, return_exceptions=True)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def until(closing: asyncio.Event, items: AsyncGenerator[T]) -> AsyncGenerator[T]:

@@ -1,6 +1,7 @@
 """The JSON body of a request: what stands in it for files that are here is sent first, and named after that."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from safelight.answers import File, Image
@@ -13,7 +14,8 @@ Upload = Callable[[str, object], Awaitable[File]]
 
 async def body_of(fields: Mapping[str, object], upload: Upload) -> dict[str, Any]:
     """The body. Raises: what `upload` raises."""
-    return {name: await _part(name, value, upload) for name, value in fields.items()}
+    times = {name: value.isoformat() for name, value in fields.items() if isinstance(value, datetime)}
+    return {name: await _part(name, value, upload) for name, value in {**fields, **times}.items()}
 
 
 async def _part(field: str, value: object, upload: Upload) -> object:

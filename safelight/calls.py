@@ -5,7 +5,7 @@ import uuid
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 from urllib.parse import quote
 
 from safelight.answers import File, Job, JobStatus, Quote
@@ -68,16 +68,14 @@ class Calls:
         `no_store` has the pictures made anew where equal ones are kept.
         Raises: UnreadableFile.
         """
-        body = {"prompt": prompt} | await body_of(fields, self._upload)
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
         if no_store:
             headers["Cache-Control"] = "no-store"
-        return read(Job, await self._sender.json("POST", "/v1/generations", json=body, headers=headers))
+        return read(Job, await self._post(prompt, fields, headers=headers))
 
     async def quote(self, prompt: str = "", **fields: Unpack[Fields]) -> Quote:
         """What a job would cost, and when it would end; none is made. Raises: UnreadableFile."""
-        body = {"prompt": prompt} | await body_of(fields, self._upload)
-        return read(Quote, await self._sender.json("POST", "/v1/generations", json=body, params={"dry_run": True}))
+        return read(Quote, await self._post(prompt, fields, params={"dry_run": True}))
 
     async def job(self, job: Named | str) -> Job:
         """The job as it is now. Raises: UnknownJob."""
@@ -215,6 +213,10 @@ class Calls:
     async def classifier(self, classifier: Named | str) -> Classifier:
         """Which labels one classifier offers. Raises: UnknownClassifier."""
         return read(Classifier, await self._sender.json("GET", f"/v1/classifiers/{_named(classifier)}"))
+
+    async def _post(self, prompt: str, fields: Fields, **parts: Any) -> Any:
+        body = {"prompt": prompt} | await body_of(fields, self._upload)
+        return await self._sender.json("POST", "/v1/generations", json=body, **parts)
 
     async def _content(self, path: str) -> bytes:
         return (await self._sender.whole(self._sender.request("GET", path))).content

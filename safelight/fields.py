@@ -1,6 +1,7 @@
 """What can be asked for, as types: the fields of a request beside its prompt, as keywords or as JSON."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Literal, NotRequired, TypedDict
 
 from safelight.sources import Source
@@ -180,6 +181,8 @@ class Fields(Common, total=False):
     seed: int | None
     priority: Priority | None
     webhook: Webhook | None
+    retention_seconds: int | None
+    expires_at: datetime | None
 
 
 class CompleteRequest(Common):

@@ -45,17 +45,17 @@ class Sender:
         method: str,
         path: str,
         *,
+        headers: Mapping[str, str] = NO_HEADERS,
         read_seconds: float | None = None,
-        headers: dict[str, str] | None = None,
         **parts: Any,
     ) -> httpx.Request:
         """A request under the service's address. `read_seconds` is the longest silence that it bears."""
-        timeout = httpx.Timeout(self.settings.timeout_seconds, read=read_seconds or self.settings.timeout_seconds)
+        seconds = self.settings.timeout_seconds
         return self.transport.http.build_request(
             method,
             f"{self.settings.address}{path}",
-            headers=self.settings.headers | (headers or {}),
-            timeout=timeout,
+            headers={**self.settings.headers, **headers},
+            timeout=httpx.Timeout(seconds, read=read_seconds or seconds),
             **parts,
         )
 

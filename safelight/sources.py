@@ -24,7 +24,7 @@ class Readable(Protocol):
 
 Source = str | os.PathLike[str] | bytes | Readable | Named
 
-IMAGE_FIELDS = ("image", "mask")
+_NAMES_PICTURE = re.compile(r"((control\.[0-9]+|image_prompt)\.)?image|mask")
 """Where text is a path unless it is a reference. Elsewhere text is what it says, and a path is a `Path`."""
 
 _REFERENCE = re.compile(r"(file_[0-9a-f]{32}|art_[0-9a-f]{32}_[0-9]+)\Z|data:|https?:")
@@ -32,7 +32,7 @@ _REFERENCE = re.compile(r"(file_[0-9a-f]{32}|art_[0-9a-f]{32}_[0-9]+)\Z|data:|ht
 
 def is_path(field: str, text: str) -> bool:
     """Whether text in this field is the path of a file here."""
-    return field.rpartition(".")[2] in IMAGE_FIELDS and not _REFERENCE.match(text)
+    return _NAMES_PICTURE.fullmatch(field) is not None and not _REFERENCE.match(text)
 
 
 def content_of(field: str, source: object) -> bytes:

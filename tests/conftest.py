@@ -47,11 +47,13 @@ def store_url(store_socket: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def service() -> Iterator["Launched"]:
-    """The service with the embedded model, met as one client among others. All tests share it and its jobs."""
+    """The service with the embedded model, met as one client among others. All tests share it and its jobs; its
+    webhooks reach this machine.
+    """
     from tests.system.installation import ROOT
     from tests.system.launched import launch
 
-    yield from launch(ROOT / "models.toml")
+    yield from launch(ROOT / "models.toml", SAFELIGHT_WEBHOOK_NETWORKS="127.0.0.0/8")
 
 
 def complete_request(**changes: object) -> CompleteRequest:

@@ -10,6 +10,7 @@ from app.cli.outputs import replace, replace_by_preview
 from app.cli.screen import Screen
 from safelight import Ended, Event, Job, Previewed, Safelight, SafelightError
 from safelight.fields import Fields
+from safelight.outcomes import success
 
 Show = Callable[[int, bytes], None]
 """Lets a person see what picture `index` is so far."""
@@ -39,7 +40,7 @@ def make(client: Safelight, order: Order, screen: Screen) -> Job:
         with interrupts.deferred():
             job = client.submit(order.prompt, **order.fields)
         with screen, _watching(order, screen) as show:
-            screen.wait(job)
+            screen.begin(job)
             for event in client.events(job, previews=order.watch):
                 screen.see(event)
                 job = _seen(event, job, show)
@@ -53,10 +54,10 @@ def _stopped(client: Safelight, job: Job | None) -> str:
     if job is None:
         return "nothing was made"
     try:
-        client.cancel(job)
+        job = client.cancel(job)
     except SafelightError as error:
         return f"{job.id} could not be cancelled, and goes on: {error}"
-    return f"{job.id} is cancelled"
+    return f"{job.id} had {job.status}" if job.status in ("succeeded", "failed") else f"{job.id} is cancelled"
 
 
 def _seen(event: Event, job: Job, show: Show) -> Job:
@@ -66,8 +67,10 @@ def _seen(event: Event, job: Job, show: Show) -> Job:
 
 
 def _saved(client: Safelight, job: Job, order: Order, show: Show) -> Job:
+    if not order.paths:
+        return success(client.wait(job))
     pictures = client.pictures(job)
-    for picture, path in zip(pictures, order.paths, strict=False):
+    for picture, path in zip(pictures, order.paths, strict=True):
         show(picture.image.index, picture.content)
         replace(path, picture.content)
     return pictures.job

@@ -49,7 +49,7 @@ class Screen:
         if kind is None and self._pictures:
             self._console.print(self._drawn)
 
-    def wait(self, job: Job) -> None:
+    def begin(self, job: Job) -> None:
         """Says how long the bar is, and what the job waits for."""
         place = "" if job.queue_position is None else f" at {job.queue_position}"
         self._progress.update(self._task, description=f"waiting{place}", total=job.progress.total_steps)

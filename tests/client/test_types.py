@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass
 from datetime import datetime
 from functools import reduce
@@ -18,7 +18,7 @@ from safelight import AsyncSafelight, Safelight, answers, fields, offers, webhoo
 from safelight.calls import Calls
 from safelight.events import KINDS
 from safelight.outcomes import REFUSALS
-from safelight.sources import IMAGE_FIELDS, Source, is_path
+from safelight.sources import Source, is_path
 from tests.dialects.declared import dialects_operations
 from tests.system.installation import ROOT
 
@@ -204,19 +204,15 @@ def test_both_clients_have_every_call() -> None:
         assert inspect.signature(getattr(Safelight, name)) == inspect.signature(getattr(AsyncSafelight, name))
 
 
-def references(document: Schema) -> Iterator[tuple[str, str]]:
-    """Each property that names a picture, with its schema's name."""
-    for name in SENT:
-        for field, part in document["components"]["schemas"][name]["properties"].items():
-            if "art_" in str([option.get("pattern") for option in part.get("anyOf", [part])]):
-                yield name, field
+PLACES = {POSTED: "", "ControlUse": "control.0.", "ImagePrompt": "image_prompt."}
+"""Where in a request the properties of these schemas are."""
 
 
 def test_text_is_a_path_just_where_pictures_are_named(document: Schema) -> None:
-    found = list(references(document))
-    assert {field for _, field in found} == set(IMAGE_FIELDS)
-    for name, field in found:
-        for example in document["components"]["schemas"][name]["properties"][field]["examples"]:
-            assert example is None or not is_path(field, example)
-    assert is_path("control.0.image", "file_1.png")
-    assert not is_path("id", "gilded.safetensors")
+    for name in SENT:
+        for field, part in document["components"]["schemas"][name]["properties"].items():
+            where = f"{PLACES.get(name, 'elsewhere.')}{field}"
+            names_picture = "art_" in str([option.get("pattern") for option in part.get("anyOf", [part])])
+            assert is_path(where, "dog.png") == is_path(where, "file_1.png") == names_picture
+            assert not any(is_path(where, example) for example in part["examples"] if isinstance(example, str))
+    assert not is_path("metadata.image", "dog.png")

@@ -117,7 +117,7 @@ class PredictionPage(BaseModel):
 def input_of(request: CompleteRequest) -> dict[str, Any]:
     """The input that makes this request again; what says the same as another field is left out."""
     said = request.model_dump(mode="json", exclude={"model"}, exclude_defaults=True)
-    del said["guidance" if request.guidance_scale is not None else "guidance_scale"]
+    said.pop("guidance" if request.guidance_scale is not None else "guidance_scale", None)
     return {name: value for name, value in said.items() if value != {}}
 
 
