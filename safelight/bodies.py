@@ -14,17 +14,16 @@ Upload = Callable[[str, object], Awaitable[File]]
 
 async def body_of(fields: Mapping[str, object], upload: Upload) -> dict[str, Any]:
     """The body. Raises: what `upload` raises."""
-    times = {name: value.isoformat() for name, value in fields.items() if isinstance(value, datetime)}
-    return {name: await _part(name, value, upload) for name, value in {**fields, **times}.items()}
+    return {name: await _part(name, value, upload) for name, value in fields.items()}
 
 
 async def _part(field: str, value: object, upload: Upload) -> object:
     match value:
         case File() | Image() | Picture():
             return value.id
-        case None | bool() | int() | float():
-            return value
-        case str() if not is_path(field, value):
+        case datetime():
+            return value.isoformat()
+        case None | bool() | int() | float() | str() if not is_path(field, value):
             return value
         case Mapping():
             return {name: await _part(f"{field}.{name}", part, upload) for name, part in value.items()}

@@ -30,9 +30,9 @@ _NAMES_PICTURE = re.compile(r"((control\.[0-9]+|image_prompt)\.)?image|mask")
 _REFERENCE = re.compile(r"(file_[0-9a-f]{32}|art_[0-9a-f]{32}_[0-9]+)\Z|data:|https?:")
 
 
-def is_path(field: str, text: str) -> bool:
-    """Whether text in this field is the path of a file here."""
-    return _NAMES_PICTURE.fullmatch(field) is not None and not _REFERENCE.match(text)
+def is_path(field: str, value: object) -> bool:
+    """Whether what stands in this field is text, and the path of a file here."""
+    return isinstance(value, str) and bool(_NAMES_PICTURE.fullmatch(field)) and not _REFERENCE.match(value)
 
 
 def content_of(field: str, source: object) -> bytes:
