@@ -252,5 +252,5 @@ async def test_a_quote_makes_no_job(client: AsyncSafelight, service: Launched) -
 async def test_a_job_goes_with_its_last_follower_if_that_is_wished(client: AsyncSafelight) -> None:
     job = await client.submit("a fox", **LONG)
     with pytest.raises(WaitTimedOut):
-        await client.wait(job, timeout_seconds=0.3, on_disconnect="cancel")
+        await client.wait(job, timeout_seconds=2, on_disconnect="cancel")
     assert (await client.wait(job, timeout_seconds=30)).status == "cancelled"
