@@ -1,6 +1,6 @@
 """Webhooks of predictions: which there are, what they say, and that the SDK believes them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,17 @@ from replicate.webhook import InvalidSignatureError, Webhooks, WebhookSigningSec
 
 from app.settings import AppSettings
 from tests.app.conftest import CATALOGUE, Player
+from tests.conftest import running_store
 from tests.dialects.replicate.conftest import MODEL, creating
 from tests.receivers import Receiver, receiving
 
 INPUT = {"prompt": "a red apple", "num_inference_steps": 4, "num_outputs": 2}
+
+
+@pytest.fixture(scope="module")
+def store_socket() -> Iterator[Path]:
+    """A store of these tests' own: API processes of other tests would carry what is in its outbox."""
+    yield from running_store()
 
 
 @pytest.fixture
