@@ -12,7 +12,25 @@ from app.file_kinds import blaming
 from app.resources import Resources
 from contract.canvas_sizes import check_tones
 from contract.editing import Size
-from contract.errors import InvalidRequest, UnsupportedFile
+from contract.errors import (
+    AdapterMismatch,
+    DamagedFile,
+    InvalidRequest,
+    LimitExceeded,
+    MalformedPrompt,
+    QueueFull,
+    QuotaExceeded,
+    QuotaTooSmall,
+    SafelightError,
+    StoreUnavailable,
+    UnknownAdapter,
+    UnknownArtifact,
+    UnknownFile,
+    UnknownModel,
+    UnsupportedFile,
+    UnsupportedPromptSyntax,
+    UnsupportedScheduler,
+)
 from contract.files import FileContent, StoredFile
 from contract.inputs import ARTIFACT_ID, DATA_URI, Reference, replace_references
 from contract.job import Priority
@@ -25,6 +43,26 @@ Brought = Mapping[str, FileContent]
 """Files that came beside a request, by what it calls them."""
 
 NOTHING_BROUGHT: Brought = MappingProxyType({})
+
+REFUSALS: tuple[type[SafelightError], ...] = (
+    InvalidRequest,
+    UnknownModel,
+    UnknownAdapter,
+    AdapterMismatch,
+    UnsupportedScheduler,
+    LimitExceeded,
+    UnsupportedPromptSyntax,
+    MalformedPrompt,
+    UnknownFile,
+    UnknownArtifact,
+    UnsupportedFile,
+    DamagedFile,
+    QueueFull,
+    QuotaExceeded,
+    QuotaTooSmall,
+    StoreUnavailable,
+)
+"""What operations that admit requests say in OpenAPI of how these may be refused."""
 
 
 async def admit(

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Header, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.admission import admit
+from app.admission import REFUSALS, admit
 from app.dependencies import IdempotencyKey, LinksOf, Presenter, PresenterOf, ResourcesOf
 from app.error_responses import documented
 from app.errors import BodyTooLarge, MalformedJSON, UnsupportedMediaType
@@ -18,25 +18,7 @@ from app.quotes import QuoteShown, quote
 from app.responses import JOB_ID, JobShown
 from app.retention import retention
 from app.webhooks.asked import webhook
-from contract.errors import (
-    AdapterMismatch,
-    DamagedFile,
-    IdempotencyConflict,
-    InvalidRequest,
-    LimitExceeded,
-    MalformedPrompt,
-    QueueFull,
-    QuotaExceeded,
-    QuotaTooSmall,
-    StoreUnavailable,
-    UnknownAdapter,
-    UnknownArtifact,
-    UnknownFile,
-    UnknownModel,
-    UnsupportedFile,
-    UnsupportedPromptSyntax,
-    UnsupportedScheduler,
-)
+from contract.errors import IdempotencyConflict, InvalidRequest
 from contract.job import Job
 
 router = APIRouter(prefix="/v1", tags=["generations"], route_class=JSONRoute)
@@ -86,28 +68,7 @@ HEADERS: dict[str, Any] = {
             "headers": HEADERS,
         },
         202: {"model": JobShown, "headers": HEADERS},
-        **documented(
-            InvalidRequest,
-            MalformedJSON,
-            UnsupportedMediaType,
-            BodyTooLarge,
-            UnknownModel,
-            UnknownAdapter,
-            AdapterMismatch,
-            UnsupportedScheduler,
-            LimitExceeded,
-            UnsupportedPromptSyntax,
-            MalformedPrompt,
-            UnknownFile,
-            UnknownArtifact,
-            UnsupportedFile,
-            DamagedFile,
-            IdempotencyConflict,
-            QueueFull,
-            QuotaExceeded,
-            QuotaTooSmall,
-            StoreUnavailable,
-        ),
+        **documented(MalformedJSON, UnsupportedMediaType, BodyTooLarge, IdempotencyConflict, *REFUSALS),
     },
 )
 async def create_generation(

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Header
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.admission import admit
+from app.admission import REFUSALS, admit
 from app.dependencies import ResourcesOf
 from app.dialects.replicate.asked import ModelPredictionAsked, PredictionAsked
 from app.dialects.replicate.models import ModelName, Owner
@@ -19,22 +19,7 @@ from app.model_versions import find_model
 from app.prefer import MAX_WAIT_SECONDS, preferred_wait
 from app.responses import JOB_ID
 from contract.catalogue import ModelSpec
-from contract.errors import (
-    AdapterMismatch,
-    DamagedFile,
-    InvalidRequest,
-    LimitExceeded,
-    MalformedPrompt,
-    QueueFull,
-    StoreUnavailable,
-    UnknownAdapter,
-    UnknownArtifact,
-    UnknownFile,
-    UnknownModel,
-    UnsupportedFile,
-    UnsupportedPromptSyntax,
-    UnsupportedScheduler,
-)
+from contract.errors import InvalidRequest
 
 router = APIRouter(prefix="/v1", tags=["replicate"], route_class=PredictionRoute)
 
@@ -58,25 +43,7 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
         "description": "It has not ended while the client waited; it is shown as it was when it was accepted.",
         "headers": HEADERS,
     },
-    **PredictionRoute.documented(
-        InvalidRequest,
-        MalformedJSON,
-        UnsupportedMediaType,
-        BodyTooLarge,
-        UnknownModel,
-        UnknownAdapter,
-        AdapterMismatch,
-        UnsupportedScheduler,
-        LimitExceeded,
-        UnsupportedPromptSyntax,
-        MalformedPrompt,
-        UnknownFile,
-        UnknownArtifact,
-        UnsupportedFile,
-        DamagedFile,
-        QueueFull,
-        StoreUnavailable,
-    ),
+    **PredictionRoute.documented(MalformedJSON, UnsupportedMediaType, BodyTooLarge, *REFUSALS),
 }
 
 

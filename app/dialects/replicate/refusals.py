@@ -2,14 +2,14 @@
 
 from types import MappingProxyType
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from starlette.requests import Request
 
-from app.dependencies import ResourcesOf
+from app.auth import caller
 from app.dialects.replicate.route import ReplicateRoute
 from app.errors import UnknownPath
 
-router = APIRouter(prefix="/v1", route_class=ReplicateRoute)
+router = APIRouter(prefix="/v1", route_class=ReplicateRoute, dependencies=[Depends(caller)])
 
 NOT_HERE = MappingProxyType(
     {
@@ -22,9 +22,8 @@ NOT_HERE = MappingProxyType(
 METHODS = ["GET", "POST", "PATCH", "DELETE"]
 
 
-async def refuse(request: Request, resources: ResourcesOf) -> None:
-    """Says what is not here, to whom it may be said. Raises: UnknownPath."""
-    del resources
+async def refuse(request: Request) -> None:
+    """Says what is not here. Raises: UnknownPath."""
     path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
     raise UnknownPath(NOT_HERE[path.split("/")[2]])
 
