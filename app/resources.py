@@ -16,6 +16,7 @@ from contract.artifact_store import ArtifactStore
 from contract.catalogue import Catalogue
 from contract.certificates import Certificates
 from contract.costs import Costs
+from contract.exposure import is_loopback
 from contract.files import FileStore
 from contract.followers import Followers
 from contract.job_store import JobStore
@@ -98,7 +99,7 @@ async def open_resources(
             artifacts=artifacts,
             files=FileStore(connection, artifacts),
             file_checker=FileChecker(settings),
-            doorkeeper=Doorkeeper(keyring, settings.host),
+            doorkeeper=Doorkeeper(keyring, open_without_keys=settings.open_to_others or is_loopback(settings.host)),
             notes=Notes(connection, kept_seconds=settings.retention_seconds),
             followers=Followers(connection, retention_seconds=settings.retention_seconds),
             outbox=Outbox(connection),
