@@ -23,6 +23,7 @@ ScriptName = Literal[
     "record_attempt",
     "redeliver",
     "renew",
+    "renew_signing",
     "report",
     "retire_file",
     "settle",

@@ -14,6 +14,8 @@ local TURNS = 'safelight:turns'          -- zset: tenant with waiting jobs by th
 local GIVEN = 'safelight:turns:given'    -- hash: the same of tenants without waiting jobs; under '' the turn of the last claim
 local TENANTS = 'safelight:tenants'      -- set: tenants with jobs, without `public`
 local KEYS_HASH = 'safelight:keys'       -- hash: record of an API key, as JSON, by its id
+local KEYS_VERSION = 'safelight:keys:version' -- a number that changes whenever a key does, or a secret that signs
+local SIGNING = 'safelight:signing'      -- hash: when it was made and a secret that signs addresses, by its id
 local PUBLIC = 'public'                  -- the tenant of records that name none
 
 local function job_key(id) return 'safelight:job:' .. id end
