@@ -6,6 +6,7 @@ from starlette.requests import Request
 
 from app.callers import ANYBODY, Caller, Doorkeeper
 from app.errors import Forbidden
+from app.signatures import SignedAddress
 from contract.keys import Scope
 
 OPEN = re.compile(r"/|/healthz|/readyz|/openapi\.json|/docs(/.*)?")
@@ -16,6 +17,9 @@ OPERATORS = frozenset({"/metrics"})
 
 SECRETS = re.compile(r"/v1/webhooks/(default/)?secret")
 """Paths whose readers could pass for us, so that reading wants `generate` as well."""
+
+ARTIFACT = re.compile(r"/v1/artifacts/([^/]+)")
+"""Where a signed address will do."""
 
 READING = frozenset({"GET", "HEAD"})
 
@@ -41,11 +45,18 @@ async def caller(request: Request) -> Caller:
 
 
 async def _permitted(request: Request) -> Caller:
-    scope = scope_of(request.scope["path"].removeprefix(request.scope.get("root_path", "")), request.method)
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    scope = scope_of(path, request.method)
     if scope is None:
         return ANYBODY
     doorkeeper: Doorkeeper = request.state.resources.doorkeeper
-    found = await doorkeeper.caller(request.headers.get("authorization"))
+    authorization = request.headers.get("authorization")
+    artifact = ARTIFACT.fullmatch(path)
+    if artifact and authorization is None:
+        signed = SignedAddress.read(request.method, artifact[1], request.query_params)
+        if signed is not None:
+            return await doorkeeper.holder(signed)
+    found = await doorkeeper.caller(authorization)
     if scope not in found.scopes:
         raise Forbidden(f"This API key lacks the scope `{scope}`.")
     return found

@@ -8,7 +8,8 @@ from typing import get_args
 
 from app.errors import Forbidden, Unauthenticated
 from app.keyring import Keyring
-from contract.exposure import is_loopback
+from app.signatures import SignedAddress, Signer
+from contract.errors import UnknownArtifact
 from contract.job import Priority
 from contract.key_texts import KeyText
 from contract.keys import Key, Scope
@@ -47,22 +48,45 @@ ANYBODY = Caller(PUBLIC, frozenset(get_args(Scope)), frozenset(get_args(Priority
 class Doorkeeper:
     """Tells callers by their keys."""
 
-    def __init__(self, keyring: Keyring, host: str) -> None:
-        """`host` is the address that the service listens on: from elsewhere, nobody comes in without a key."""
+    def __init__(self, keyring: Keyring, *, open_without_keys: bool, signed_seconds: int) -> None:
+        """While there are no keys, everybody is let in or, where others could come from elsewhere, nobody.
+
+        `signed_seconds` is how long signed addresses hold; 0 signs none.
+        """
         self._keyring = keyring
-        self._local = is_loopback(host)
+        self._open_without_keys = open_without_keys
+        self._signed_seconds = signed_seconds
 
     async def caller(self, authorization: str | None) -> Caller:
         """Who sent this `Authorization`. Raises: Unauthenticated, StoreUnavailable."""
-        if self._local and not await self._keyring.all():
+        text = KeyText.read(_password(authorization or ""))
+        # A key that was made a moment ago is asked for here, so that its owner is never taken for anybody.
+        key = None if text is None else await self._keyring.find(text.id)
+        if await self._is_open():
             return ANYBODY
         if authorization is None:
             raise Unauthenticated("An API key is needed: send `Authorization: Bearer <key>`.")
-        text = KeyText.read(_password(authorization))
-        key = None if text is None else await self._keyring.find(text.id)
         if text is None or key is None or not key.matches(text):
             raise Unauthenticated("This is not an API key of this service.")
         return _caller(key)
+
+    async def holder(self, address: SignedAddress) -> Caller:
+        """Who has a signed address: somebody who may read what it names. Raises: UnknownArtifact."""
+        if await self._is_open():
+            return ANYBODY
+        secret = await self._keyring.find_secret(address.secret_id)
+        if secret is None or not address.holds(secret):
+            raise UnknownArtifact(f"There is no artifact {address.artifact_id!r}.")
+        return Caller(address.tenant, frozenset({"read"}), frozenset(), UNBOUNDED)
+
+    async def signer(self, caller: Caller) -> Signer | None:
+        """What signs addresses for a caller; None for those who need no key. Raises: StoreUnavailable."""
+        if caller is ANYBODY or not self._signed_seconds:
+            return None
+        return Signer(caller.tenant, await self._keyring.signing_secret(), self._signed_seconds)
+
+    async def _is_open(self) -> bool:
+        return self._open_without_keys and not await self._keyring.all()
 
 
 def _caller(key: Key) -> Caller:

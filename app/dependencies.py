@@ -31,9 +31,10 @@ async def resources(request: Request, caller: Annotated[Caller, Depends(caller)]
 ResourcesOf = Annotated[Resources, Depends(resources)]
 
 
-async def links(request: Request) -> Links:
-    """Addresses as this client sees them."""
-    return Links(str(request.base_url).rstrip("/"))
+async def links(request: Request, resources: ResourcesOf) -> Links:
+    """Addresses as this client sees them; signed, where reading them wants a key."""
+    signer = await resources.doorkeeper.signer(resources.caller)
+    return Links(str(request.base_url).rstrip("/"), signer)
 
 
 LinksOf = Annotated[Links, Depends(links)]

@@ -42,6 +42,15 @@ SECURITY_SCHEMES: dict[str, dict[str, str]] = {
     },
 }
 
+SIGNATURE = {
+    "type": "apiKey",
+    "in": "query",
+    "name": "signature",
+    "description": "A signed address, with `tenant`, `expires` and `key`, as jobs have them for their pictures. One "
+    "that was tampered with, or whose time is over, is answered like an id that nothing has.",
+}
+SIGNED = ("/v1/artifacts/{artifact_id}", "get")
+
 
 def describe(app: FastAPI) -> dict[str, Any]:
     """The document, with the headers that every answer has."""
@@ -55,11 +64,12 @@ def describe(app: FastAPI) -> dict[str, Any]:
             tags=app.openapi_tags,
         )
         _give_errors_our_shape(document)
-        document["components"]["securitySchemes"] = SECURITY_SCHEMES
+        document["components"]["securitySchemes"] = SECURITY_SCHEMES | {"signature": SIGNATURE}
         for path, methods in document["paths"].items():
             for method, operation in methods.items():
                 _guard(operation, scope_of(path, method))
                 _add_headers(operation["responses"])
+        document["paths"][SIGNED[0]][SIGNED[1]]["security"].append({"signature": []})
         app.openapi_schema = document
     return app.openapi_schema
 

@@ -16,6 +16,7 @@ from contract.artifact_store import ArtifactStore
 from contract.catalogue import Catalogue
 from contract.certificates import Certificates
 from contract.costs import Costs
+from contract.exposure import is_loopback
 from contract.files import FileStore
 from contract.followers import Followers
 from contract.job_store import JobStore
@@ -23,6 +24,7 @@ from contract.keys import KeyStore
 from contract.liveness import Liveness
 from contract.notes import Notes
 from contract.outbox import Outbox
+from contract.signing import SigningSecrets
 from contract.store_connection import StoreConnection
 from contract.webhook_secrets import WebhookSecrets
 
@@ -82,7 +84,7 @@ async def open_resources(
     connection = StoreConnection(settings.store_url)
     artifacts = ArtifactStore(settings.artifacts_location)
     errands = Errands()
-    keyring = Keyring(KeyStore(connection))
+    keyring = Keyring(KeyStore(connection), SigningSecrets(connection), signed_seconds=settings.signed_seconds)
     following = asyncio.create_task(keyring.follow(closing))
     try:
         yield Resources(
@@ -98,7 +100,11 @@ async def open_resources(
             artifacts=artifacts,
             files=FileStore(connection, artifacts),
             file_checker=FileChecker(settings),
-            doorkeeper=Doorkeeper(keyring, settings.host),
+            doorkeeper=Doorkeeper(
+                keyring,
+                open_without_keys=settings.open_to_others or is_loopback(settings.host),
+                signed_seconds=settings.signed_seconds,
+            ),
             notes=Notes(connection, kept_seconds=settings.retention_seconds),
             followers=Followers(connection, retention_seconds=settings.retention_seconds),
             outbox=Outbox(connection),

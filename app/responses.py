@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from app.signatures import Signer
 from contract.artifact import Artifact
 from contract.costs import amount, pixel_steps
 from contract.guidance import Several
@@ -20,9 +21,10 @@ TIME = "2026-11-24T09:30:00.250000Z"
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Addresses under the URL at which the client reached this API."""
+    """Addresses under the URL at which the client reached this API. With a signer, pictures open in a browser."""
 
     base: str
+    signer: Signer | None = None
 
     def job(self, job_id: str) -> str:
         """Where a job is read."""
@@ -34,7 +36,8 @@ class Links:
 
     def artifact(self, artifact_id: str) -> str:
         """Where an image's bytes are."""
-        return f"{self.base}/v1/artifacts/{artifact_id}"
+        url = f"{self.base}/v1/artifacts/{artifact_id}"
+        return url if self.signer is None else f"{url}?{self.signer.query(artifact_id)}"
 
 
 class RequestShown(CompleteRequest):
@@ -102,7 +105,11 @@ class ImageShown(BaseModel):
     id: str = Field(description="The id under which the bytes are served.", examples=[IMAGE_ID])
     index: int = Field(description="Which of the request's pictures this is, from 0.", examples=[0])
     seed: int = Field(description="With this seed and `num_images` 1, the request makes this picture.", examples=[7])
-    url: str = Field(description="Where the bytes are.", examples=[f"{BASE}/v1/artifacts/{IMAGE_ID}"])
+    url: str = Field(
+        description="Where the bytes are. Where there are API keys it is signed, and opens the picture without one for "
+        "some minutes; asked again, the job has a fresh one.",
+        examples=[f"{BASE}/v1/artifacts/{IMAGE_ID}"],
+    )
     width: int = Field(description="Pixels.", examples=[128])
     height: int = Field(description="Pixels.", examples=[128])
     media_type: str = Field(description="How the picture is encoded.", examples=["image/png"])

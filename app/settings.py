@@ -57,6 +57,11 @@ class AppSettings(Settings):
     file_ttl_seconds: float = Field(
         default=7 * 24 * 3600, gt=0, description="How long a file can be named by requests after it was sent."
     )
+    signed_seconds: int = Field(
+        default=900,
+        ge=0,
+        description="How long the signed address of a picture opens it without a key; 0 signs none.",
+    )
     shutdown_seconds: int = Field(
         default=5, ge=1, description="How long requests in flight may take to end when the process is told to stop."
     )

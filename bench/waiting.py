@@ -38,7 +38,7 @@ def main() -> None:
     if arguments.address:
         report = measure(arguments.address, arguments.jobs, arguments.seed, arguments.mean_pause_seconds)
     else:
-        with own_service() as address:
+        with tempfile.TemporaryDirectory(prefix="sl-") as home, own_service(Path(home)) as address:
             report = measure(address, arguments.jobs, arguments.seed, arguments.mean_pause_seconds)
     print(json.dumps(report))
 
@@ -125,18 +125,17 @@ def get(address: str, job_id: str) -> Any:
 
 
 @contextmanager
-def own_service() -> Iterator[str]:
-    """The whole service in a fresh data directory; its address."""
-    with tempfile.TemporaryDirectory(prefix="sl-") as folder:
-        log = Path(folder) / "log.txt"
-        environment = os.environ | {"SAFELIGHT_HOME": folder, "SAFELIGHT_PORT": "0"}
-        with log.open("wb") as output:
-            process = subprocess.Popen([sys.executable, "-m", "launch"], env=environment, stdout=output, stderr=output)
-        try:
-            yield _announced(log, process)
-        finally:
-            process.terminate()
-            process.wait(30)
+def own_service(home: Path) -> Iterator[str]:
+    """The whole service in this data directory; its address."""
+    log = home / "log.txt"
+    environment = os.environ | {"SAFELIGHT_HOME": str(home), "SAFELIGHT_PORT": "0"}
+    with log.open("wb") as output:
+        process = subprocess.Popen([sys.executable, "-m", "launch"], env=environment, stdout=output, stderr=output)
+    try:
+        yield _announced(log, process)
+    finally:
+        process.terminate()
+        process.wait(30)
 
 
 def _announced(log: Path, process: "subprocess.Popen[bytes]") -> str:

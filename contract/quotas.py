@@ -28,17 +28,18 @@ class Quota(BaseModel):
     max_queued: int | None = Field(default=None, ge=0)
     max_running: int | None = Field(default=None, ge=1)
 
-    @model_validator(mode="before")
-    @classmethod
-    def _hold_a_minute(cls, values: dict[str, float | None]) -> dict[str, float | None]:
-        rate, burst = values.get("pixel_steps_per_second"), values.get("burst")
-        return values | {"burst": max(1, int(rate * BURST_SECONDS))} if rate and burst is None else values
-
     @model_validator(mode="after")
     def _fill_what_empties(self) -> Self:
         if self.burst is not None and self.pixel_steps_per_second is None:
             raise ValueError("a burst needs pixel-steps per second, by which its bucket fills")
         return self
+
+    @property
+    def capacity(self) -> int | None:
+        """What the bucket holds."""
+        if self.burst is not None or self.pixel_steps_per_second is None:
+            return self.burst
+        return math.ceil(self.pixel_steps_per_second * BURST_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Allowance:
         quota = self.quota
         bounds = {
             "rate": quota.pixel_steps_per_second,
-            "burst": quota.burst,
+            "burst": quota.capacity,
             "max_queued": quota.max_queued,
             "max_running": quota.max_running,
         }
@@ -65,7 +66,7 @@ class Allowance:
         cost = f"This job costs {pixel_steps(request)} pixel-steps"
         if not wait_seconds:
             return QuotaTooSmall(
-                f"{cost}, and this API key may ask for {self.quota.burst} at once.", field="num_images"
+                f"{cost}, and this API key may ask for {self.quota.capacity} at once.", field="num_images"
             )
         after = math.ceil(float(wait_seconds))
         return QuotaExceeded(

@@ -15,6 +15,7 @@ from contract.key_texts import KeyText
 from contract.keys import Key, KeyGrant, KeyStore, Scope
 from contract.quotas import Quota
 from contract.settings import Settings
+from contract.signing import SigningSecrets
 from contract.store_connection import StoreConnection
 
 WIDTHS = (12, 7, 20, 19, 16, 16, 0)
@@ -48,11 +49,13 @@ def parser() -> argparse.ArgumentParser:
     rotate.add_argument("id", help="the old key's id")
     rotate.add_argument("--overlap", type=duration, default=duration("24h"), help="e.g. 1h; 24h when left out")
     commands.add_parser("revoke", help="end a key at once").add_argument("id", help="the key's id")
+    commands.add_parser("void-addresses", help="end every signed address of a picture at once")
     return main
 
 
-async def run(arguments: argparse.Namespace, keys: KeyStore) -> None:
+async def run(arguments: argparse.Namespace, connection: StoreConnection) -> None:
     """One command. Raises: SafelightError, ValidationError."""
+    keys = KeyStore(connection)
     match arguments.command:
         case "create":
             show(await keys.create(granted(arguments), arguments.expires_in))
@@ -63,6 +66,9 @@ async def run(arguments: argparse.Namespace, keys: KeyStore) -> None:
         case "revoke":
             await keys.revoke(arguments.id)
             print(f"The key {arguments.id} is revoked.", file=sys.stderr)
+        case "void-addresses":
+            await SigningSecrets(connection).void()
+            print("No address that was signed until now opens anything.", file=sys.stderr)
 
 
 def granted(arguments: argparse.Namespace) -> KeyGrant:
@@ -106,7 +112,7 @@ async def main() -> None:
     arguments = parser().parse_args()
     connection = StoreConnection(Settings().store_url)
     try:
-        await run(arguments, KeyStore(connection))
+        await run(arguments, connection)
     except ValidationError as error:
         problem = error.errors()[0]
         sys.exit(f"safelight: {'.'.join(map(str, problem['loc']))}: {problem['msg']}")

@@ -23,6 +23,7 @@ ScriptName = Literal[
     "record_attempt",
     "redeliver",
     "renew",
+    "renew_signing",
     "report",
     "retire_file",
     "settle",
@@ -32,8 +33,12 @@ ScriptName = Literal[
 ]
 
 
+SHARED = ("prelude", "outbox", "work", "lines", "moves")
+"""What stands in front of every script, in this order: each part uses those before it."""
+
+
 def read_scripts() -> dict[ScriptName, str]:
-    """The source of every script, each with the prelude that they share in front."""
+    """The source of every script, each with what they share in front."""
     folder = files(__name__)
-    prelude = folder.joinpath("prelude.lua").read_text()
-    return {name: prelude + folder.joinpath(f"{name}.lua").read_text() for name in get_args(ScriptName)}
+    shared = "".join(folder.joinpath(f"{name}.lua").read_text() for name in SHARED)
+    return {name: shared + folder.joinpath(f"{name}.lua").read_text() for name in get_args(ScriptName)}

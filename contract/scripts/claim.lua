@@ -30,18 +30,21 @@ local function is_held_back(tenant)
     return most and redis.call('ZCARD', status_key('running', tenant)) >= tonumber(most)
 end
 
--- The tenants whose turn it is, and how many jobs stand in all lines.
+-- The tenants whose turn it is, the first one first.
 local function in_turn()
-    local tenants, count = {}, 0
+    local tenants = {}
     for _, tenant in ipairs(redis.call('ZRANGE', TURNS, 0, -1)) do
-        count = count + redis.call('ZCARD', line_key(tenant))
-        if #tenants < WINDOW and not is_held_back(tenant) then tenants[#tenants + 1] = tenant end
+        if not is_held_back(tenant) then tenants[#tenants + 1] = tenant end
+        if #tenants == WINDOW then break end
     end
-    return tenants, count
+    return tenants
 end
 
 -- Puts what is in RQ's queue alone into the lines: a job that an older version has admitted. What has no record goes.
 local function adopt()
+    local count = 0
+    for _, tenant in ipairs(redis.call('ZRANGE', TURNS, 0, -1)) do count = count + redis.call('ZCARD', line_key(tenant)) end
+    if count == redis.call('LLEN', QUEUE) then return end
     for _, id in ipairs(redis.call('LRANGE', QUEUE, 0, -1)) do
         if redis.call('HGET', job_key(id), 'status') == 'queued' then
             enter_line(id, place_of(id))
@@ -93,8 +96,7 @@ local function take()
     end
 end
 
-local _, count = in_turn()
-if count ~= redis.call('LLEN', QUEUE) then adopt() end
+adopt()
 local id, tenant = take()
 if not id then return false end
 redis.call('HSET', GIVEN, '', redis.call('ZSCORE', TURNS, tenant))

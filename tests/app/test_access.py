@@ -139,6 +139,22 @@ async def test_a_rotated_key_opens_what_the_old_one_does(
         assert (await guarded.get("/v1/jobs", headers=bearer(text))).status_code == 200
 
 
+async def test_where_something_else_guards_the_port_everybody_comes_in_while_there_is_no_key(
+    settings: AppSettings,
+) -> None:
+    guarded = settings.model_copy(update={"host": "0.0.0.0", "open_to_others": True})
+    async with client_of(guarded) as client:
+        assert (await client.get("/v1/jobs")).status_code == 200
+
+
+async def test_a_key_is_never_taken_for_anybodys_word(client: httpx.AsyncClient, connection: StoreConnection) -> None:
+    """Not even in the moment in which it was made, and the process knows of no key."""
+    await client.get("/v1/jobs")
+    headers = bearer(await make_key(connection))
+    created = await client.post("/v1/generations", json=BODY, headers=headers)
+    assert (await client.get("/v1/jobs", headers=headers)).json()["data"][0]["id"] == created.json()["id"]
+
+
 async def test_from_elsewhere_nobody_comes_in_without_a_key(settings: AppSettings) -> None:
     async with client_of(settings.model_copy(update={"host": "0.0.0.0"})) as client:
         assert_error(await client.get("/v1/jobs"), 401, "unauthenticated")

@@ -108,7 +108,8 @@ async def test_jobs_that_wait_are_bounded_by_tenant(job_store: JobStore, leases:
 
 
 def test_a_burst_is_a_minute_where_nobody_says() -> None:
-    assert Quota(pixel_steps_per_second=100).burst == 6000
-    assert Quota(pixel_steps_per_second=100, burst=1).burst == 1
+    assert Quota(pixel_steps_per_second=100).capacity == 6000
+    assert Quota(pixel_steps_per_second=100, burst=1).capacity == 1
+    assert Quota().capacity is None
     with pytest.raises(ValueError, match="burst"):
         Quota(burst=1)
