@@ -17,7 +17,7 @@ from contract.costs import Forecast
 from contract.errors import SafelightError, StoreUnavailable, UnknownArtifact, UnknownFile
 from contract.file_ids import storage_key_of
 from contract.job import Job, JobFailure
-from contract.job_store import EventName
+from contract.job_events import EventName
 from contract.leases import Lease, Leases, Outcome
 from worker.messages import Failed, Generate, ImageFinished, Previewed
 from worker.step_rate import StepRate
