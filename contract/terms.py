@@ -35,10 +35,12 @@ class Terms:
 
     def fingerprint(self, request: GenerationRequest) -> str:
         """What a call that comes again under its key is held against."""
-        beside = "" if self.priority in (None, "normal") else self.priority or ""
-        beside += "" if self.webhook is None else self.webhook.asked
-        beside += "" if self.retention is None else self.retention.model_dump_json()
-        return hashlib.sha256((request.model_dump_json() + beside).encode()).hexdigest()
+        beside = [
+            self.priority if self.priority != "normal" else None,
+            None if self.webhook is None else self.webhook.asked,
+            None if self.retention is None else self.retention.model_dump_json(),
+        ]
+        return hashlib.sha256("".join([request.model_dump_json(), *filter(None, beside)]).encode()).hexdigest()
 
     def record(self, tenant: str) -> dict[str, str]:
         """What a job's record says of them, for the scripts."""
