@@ -16,6 +16,7 @@ from app.settings import AppSettings
 from contract.errors import CatalogueInvalid, StoreUnavailable
 from contract.exposure import NoKeyError, check_exposure
 from contract.keys import KeyStore
+from contract.logs import configure_logs
 from contract.store_connection import StoreConnection
 
 logger = logging.getLogger("safelight.app")
@@ -80,7 +81,7 @@ def main() -> None:
     listener_fd = parser.parse_args().fd
     try:
         settings = AppSettings()
-        logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(name)s %(levelname)s %(message)s")
+        configure_logs(settings.log_level, settings.log_format)
         listener = None if listener_fd is None else socket.socket(fileno=listener_fd)
         if listener is not None:
             settings = settings.model_copy(update={"host": address_of(listener)})

@@ -79,7 +79,8 @@ async def admit(
     Raises: Forbidden, as Catalogue.resolve, JobStore.admit, and whatever is wrong with a file that the request names or
             brings.
     """
-    terms = replace(terms, priority=resources.caller.priority(terms.priority))
+    granted = resources.caller.priority(terms.priority)
+    terms = replace(terms, priority=granted, origin=resources.origin)
     if terms.repeatable is not None and not terms.repeatable.fresh and generation.references():
         # Files may be gone by now that were there when the job was admitted.
         earlier = await resources.job_store.replayed(generation, terms)

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.error_responses import error_response, log_crash
 from app.metrics import RequestMetrics
 from contract.errors import SafelightError
+from contract.logs import bound
 
 access_logger = logging.getLogger("safelight.access")
 
@@ -35,26 +36,27 @@ class Envelope:
         request_id = _request_id(Headers(scope=scope).get("x-request-id"))
         scope.setdefault("state", {})["request_id"] = request_id
         answer = _Answer(send, request_id)
-        try:
-            await self._app(scope, receive, answer.send)
-        except ClientDisconnect:
-            pass
-        except Exception as error:
-            log_crash(error, request_id)
-            if not answer.status:
-                await error_response(SafelightError(""), request_id)(scope, receive, answer.send)
-        finally:
-            self._record(scope, request_id, answer)
+        with bound(request_id=request_id):
+            try:
+                await self._app(scope, receive, answer.send)
+            except ClientDisconnect:
+                pass
+            except Exception as error:
+                log_crash(error, request_id)
+                if not answer.status:
+                    await error_response(SafelightError(""), request_id)(scope, receive, answer.send)
+            finally:
+                self._record(scope, answer)
 
-    def _record(self, scope: Scope, request_id: str, answer: "_Answer") -> None:
+    def _record(self, scope: Scope, answer: "_Answer") -> None:
         if not answer.status:
             return
         route = getattr(scope.get("route"), "path", UNMATCHED)
         self._metrics.observe(route, scope["method"], answer.status, answer.began_after_seconds)
         path = UNMATCHED if route == UNMATCHED else quote(scope["path"])
-        milliseconds = answer.seconds * 1000
-        method = quote(scope["method"])
-        access_logger.info("%s %s %d %.1f ms %s", method, path, answer.status, milliseconds, request_id)
+        said = {"method": quote(scope["method"]), "path": path, "status": answer.status}
+        seconds = round(answer.seconds, 4)
+        access_logger.info("%s %s %d %.1f ms", *said.values(), seconds * 1000, extra={**said, "seconds": seconds})
 
 
 class _Answer:

@@ -23,6 +23,7 @@ from contract.job_store import JobStore
 from contract.keys import KeyStore
 from contract.liveness import Liveness
 from contract.notes import Notes
+from contract.origin import UNKNOWN, Origin
 from contract.outbox import Outbox
 from contract.signing import SigningSecrets
 from contract.store_connection import StoreConnection
@@ -55,8 +56,9 @@ class Resources:
     doorkeeper: Doorkeeper
     notes: Notes
     caller: Caller = ANYBODY
+    origin: Origin = UNKNOWN
 
-    def of(self, caller: Caller) -> "Resources":
+    def of(self, caller: Caller, origin: Origin = UNKNOWN) -> "Resources":
         """The same, less what belongs to other tenants than the caller's."""
         tenant = caller.tenant
         return replace(
@@ -66,6 +68,7 @@ class Resources:
             notes=self.notes.of(tenant),
             webhook_secrets=self.webhook_secrets.of(tenant),
             caller=caller,
+            origin=origin,
         )
 
 

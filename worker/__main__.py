@@ -1,12 +1,12 @@
 """`python -m worker`: one worker, until it is told to stop."""
 
 import asyncio
-import logging
 import os
 import secrets
 import signal
 import socket
 
+from contract.logs import configure_logs
 from worker.consumer import Consumer
 from worker.settings import WorkerSettings
 
@@ -14,7 +14,7 @@ from worker.settings import WorkerSettings
 async def main() -> None:
     """Runs a worker until SIGTERM or SIGINT."""
     settings = WorkerSettings()
-    logging.basicConfig(level=settings.worker_log_level, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    configure_logs(settings.worker_log_level, settings.log_format)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):

@@ -16,6 +16,7 @@ import transformers
 from contract.catalogue import Catalogue, ModelSpec, read_catalogue
 from contract.errors import GenerationFailed, SafelightError
 from contract.job import JobFailure
+from contract.logs import configure_logs
 from contract.request import CompleteRequest, GenerationRequest
 from worker import events
 from worker.adapters import Adapters
@@ -73,7 +74,7 @@ def serve(connection: Connection, settings: WorkerSettings) -> None:
     """Runs until the parent's end of the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    logging.basicConfig(level=settings.worker_log_level, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    configure_logs(settings.worker_log_level, settings.log_format)
     torch.set_num_threads(settings.num_threads or os.cpu_count() or 1)
     choose_steady_kernels()
     transformers.utils.logging.disable_progress_bar()
@@ -251,6 +252,7 @@ def _image(execution_id: str, index: int, request: CompleteRequest, picture: Pic
     try:
         return ImageFinished(execution_id, index, width, height, encode(picture.pixels, request, texts_of(picture)))
     except Exception as error:
-        logger.error("%s: image %d cannot be encoded", execution_id, index, exc_info=error)
+        execution = {"execution_id": execution_id}
+        logger.error("%s: image %d cannot be encoded", execution_id, index, exc_info=error, extra=execution)
         failure = GenerationFailed(f"The picture could not be encoded as {request.output_format}.")
         return Failed(execution_id, JobFailure.of(failure))

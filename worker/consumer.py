@@ -154,7 +154,7 @@ class Consumer:
         job = await self._jobs.get(lease.job_id)
         forecast = self._tally.costs.forecast(job.request, self._in_flight)
         execution = Execution(lease, job, self._leases, self._artifacts, forecast)
-        logger.info("%s: started, attempt %d", lease.job_id, execution.job.attempt)
+        execution.log.info("%s: started, attempt %d", lease.job_id, execution.job.attempt)
         self._executions[lease.execution_id] = execution
         if execution.num_images_left == 0:
             await self._end(Finished(lease.execution_id))
@@ -225,7 +225,7 @@ class Consumer:
         failure = message.failure if isinstance(message, Failed) else None
         settled = await execution.settle("failed" if failure else "succeeded", failure)
         self._forget(execution)
-        logger.info("%s: %s", execution.job.id, failure.code if failure else "succeeded")
+        execution.log.info("%s: %s", execution.job.id, failure.code if failure else "succeeded")
         if settled:
             await self._keeper.count(succeeded=failure is None)
 
@@ -257,7 +257,7 @@ class Consumer:
         renewals = await self._leases.renew([execution.lease for execution in executions])
         for execution, renewal in zip(executions, renewals, strict=True):
             if not renewal.held:
-                logger.warning("%s: the lease is lost; stopping its work", execution.job.id)
+                execution.log.warning("%s: the lease is lost; stopping its work", execution.job.id)
                 self._abort(execution)
             elif renewal.cancel_requested:
                 await self._cancel(execution)
@@ -283,7 +283,7 @@ class Consumer:
     async def _cancel(self, execution: Execution) -> None:
         self._abort(execution)
         await execution.settle("cancelled")
-        logger.info("%s: cancelled", execution.job.id)
+        execution.log.info("%s: cancelled", execution.job.id)
 
     # ---- leaving
 

@@ -19,6 +19,7 @@ from contract.file_ids import storage_key_of
 from contract.job import Job, JobFailure
 from contract.job_events import EventName
 from contract.leases import Lease, Leases, Outcome
+from contract.logs import Named
 from worker.messages import Failed, Generate, ImageFinished, Previewed
 from worker.step_rate import StepRate
 
@@ -47,6 +48,8 @@ class Execution:
         self.lease = lease
         self.job = job
         self.previews_wanted = False
+        ids = {"job_id": job.id, "request_id": job.origin.request_id, "execution_id": lease.execution_id}
+        self.log = Named(logger, ids)
         self._leases = leases
         self._artifacts = artifacts
         self._published = {artifact.index for artifact in job.images}
@@ -126,7 +129,7 @@ class Execution:
         """Ends the job. When the lease is lost, nothing changes: the job is another execution's by now."""
         settled = await until_available(lambda: self._leases.settle(self.lease, outcome, failure))
         if not settled:
-            logger.warning("%s: the lease was lost; the %s outcome is discarded", self.job.id, outcome)
+            self.log.warning("%s: the lease was lost; the %s outcome is discarded", self.job.id, outcome)
         return settled
 
     def _artifact(self, message: ImageFinished) -> Artifact:
@@ -154,7 +157,7 @@ class Execution:
         try:
             await self._leases.report(self.lease, self._step, self._eta_seconds(), [(name, json.dumps(data))])
         except StoreUnavailable as error:
-            logger.info("%s: progress is not told: %s", self.job.id, error.message)
+            self.log.info("%s: progress is not told: %s", self.job.id, error.message)
 
 
 async def until_available(call: Callable[[], Awaitable[T]], patience_seconds: float = math.inf) -> T:

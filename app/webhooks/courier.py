@@ -19,6 +19,7 @@ from app.webhooks.bodies import Bodies, Happening, encoded
 from app.webhooks.messenger import Messenger
 from app.webhooks.schedule import Following, following
 from contract.errors import StoreUnavailable
+from contract.logs import bound
 from contract.outbox import Attempt, Claimed, Outbox
 from contract.webhook_secrets import WebhookSecrets
 
@@ -83,7 +84,8 @@ class Courier:
         )
         for claimed in claims:
             self._at_receiver[claimed.receiver] += 1
-            task = asyncio.create_task(self._carry(claimed))
+            with bound(job_id=claimed.job.id, request_id=claimed.job.origin.request_id):
+                task = asyncio.create_task(self._carry(claimed))
             self._carrying.add(task)
             task.add_done_callback(self._carrying.discard)
         return len(claims)
