@@ -120,7 +120,8 @@ class Execution:
         Raises: StoreUnavailable, when the artifact store has refused the bytes for PATIENCE_SECONDS.
         """
         artifact = self._artifact(message)
-        await until_available(lambda: self._artifacts.put(artifact.storage_key, message.encoded), PATIENCE_SECONDS)
+        put = partial(self._artifacts.put, artifact.storage_key, message.encoded, artifact.headers)
+        await until_available(put, PATIENCE_SECONDS)
         if not await until_available(lambda: self._leases.publish_image(self.lease, artifact)):
             await self._artifacts.delete(artifact.storage_key)
         self._published.add(message.index)
