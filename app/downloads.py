@@ -34,7 +34,7 @@ def documented_bytes(*media_types: str) -> dict[int | str, dict[str, Any]]:
 
 ELSEWHERE: dict[int | str, dict[str, Any]] = {
     307: {
-        "description": "The bytes are at the address in `Location`, which opens them for some minutes and wants no key.",
+        "description": "The bytes are at the address in `Location`, which opens them for minutes and wants no key.",
         "headers": {"Location": {"description": "Where to read on.", "schema": {"type": "string", "format": "uri"}}},
     }
 }
