@@ -1,7 +1,7 @@
 """The metrics page."""
 
 import asyncio
-from collections.abc import Iterator
+import time
 
 from fastapi import APIRouter
 from prometheus_client import CollectorRegistry
@@ -11,8 +11,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.dependencies import ResourcesOf
-from app.metrics import Snapshot, job_metrics, store_state, worker_metrics
+from app.metrics import (
+    Snapshot,
+    artifact_store_state,
+    backlog_metrics,
+    job_metrics,
+    store_state,
+    worker_metrics,
+)
 from app.resources import Resources
+from contract.backlog import read_backlog
 from contract.errors import StoreUnavailable
 
 router = APIRouter(tags=["operations"])
@@ -28,15 +36,25 @@ async def read_metrics(request: Request, resources: ResourcesOf) -> Response:
     """Read the metrics; while the store is down, those that this process knows."""
     encode, content_type = choose_encoder(request.headers.get("accept", ""))
     registry = CollectorRegistry()
-    registry.register(Snapshot([*resources.metrics.registry.collect(), *await _store_metrics(resources)]))
+    of_process = [*resources.metrics.registry.collect(), artifact_store_state(resources.artifacts.num_failures)]
+    registry.register(Snapshot([*of_process, *await _store_metrics(resources)]))
     return Response(encode(registry), media_type=content_type)
 
 
-async def _store_metrics(resources: Resources) -> Iterator[Metric]:
+async def _store_metrics(resources: Resources) -> list[Metric]:
+    began = time.monotonic()
     try:
-        counts, statistics, pulses = await asyncio.gather(
-            resources.job_store.counts(), resources.job_store.statistics(), resources.liveness.alive()
+        counts, statistics, pulses, backlog = await asyncio.gather(
+            resources.job_store.counts(),
+            resources.job_store.statistics(),
+            resources.liveness.alive(),
+            read_backlog(resources.connection),
         )
     except StoreUnavailable:
-        return iter((store_state(False),))
-    return iter((store_state(True), *job_metrics(counts, statistics), *worker_metrics(pulses)))
+        return [*store_state(False, time.monotonic() - began)]
+    return [
+        *store_state(True, time.monotonic() - began),
+        *job_metrics(counts, statistics),
+        *backlog_metrics(backlog, (spec.id for spec in resources.catalogue.models)),
+        *worker_metrics(pulses),
+    ]

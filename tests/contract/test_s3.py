@@ -1,4 +1,4 @@
-"""ArtifactStore over S3-compatible servers: one with S3's conditions, one that judges signatures and keeps its bytes."""
+"""ArtifactStore over S3-compatible servers: one with S3's conditions, one that judges signatures."""
 
 from collections.abc import Iterator
 
