@@ -43,6 +43,7 @@ class Envelope:
                 pass
             except Exception as error:
                 log_crash(error, request_id)
+                scope["state"]["error_code"] = SafelightError.code
                 if not answer.status:
                     await error_response(SafelightError(""), request_id)(scope, receive, answer.send)
             finally:
@@ -52,7 +53,8 @@ class Envelope:
         if not answer.status:
             return
         route = getattr(scope.get("route"), "path", UNMATCHED)
-        self._metrics.observe(route, scope["method"], answer.status, answer.began_after_seconds)
+        code = scope["state"].get("error_code")
+        self._metrics.observe(route, scope["method"], answer.status, answer.began_after_seconds, code)
         path = UNMATCHED if route == UNMATCHED else quote(scope["path"])
         said = {"method": quote(scope["method"]), "path": path, "status": answer.status}
         seconds = round(answer.seconds, 4)

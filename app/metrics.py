@@ -26,9 +26,17 @@ class RequestMetrics:
         self._seconds = Histogram(
             "safelight_http_request_seconds", "Time until an answer began.", labels, registry=self.registry
         )
+        self._errors = Counter(
+            "safelight_http_errors",
+            "Answers that said no, by the code of the error.",
+            ("code",),
+            registry=self.registry,
+        )
 
-    def observe(self, route: str, method: str, status: int, seconds: float) -> None:
+    def observe(self, route: str, method: str, status: int, seconds: float, error_code: str | None = None) -> None:
         """Counts one answered request."""
+        if error_code is not None:
+            self._errors.labels(error_code).inc()
         labels = (route, method if method in METHODS else "other", str(status))
         self._requests.labels(*labels).inc()
         self._seconds.labels(*labels).observe(seconds)
@@ -49,13 +57,6 @@ def store_state(up: bool, seconds: float) -> Iterator[Metric]:
     """Whether the store answered this scrape, and after how long."""
     yield GaugeMetricFamily("safelight_store_up", "Whether the job store answers.", value=float(up))
     yield GaugeMetricFamily("safelight_store_seconds", "How long it took to ask it all of this.", value=seconds)
-
-
-def artifact_store_state(num_failures: int) -> Metric:
-    """How the artifact store has served this process."""
-    return CounterMetricFamily(
-        "safelight_artifact_store_failures", "Calls that the artifact store failed, of this process.", num_failures
-    )
 
 
 def backlog_metrics(backlog: Backlog, models: Iterable[str]) -> Iterator[Metric]:
@@ -105,7 +106,6 @@ def worker_metrics(pulses: Iterable[Pulse]) -> Iterator[Metric]:
     steps = _counter("safelight_worker_denoising_steps", "Denoising steps, one per image and step.")
     forwards = _counter("safelight_worker_forwards", "Forward passes of the denoiser.")
     rows = _counter("safelight_worker_rows", "Rows in those forward passes.")
-    failures = _counter("safelight_worker_artifact_store_failures", "Calls that the artifact store failed.")
     batch = GaugeMetricFamily("safelight_worker_rows_per_forward", "Mean batch size.", labels=["worker"])
     speed = GaugeMetricFamily("safelight_worker_steps_per_second", "Denoising steps lately.", labels=["worker"])
     resident = GaugeMetricFamily("safelight_model_resident", "Workers with the model in memory.", labels=["model"])
@@ -118,10 +118,9 @@ def worker_metrics(pulses: Iterable[Pulse]) -> Iterator[Metric]:
         steps.add_metric(name, pulse.num_steps)
         forwards.add_metric(name, pulse.num_forwards)
         rows.add_metric(name, pulse.num_rows)
-        failures.add_metric(name, pulse.num_artifact_failures)
         batch.add_metric(name, pulse.num_rows / max(1, pulse.num_forwards))
         speed.add_metric(name, pulse.steps_per_second)
-    yield from (up, steps, forwards, rows, failures, batch, speed, resident)
+    yield from (up, steps, forwards, rows, batch, speed, resident)
 
 
 def _counter(name: str, documentation: str) -> CounterMetricFamily:

@@ -1,11 +1,11 @@
 """Bytes in, key out: a directory or any S3-compatible store, behind one library."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, cast
+from typing import cast
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -15,15 +15,8 @@ from obstore.store import LocalStore, S3Store
 
 from contract.errors import StoreUnavailable, UnknownArtifact
 
-if TYPE_CHECKING:
-    from obstore.store import ClientConfig, RetryConfig
-
 Headers = Mapping[str, str]
 NO_HEADERS: Headers = MappingProxyType({})
-
-TIMEOUTS: "ClientConfig" = {"connect_timeout": "2s", "timeout": "30s"}
-RETRIES: "RetryConfig" = {"max_retries": 2, "retry_timeout": timedelta(seconds=5)}
-"""Of one call; who can wait tries again, and who cannot is told within seconds."""
 
 
 class ArtifactStore:
@@ -35,19 +28,16 @@ class ArtifactStore:
     def __init__(self, location: str) -> None:
         """`location` is a `file://` or `s3://` URL. A missing directory is made."""
         self._store = _open(location)
-        self.num_failures = 0
-        """How often it did not answer, or refused what it should take."""
 
     async def put(self, key: str, content: bytes, headers: Headers = NO_HEADERS) -> None:
         """Stores bytes under a key that no other execution uses; a call that is repeated changes nothing.
 
-        Whoever reads an `address` is answered with these headers.
+        Whoever reads them at their `address` is answered with these headers.
         """
-        with self._answering("does not accept bytes"), suppress(AlreadyExistsError):
-            if isinstance(self._store, S3Store):
-                await obstore.put_async(self._store, key, content, attributes=dict(headers), mode="create")
-            else:  # It is written beside its place and moved there, whole.
-                await obstore.put_async(self._store, key, content)
+        try:
+            await _put(self._store, key, content, headers)
+        except BaseError as error:
+            raise StoreUnavailable(f"The artifact store does not accept bytes: {error}") from error
 
     async def address(self, key: str, seconds: int) -> str | None:
         """Where whoever knows it reads the bytes with GET for so long, without us; None where nobody can.
@@ -56,50 +46,62 @@ class ArtifactStore:
         """
         if not isinstance(self._store, S3Store):
             return None
-        with self._answering("does not sign"):
+        try:
             return await obstore.sign_async(self._store, "GET", key, timedelta(seconds=seconds))
+        except BaseError as error:
+            raise StoreUnavailable(f"The artifact store does not sign: {error}") from error
 
     async def get(self, key: str, start: int = 0, end: int | None = None) -> bytes:
         """The bytes from `start` up to `end`. Raises: UnknownArtifact."""
-        with self._answering("does not answer"):
-            try:
-                if end is None:
-                    result = await obstore.get_async(self._store, key)
-                    return bytes(await result.bytes_async())[start:]
-                return bytes(await obstore.get_range_async(self._store, key, start=start, end=end))
-            except FileNotFoundError as error:
-                raise UnknownArtifact("The bytes of this artifact are gone.") from error
+        try:
+            if end is None:
+                result = await obstore.get_async(self._store, key)
+                return bytes(await result.bytes_async())[start:]
+            return bytes(await obstore.get_range_async(self._store, key, start=start, end=end))
+        except FileNotFoundError as error:
+            raise UnknownArtifact("The bytes of this artifact are gone.") from error
+        except BaseError as error:
+            raise StoreUnavailable(f"The artifact store does not answer: {error}") from error
 
     async def delete(self, key: str) -> None:
         """Removes one artifact's bytes; none there is fine."""
-        with self._answering("does not remove"), suppress(FileNotFoundError):
+        try:
             await obstore.delete_async(self._store, key)
+        except FileNotFoundError:
+            return
+        except BaseError as error:
+            raise StoreUnavailable(f"The artifact store does not answer: {error}") from error
 
     async def delete_all(self, prefix: str) -> None:
         """Removes everything below a prefix; nothing there is fine."""
-        with self._answering("does not remove"), suppress(FileNotFoundError):
+        try:
             async for keys in self._keys(prefix):
                 await obstore.delete_async(self._store, keys)
+        except FileNotFoundError:
+            return
+        except BaseError as error:
+            raise StoreUnavailable(f"The artifact store does not answer: {error}") from error
 
     async def _keys(self, prefix: str) -> AsyncIterator[list[str]]:
         async for page in obstore.list(self._store, prefix=prefix):
             yield [entry["path"] for entry in page]
 
-    @contextmanager
-    def _answering(self, otherwise: str) -> Iterator[None]:
-        """This turns the library's errors into StoreUnavailable, but for those that are answers."""
-        try:
-            yield
-        except (FileNotFoundError, AlreadyExistsError):
-            raise
-        except BaseError as error:
-            self.num_failures += 1
-            raise StoreUnavailable(f"The artifact store {otherwise}: {error}") from error
+
+async def _put(store: LocalStore | S3Store, key: str, content: bytes, headers: Headers) -> None:
+    if isinstance(store, LocalStore):  # It is written beside its place and moved there, whole.
+        await obstore.put_async(store, key, content)
+        return
+    with suppress(AlreadyExistsError):
+        await obstore.put_async(store, key, content, attributes=dict(headers), mode="create")
 
 
 def _open(location: str) -> LocalStore | S3Store:
     parts = urlsplit(location)
     if parts.scheme == "file":
         return LocalStore(Path(url2pathname(parts.path)), mkdir=True)
-    store = obstore.store.from_url(location, client_options=TIMEOUTS, retry_config=RETRIES)
+    store = obstore.store.from_url(
+        location,
+        client_options={"connect_timeout": timedelta(seconds=0.8), "timeout": timedelta(seconds=30)},
+        retry_config={"max_retries": 1, "retry_timeout": timedelta(seconds=0.8)},
+    )
     return cast(S3Store, store)

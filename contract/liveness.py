@@ -8,8 +8,8 @@ from contract.store_connection import StoreConnection, unavailable_when_unreacha
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """What a worker says of itself with every heartbeat: counts since it started, its speed since the last one, the
-    models that it has in memory, and how often the artifact store failed it.
+    """What a worker says of itself with every heartbeat: counts since it started, its speed since the last one, and the
+    models that it has in memory.
     """
 
     worker: str
@@ -18,7 +18,6 @@ class Pulse:
     num_rows: int
     steps_per_second: float
     resident: tuple[str, ...] = ()
-    num_artifact_failures: int = 0
 
 
 class Liveness:
@@ -67,7 +66,6 @@ class Liveness:
             num_rows=int(counts["num_rows"]),
             steps_per_second=float(counts["steps_per_second"]),
             resident=tuple(json.loads(counts.get("resident", "[]"))),
-            num_artifact_failures=int(counts.get("num_artifact_failures", 0)),
         )
 
 

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 
 from redis.exceptions import RedisError
 
@@ -56,7 +55,7 @@ class Keeper:
 
     async def beat(self, *, busy: bool) -> None:
         """Says that this worker is alive and what it knows, to the service and to RQ's tools."""
-        await self._liveness.beat(replace(self._tally.pulse(), num_artifact_failures=self._artifacts.num_failures))
+        await self._liveness.beat(self._tally.pulse())
         await self._certificates.report(self._worker, self._tally.certificates)
         if self._tally.costs.costs:
             await self._costs.report(self._worker, list(self._tally.costs.costs.values()))

@@ -13,7 +13,6 @@ from starlette.responses import Response
 from app.dependencies import ResourcesOf
 from app.metrics import (
     Snapshot,
-    artifact_store_state,
     backlog_metrics,
     job_metrics,
     store_state,
@@ -36,8 +35,7 @@ async def read_metrics(request: Request, resources: ResourcesOf) -> Response:
     """Read the metrics; while the store is down, those that this process knows."""
     encode, content_type = choose_encoder(request.headers.get("accept", ""))
     registry = CollectorRegistry()
-    of_process = [*resources.metrics.registry.collect(), artifact_store_state(resources.artifacts.num_failures)]
-    registry.register(Snapshot([*of_process, *await _store_metrics(resources)]))
+    registry.register(Snapshot([*resources.metrics.registry.collect(), *await _store_metrics(resources)]))
     return Response(encode(registry), media_type=content_type)
 
 
