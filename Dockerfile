@@ -1,6 +1,8 @@
 # Two targets: `app` (HTTP, without torch) and `worker` (the device and the models).
 #   docker build --target app    -t safelight-app .
 #   docker build --target worker -t safelight-worker .
+# Both run as nobody in particular and write to /data and /tmp alone, so that the root can be read-only:
+#   docker run --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges …
 
 FROM python:3.11-slim AS foundation
 ENV PYTHONUNBUFFERED=1 \
@@ -20,7 +22,6 @@ FROM foundation AS app
 RUN pip install -r requirements/app.txt
 COPY safelight/ safelight/
 COPY app/ app/
-COPY safelight/ safelight/
 USER 10001
 ENV SAFELIGHT_HOST=0.0.0.0 SAFELIGHT_PORT=8000
 EXPOSE 8000
@@ -37,5 +38,7 @@ RUN pip install -r requirements/worker.txt \
 COPY models/ models/
 COPY worker/ worker/
 USER 10001
-ENV OMP_WAIT_POLICY=PASSIVE
+ENV OMP_WAIT_POLICY=PASSIVE \
+    HF_HOME=/data/huggingface \
+    XDG_CACHE_HOME=/data/cache
 CMD ["python", "-m", "worker"]
