@@ -27,6 +27,7 @@ from contract.origin import UNKNOWN, Origin
 from contract.outbox import Outbox
 from contract.signing import SigningSecrets
 from contract.store_connection import StoreConnection
+from contract.tracing import Tracer
 from contract.webhook_secrets import WebhookSecrets
 
 ERRAND_SECONDS = 2.0
@@ -55,6 +56,7 @@ class Resources:
     errands: Errands
     doorkeeper: Doorkeeper
     notes: Notes
+    tracer: Tracer
     caller: Caller = ANYBODY
     origin: Origin = UNKNOWN
 
@@ -81,7 +83,7 @@ class State(TypedDict):
 
 @asynccontextmanager
 async def open_resources(
-    settings: AppSettings, catalogue: Catalogue, metrics: RequestMetrics, closing: asyncio.Event
+    settings: AppSettings, catalogue: Catalogue, metrics: RequestMetrics, closing: asyncio.Event, tracer: Tracer
 ) -> AsyncIterator[Resources]:
     """The resources of a running process; connections are made when they are first needed."""
     connection = StoreConnection(settings.store_url)
@@ -113,6 +115,7 @@ async def open_resources(
             outbox=Outbox(connection),
             webhook_secrets=WebhookSecrets(connection),
             errands=errands,
+            tracer=tracer,
         )
     finally:
         closing.set()

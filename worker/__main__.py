@@ -7,6 +7,7 @@ import signal
 import socket
 
 from contract.logs import configure_logs
+from contract.tracing import tracing
 from worker.consumer import Consumer
 from worker.settings import WorkerSettings
 
@@ -20,7 +21,8 @@ async def main() -> None:
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, stop.set)
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-    await Consumer(settings, name).run(stop)
+    with tracing("safelight-worker") as tracer:
+        await Consumer(settings, name, tracer).run(stop)
 
 
 if __name__ == "__main__":

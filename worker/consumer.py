@@ -15,6 +15,7 @@ from contract.job_store import JobStore
 from contract.leases import Lease, Leases
 from contract.request import CompleteRequest
 from contract.store_connection import StoreConnection
+from contract.tracing import UNTRACED, Tracer
 from worker.execution import Execution, until_available
 from worker.keeper import Keeper
 from worker.messages import (
@@ -52,9 +53,8 @@ class Consumer:
     Promise: a job that was taken is settled once, or is back in the queue one lease after this process has died.
     """
 
-    def __init__(self, settings: WorkerSettings, name: str) -> None:
-        self._settings = settings
-        self._name = name
+    def __init__(self, settings: WorkerSettings, name: str, tracer: Tracer = UNTRACED) -> None:
+        self._settings, self._name, self._tracer = settings, name, tracer
         self._connection = StoreConnection(settings.store_url)
         self._leases = Leases(
             self._connection,
@@ -153,7 +153,7 @@ class Consumer:
             return
         job = await self._jobs.get(lease.job_id)
         forecast = self._tally.costs.forecast(job.request, self._in_flight)
-        execution = Execution(lease, job, self._leases, self._artifacts, forecast)
+        execution = Execution(lease, job, self._leases, self._artifacts, forecast, self._tracer)
         execution.log.info("%s: started, attempt %d", lease.job_id, execution.job.attempt)
         self._executions[lease.execution_id] = execution
         if execution.num_images_left == 0:
@@ -176,7 +176,8 @@ class Consumer:
     async def _lose_child(self) -> None:
         self._ready.clear()
         leases = [execution.lease for execution in self._executions.values()]
-        self._executions.clear()
+        for execution in list(self._executions.values()):
+            self._forget(execution)
         await until_available(lambda: self._leases.give_back(leases, "lost"))
 
     async def _obey(self, message: ToParent) -> None:
@@ -231,6 +232,7 @@ class Consumer:
 
     def _forget(self, execution: Execution) -> None:
         self._executions.pop(execution.lease.execution_id, None)
+        execution.spans.end("lost")
         self._changed.set()
 
     def _abort(self, execution: Execution) -> None:
