@@ -84,10 +84,8 @@ class Consumer:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until `stop` is set, then drains: what is not done in time goes back to the queue."""
-        tasks = [
-            asyncio.create_task(self._persistently(work), name=work.__name__)
-            for work in (self._feed, self._supervisor.hear_children, self._keep, self._hear_wishes)
-        ]
+        duties = (self._feed, self._supervisor.hear_children, self._keep, self._hear_wishes)
+        tasks = [asyncio.create_task(self._persistently(work), name=work.__name__) for work in duties]
         stopped = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
         tasks[0].cancel()
@@ -153,7 +151,7 @@ class Consumer:
             return
         job = await self._jobs.get(lease.job_id)
         forecast = self._tally.costs.forecast(job.request, self._in_flight)
-        execution = Execution(lease, job, self._leases, self._artifacts, forecast, self._tracer)
+        execution = Execution(lease, job, self._leases, self._artifacts, forecast, tracer=self._tracer)
         execution.log.info("%s: started, attempt %d", lease.job_id, execution.job.attempt)
         self._executions[lease.execution_id] = execution
         if execution.num_images_left == 0:

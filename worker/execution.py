@@ -50,6 +50,7 @@ class Execution:
         leases: Leases,
         artifacts: ArtifactStore,
         forecast: Forecast | None = None,
+        *,
         tracer: Tracer = UNTRACED,
     ) -> None:
         """`forecast` is what the job is predicted to need, and is believed until its own steps say better."""

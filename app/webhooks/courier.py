@@ -47,6 +47,7 @@ class Courier:
         messenger: Messenger,
         bodies: Bodies,
         settings: AppSettings,
+        *,
         tracer: Tracer,
     ) -> None:
         self._tracer = tracer
@@ -162,7 +163,7 @@ async def carrying(resources: Resources, bodies: Bodies) -> AsyncIterator[None]:
     """Carries webhooks for as long as this lasts."""
     settings = resources.settings
     messenger = Messenger(settings.reachable_networks, timeout_seconds=settings.webhook_timeout_seconds)
-    courier = Courier(resources.outbox, resources.webhook_secrets, messenger, bodies, settings, resources.tracer)
+    courier = Courier(resources.outbox, resources.webhook_secrets, messenger, bodies, settings, tracer=resources.tracer)
     running = asyncio.create_task(courier.run())
     try:
         yield
