@@ -1,4 +1,4 @@
-"""A store is copied while it works, as docs/operations.md says, and what was accepted is there where the copy is started."""
+"""A store is copied while it works, as docs/operations.md has it; what was accepted is there when it is started."""
 
 import asyncio
 import shutil
