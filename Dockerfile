@@ -19,7 +19,7 @@ COPY contract/ contract/
 COPY models.toml ./
 
 FROM foundation AS app
-RUN pip install -r requirements/app.txt
+RUN pip install -r requirements/app.txt -r requirements/tracing.txt
 COPY safelight/ safelight/
 COPY app/ app/
 USER 10001
@@ -33,7 +33,7 @@ FROM foundation AS worker
 # Where plain pip would bring CUDA and the machine has none, build with
 #   --build-arg PIP_EXTRA_INDEX_URL=<the address of PyTorch's CPU wheels>
 ARG PIP_EXTRA_INDEX_URL=
-RUN pip install -r requirements/worker.txt \
+RUN pip install -r requirements/worker.txt -r requirements/tracing.txt \
     && pip install --no-deps -r requirements/without-dependencies.txt
 COPY models/ models/
 COPY worker/ worker/
