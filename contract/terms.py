@@ -37,7 +37,7 @@ class Terms:
 
     def fingerprint(self, request: GenerationRequest) -> str:
         """What a call that comes again under its key is held against."""
-        beside = "" if self.priority in (None, "normal") else self.priority or ""
+        beside: str = "" if self.priority in (None, "normal") else self.priority or ""
         beside += "" if self.webhook is None else self.webhook.asked
         beside += "" if self.retention is None else self.retention.model_dump_json()
         return hashlib.sha256((request.model_dump_json() + beside).encode()).hexdigest()

@@ -11,7 +11,7 @@ from opentelemetry.trace import set_span_in_context
 from contract.costs import num_rows
 from contract.job import Job
 from contract.leases import Lease
-from contract.tracing import Span, SpanKind, Tracer, failed, nanoseconds, span_of, trace_of
+from contract.tracing import Span, SpanKind, Tracer, Value, failed, nanoseconds, span_of, trace_of
 from worker.messages import Phase
 
 
@@ -21,12 +21,16 @@ class ExecutionSpans:
     def __init__(self, tracer: Tracer, job: Job, lease: Lease) -> None:
         """Begins, with what was waited for before."""
         request = job.request
-        said = {"safelight.job_id": job.id, "safelight.model": request.model, "safelight.attempt": job.attempt}
+        said: dict[str, Value] = {
+            "safelight.job_id": job.id,
+            "safelight.model": request.model,
+            "safelight.attempt": job.attempt,
+        }
         context = trace_of(job.origin.traceparent)
         if job.attempt == 1:
             queued = tracer.start_span("queue", context, attributes=said, start_time=nanoseconds(job.created_at))
             queued.end()
-        work = {
+        work: dict[str, Value] = {
             "safelight.execution_id": lease.execution_id,
             "safelight.num_images": request.num_images,
             "safelight.num_steps": request.num_steps,
