@@ -1,5 +1,6 @@
 """Bytes in, key out: a directory or any S3-compatible store, behind one library."""
 
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
@@ -101,7 +102,12 @@ def _open(location: str) -> LocalStore | S3Store:
         return LocalStore(Path(url2pathname(parts.path)), mkdir=True)
     store = obstore.store.from_url(
         location,
-        client_options={"connect_timeout": timedelta(seconds=0.8), "timeout": timedelta(seconds=30)},
+        client_options={
+            # The library reads this variable only where it is given no options.
+            "allow_http": os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("1", "true"),
+            "connect_timeout": timedelta(seconds=0.8),
+            "timeout": timedelta(seconds=30),
+        },
         retry_config={"max_retries": 1, "retry_timeout": timedelta(seconds=0.8)},
     )
     return cast(S3Store, store)

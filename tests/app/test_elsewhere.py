@@ -1,6 +1,7 @@
 """Pictures that are read from the S3-compatible store itself: whom the API sends there, and whom not."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -9,9 +10,16 @@ from pydantic import ValidationError
 
 from app.settings import AppSettings
 from contract.store_connection import StoreConnection
+from tests import s3_stores
 from tests.app.conftest import Player, assert_error, client_of, submit
 from tests.app.keys import bearer, make_key
 from tests.s3_stores import S3Process
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[S3Process]:
+    yield from s3_stores.moto()
+
 
 NOBODY = S3Process((), 1)
 """A store that nobody serves."""
@@ -87,6 +95,22 @@ async def test_without_the_setting_nobody_is_sent_elsewhere(client: httpx.AsyncC
     await submit(client)
     lease = await player.finish()
     assert (await client.get(f"/v1/artifacts/{lease.job_id.replace('job_', 'art_')}_0")).status_code == 200
+
+
+async def test_parts_are_sent_from_here_too(
+    settings: AppSettings, player: Player, monkeypatch: pytest.MonkeyPatch, moto: S3Process
+) -> None:
+    """The store's bytes through the API: whole, in part, and what is no part of it."""
+    player = replace(player, artifacts=moto.store(monkeypatch))
+    async with client_of(settings.model_copy(update={"artifacts_url": moto.location})) as client:
+        await submit(client)
+        lease = await player.finish()
+        path = f"/v1/artifacts/{lease.job_id.replace('job_', 'art_')}_0"
+        whole = await client.get(path)
+        part = await client.get(path, headers={"Range": "bytes=2-4", "If-Range": whole.headers["etag"]})
+        assert (whole.status_code, part.status_code, part.content) == (200, 206, whole.content[2:5])
+        beyond = await client.get(path, headers={"Range": "bytes=9999-"})
+        assert_error(beyond, 416, "range_not_satisfiable", "Range")
 
 
 def test_the_setting_is_judged_at_the_start() -> None:

@@ -33,7 +33,7 @@ async def samples(api: Api, player: Player, connection: StoreConnection) -> Samp
     """What an API process says of a service in which everything has happened once."""
     async with api.client() as client:
         for _ in range(3):
-            await submit(client, webhook={"url": "https://192.0.2.1/hook"})
+            await submit(client, webhook={"url": "https://receiver.invalid/hook"})
         await player.finish()
         failure = JobFailure.of(GenerationFailed("It broke."))
         await player.settle(await player.claim(), "failed", failure)
