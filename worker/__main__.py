@@ -21,8 +21,8 @@ async def main() -> None:
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, stop.set)
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-    with tracing("safelight-worker") as tracer:
-        await Consumer(settings, name, tracer).run(stop)
+    with tracing("safelight-worker") as spans:
+        await Consumer(settings, name, spans.tracer).run(stop)
 
 
 if __name__ == "__main__":
