@@ -184,7 +184,8 @@ class Child:
             return
         for warning in warnings_of(prepared.image):
             self._outlet.send(Warned(execution_id, warning))
-        self._engine.admit(prepared.image, use_cache=prepared.order.use_cache)
+        order = prepared.order
+        self._engine.admit(prepared.image, use_cache=order.use_cache, tenant=order.tenant)
         self._engine.set_previews(generation_id(execution_id, prepared.index), execution.wants_previews)
 
     def _set_previews(self, execution_id: str, wanted: bool) -> None:

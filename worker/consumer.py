@@ -8,14 +8,13 @@ from contextlib import suppress
 
 from contract.artifact_store import ArtifactStore
 from contract.catalogue import read_catalogue
-from contract.costs import num_rows
 from contract.errors import StoreUnavailable
 from contract.job import JobFailure
 from contract.job_store import JobStore
 from contract.leases import Lease, Leases
-from contract.request import CompleteRequest
 from contract.store_connection import StoreConnection
 from worker.execution import Execution, until_available
+from worker.in_flight import InFlight
 from worker.keeper import Keeper
 from worker.messages import (
     Abort,
@@ -42,8 +41,6 @@ logger = logging.getLogger(__name__)
 OUTAGE_RETRY_SECONDS = 0.5
 COURTESY_SECONDS = 0.02
 HELD_BACK_SECONDS = 0.05
-CLAIMED_AHEAD_ROWS = 2
-"""One image more than fits into a forward: it is prepared, and its model loaded, while the others are denoised."""
 
 
 class Consumer:
@@ -76,7 +73,8 @@ class Consumer:
             artifacts=self._artifacts,
             tally=self._tally,
         )
-        self._executions: dict[str, Execution] = {}
+        self._executions = InFlight(settings.max_in_flight)
+        self._sated_in_vain: frozenset[str] | None = None
         self._supervisor = Supervisor(settings, hear=self._obey, lose=self._lose_child)
         self._ready = asyncio.Event()
         self._changed = asyncio.Event()
@@ -113,15 +111,28 @@ class Consumer:
 
     async def _feed(self) -> None:
         await self._ready.wait()
-        if self._is_full:
-            self._changed.clear()
-            await self._changed.wait()
+        if self._executions.is_full(self._tally.row_cap):
+            await self._feed_the_full()
         elif await self._work_waits() and self._ready.is_set():
             lease = await self._leases.claim(self._name, self._tally.resident)
             if lease is not None:
                 await self._start(lease)
             else:  # Somebody was quicker, or what waits may not run yet: its tenant has as much running as it may.
                 await asyncio.sleep(HELD_BACK_SECONDS)
+
+    async def _feed_the_full(self) -> None:
+        """Takes a job of a tenant with less than its share, if there is one; asks again when there may be."""
+        sated = self._executions.sated(self._tally.row_cap)
+        if sated is None or sated == self._sated_in_vain:
+            self._changed.clear()
+            await self._changed.wait()
+            return
+        self._sated_in_vain = sated
+        await asyncio.sleep(COURTESY_SECONDS)
+        lease = await self._leases.claim(self._name, self._tally.resident, passing_over=sated)
+        if lease is not None:
+            self._sated_in_vain = None
+            await self._start(lease)
 
     async def _work_waits(self) -> bool:
         """Whether there is a job to claim. One that has just come is left to idle workers first: it is sooner done
@@ -132,27 +143,12 @@ class Consumer:
             await asyncio.sleep(COURTESY_SECONDS)
         return found
 
-    @property
-    def _is_full(self) -> bool:
-        """Whether what is in flight fills the device's forwards and the gap that the next picture leaves."""
-        if self._settings.max_in_flight is not None:
-            return len(self._in_flight) >= self._settings.max_in_flight
-        executions = self._executions.values()
-        rows = sum(num_rows(execution.job.request) * execution.num_images_to_denoise for execution in executions)
-        return rows >= self._tally.row_cap + CLAIMED_AHEAD_ROWS
-
-    @property
-    def _in_flight(self) -> list[CompleteRequest]:
-        """One request for every image that is to be published yet."""
-        executions = self._executions.values()
-        return [execution.job.request for execution in executions for _ in range(execution.num_images_left)]
-
     async def _start(self, lease: Lease) -> None:
         if not self._ready.is_set():  # The child died while we waited for work.
             await self._leases.give_back([lease], "drained")
             return
         job = await self._jobs.get(lease.job_id)
-        forecast = self._tally.costs.forecast(job.request, self._in_flight)
+        forecast = self._tally.costs.forecast(job.request, self._executions.requests)
         execution = Execution(lease, job, self._leases, self._artifacts, forecast)
         logger.info("%s: started, attempt %d", lease.job_id, execution.job.attempt)
         self._executions[lease.execution_id] = execution
@@ -273,12 +269,19 @@ class Consumer:
 
     async def _hear_wishes(self) -> None:
         """Hears of wishes at once; those called out while nobody listened come with the next renewal."""
+        self._sated_in_vain = None
         async for wish, job_id in self._leases.wishes():
-            for execution in [one for one in self._executions.values() if one.job.id == job_id]:
-                if wish == "cancel":
-                    await self._cancel(execution)
-                else:
-                    self._set_previews(execution, True)
+            asked = [execution for execution in self._executions.values() if execution.job.id == job_id]
+            match wish:
+                case "arrive":
+                    self._sated_in_vain = None
+                    self._changed.set()
+                case "cancel":
+                    for execution in asked:
+                        await self._cancel(execution)
+                case "previews":
+                    for execution in asked:
+                        self._set_previews(execution, True)
 
     async def _cancel(self, execution: Execution) -> None:
         self._abort(execution)

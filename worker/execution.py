@@ -62,7 +62,9 @@ class Execution:
         except SafelightError as error:
             return Failed(self.lease.execution_id, JobFailure.of(error))
         missing = (index for index in range(self.job.request.num_images) if index not in self._published)
-        return Generate(self.lease.execution_id, self.job.request, tuple(missing), not self.job.no_store, inputs)
+        job = self.job
+        tenant = hashlib.sha256(job.tenant.encode()).hexdigest()[:12]
+        return Generate(self.lease.execution_id, job.request, tuple(missing), not job.no_store, inputs, tenant)
 
     async def _inputs(self) -> dict[str, bytes]:
         """The bytes of the files that the request names. Raises: UnknownFile, naming the field; StoreUnavailable.

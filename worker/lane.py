@@ -13,6 +13,7 @@ from worker.certificate import Certificate, Shape
 from worker.devices import as_written
 from worker.images import Pixels, pixels_of
 from worker.pace import Pace, blend
+from worker.shares import Shares
 from worker.stepwise_pipeline import StepwisePipeline
 
 Measuring = Iterator[Certificate | None]
@@ -40,6 +41,7 @@ class Lane:
     def __init__(self, key: LaneKey, measuring: Measuring, device: torch.device) -> None:
         self.key = key
         self.deficit = 0.0
+        self.shares = Shares()
         self.certificate: Certificate | None = None
         self.pace = Pace({1: 0.0})
         """Until the certificate is there, what one size more took to measure."""
