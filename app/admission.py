@@ -32,7 +32,8 @@ from contract.errors import (
     UnsupportedPromptSyntax,
     UnsupportedScheduler,
 )
-from contract.files import FileContent, StoredFile
+from contract.file_content import FileContent
+from contract.files import StoredFile
 from contract.inputs import ARTIFACT_ID, DATA_URI, Reference, replace_references
 from contract.job_store import Admission
 from contract.request import CompleteRequest, GenerationRequest

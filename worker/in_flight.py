@@ -9,9 +9,6 @@ from worker.execution import Execution
 CLAIMED_AHEAD_ROWS = 2
 """One image more than fits into a forward: it is prepared, and its model loaded, while the others are denoised."""
 
-CROWDED = 2
-"""Tenants with less than their share find room until so many times as much is in flight as one alone may have."""
-
 
 class InFlight(dict[str, Execution]):
     """The executions of one worker by their ids."""
@@ -34,10 +31,11 @@ class InFlight(dict[str, Execution]):
     def sated(self, row_cap: int) -> frozenset[str] | None:
         """The tenants with their share of a full worker or more; None where there is room for nobody else either.
 
-        What one tenant has filled a worker with does not keep the others out, who have equal shares of its forwards.
+        What one tenant has filled a worker with does not keep the others out, who have equal shares of its forwards,
+        until they fill a forward without that one.
         """
         rows = self._rows()
-        if self._max_images is not None or rows.total() >= CROWDED * (row_cap + CLAIMED_AHEAD_ROWS):
+        if self._max_images is not None or rows.total() - max(rows.values()) >= row_cap:
             return None
         share = row_cap / max(2, len(rows))
         return frozenset(tenant for tenant, number in rows.items() if number >= share)
