@@ -90,6 +90,7 @@ async def admit(
         ttl_seconds = (terms.retention or Retention()).of_files(resources.settings.file_ttl_seconds)
         complete = await completed(generation, resources, made, brought=brought, ttl_seconds=ttl_seconds)
         costs = await resources.costs.read()
+        await _have_secret(terms, resources)
         admission = await resources.job_store.admit(
             generation,
             complete,
@@ -101,6 +102,13 @@ async def admit(
         if not admission.replayed:
             made.pop_all()
     return admission
+
+
+async def _have_secret(terms: Terms, resources: Resources) -> None:
+    """What signs the webhook is there before the job is. Raises: LimitExceeded, when the tenant has too many."""
+    if terms.webhook is not None:
+        with blaming("webhook"):
+            await resources.webhook_secrets.read(terms.webhook.secret)
 
 
 async def completed(

@@ -57,9 +57,9 @@ class WebhookSecrets:
         return await self._run(name, "rotate", overlap_seconds)
 
     async def _run(self, name: str, what: str, overlap_seconds: float) -> WebhookSecret:
-        digest = hashlib.sha256(f"{self._tenant}\n{name}".encode()).hexdigest()
+        digest, owner = _digest(f"{self._tenant}\n{name}"), _digest(self._tenant)
         found = await self._connection.run(
-            "webhook_secret", digest, what, _new_key(), overlap_seconds, self._tenant, MAX_SECRETS
+            "webhook_secret", digest, what, _new_key(), overlap_seconds, owner, MAX_SECRETS
         )
         if not found:
             raise LimitExceeded(f"Webhooks have at most {MAX_SECRETS} receivers of different scheme, host and port.")
@@ -70,6 +70,10 @@ class WebhookSecrets:
             previous_key=previous or None,
             previous_until=_time(until) if previous else None,
         )
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _new_key() -> str:
