@@ -76,7 +76,8 @@ SecretOwner = Annotated[str, Depends(secret_owner)]
 )
 async def read_secret(owner: SecretOwner, resources: ResourcesOf) -> SecretShown:
     """Read the secret that signs what a receiver is sent; it is made when it is first asked for."""
-    return SecretShown.of(owner, await resources.webhook_secrets.read(owner))
+    with blaming("url"):
+        return SecretShown.of(owner, await resources.webhook_secrets.read(owner))
 
 
 @router.post(
@@ -87,4 +88,5 @@ async def read_secret(owner: SecretOwner, resources: ResourcesOf) -> SecretShown
 async def rotate_secret(owner: SecretOwner, resources: ResourcesOf) -> SecretShown:
     """Replace the secret of a receiver. For a while both sign, so that the receiver can change over in between."""
     overlap_seconds = resources.settings.webhook_secret_overlap_seconds
-    return SecretShown.of(owner, await resources.webhook_secrets.rotate(owner, overlap_seconds=overlap_seconds))
+    with blaming("url"):
+        return SecretShown.of(owner, await resources.webhook_secrets.rotate(owner, overlap_seconds=overlap_seconds))

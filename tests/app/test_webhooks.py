@@ -313,6 +313,6 @@ async def test_a_receiver_too_many_is_refused_with_the_job(
     await connection.redis.sadd(kept, *(str(number) for number in range(MAX_SECRETS)))
     other = {"url": "http://127.0.0.1:9/"}
     assert_error(await client.post("/v1/generations", json=BODY | {"webhook": other}), 422, "limit_exceeded", "webhook")
-    assert_error(await client.get("/v1/webhooks/secret", params=other), 422, "limit_exceeded", None)
+    assert_error(await client.get("/v1/webhooks/secret", params=other), 422, "limit_exceeded", "url")
     assert (await client.get("/v1/jobs")).json()["data"] == []
     await submit(client, webhook={"url": receiver.url})
