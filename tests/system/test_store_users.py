@@ -1,5 +1,6 @@
 """The store with the users that are shipped: the service works on it, and each half may do no more than it has to."""
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -13,7 +14,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError
 
-from launch.embedded_store import server_command
+from launch.embedded_store import find_server, server_command
 from tests.receivers import OK, receiving
 from tests.system.installation import ROOT, Installation, kill
 from tests.waiting import wait_until, wait_until_async
@@ -29,6 +30,22 @@ def guarded_command(socket: Path) -> list[str]:
     command = server_command(socket)
     (socket.parent / "users.acl").write_text(users)
     return [*command, "--aclfile", str(socket.parent / "users.acl")]
+
+
+def composed_command(socket: Path) -> list[str]:
+    """The command of the store as `docker-compose.yml` has it, but for places."""
+    compose = (ROOT / "docker-compose.yml").read_text()
+    script = " ".join(compose.partition("- -c\n      - >-\n")[2].partition("    volumes:")[0].split())
+    places = {
+        "$$": "$",
+        "/safelight/store-users.acl": str(ROOT / "launch" / "store-users.acl"),
+        "/tmp/users.acl": str(socket.parent / "composed.acl"),
+        "docker-entrypoint.sh redis-server": f"{find_server()} --port 0 --unixsocket {socket} --dir {socket.parent}",
+    }
+    for there, here in places.items():
+        assert there in script
+        script = script.replace(there, here)
+    return ["sh", "-c", script]
 
 
 def url_of(user: str, socket: Path) -> str:
@@ -211,3 +228,17 @@ def test_nobody_comes_in_without_a_password(guarded: Guarded) -> None:
                 redis.execute_command(*command.split())
     with Redis.from_url(f"unix://app:guessed@{guarded.socket}") as redis, pytest.raises(AuthenticationError):
         redis.ping()
+
+
+def test_compose_starts_the_store_with_them() -> None:
+    with tempfile.TemporaryDirectory(prefix="sl-") as folder:
+        socket = Path(folder) / "s"
+        environment = os.environ | PASSWORDS
+        with subprocess.Popen(composed_command(socket), env=environment, stdout=subprocess.DEVNULL) as server:
+            wait_until(socket.exists, 10)
+            for user in APART:
+                with Redis.from_url(url_of(user, socket)) as redis:
+                    assert redis.ping()
+                    with pytest.raises(NoPermissionError):
+                        redis.flushall()
+            server.terminate()
