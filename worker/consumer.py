@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 
 from contract.artifact_store import ArtifactStore
@@ -113,12 +113,9 @@ class Consumer:
         await self._ready.wait()
         if self._executions.is_full(self._tally.row_cap):
             await self._feed_the_full()
-        elif await self._work_waits() and self._ready.is_set():
-            lease = await self._leases.claim(self._name, self._tally.resident)
-            if lease is not None:
-                await self._start(lease)
-            else:  # Somebody was quicker, or what waits may not run yet: its tenant has as much running as it may.
-                await asyncio.sleep(HELD_BACK_SECONDS)
+        elif await self._work_waits() and self._ready.is_set() and not await self._take():
+            # Somebody was quicker, or what waits may not run yet: its tenant has as much running as it may.
+            await asyncio.sleep(HELD_BACK_SECONDS)
 
     async def _feed_the_full(self) -> None:
         """Takes a job of a tenant with less than its share, if there is one; asks again when there may be."""
@@ -129,10 +126,14 @@ class Consumer:
             return
         self._sated_in_vain = sated
         await asyncio.sleep(COURTESY_SECONDS)
-        lease = await self._leases.claim(self._name, self._tally.resident, passing_over=sated)
-        if lease is not None:
+        if await self._take(sated):
             self._sated_in_vain = None
+
+    async def _take(self, passing_over: Collection[str] = ()) -> bool:
+        lease = await self._leases.claim(self._name, self._tally.resident, passing_over=passing_over)
+        if lease is not None:
             await self._start(lease)
+        return lease is not None
 
     async def _work_waits(self) -> bool:
         """Whether there is a job to claim. One that has just come is left to idle workers first: it is sooner done
@@ -271,17 +272,14 @@ class Consumer:
         """Hears of wishes at once; those called out while nobody listened come with the next renewal."""
         self._sated_in_vain = None
         async for wish, job_id in self._leases.wishes():
-            asked = [execution for execution in self._executions.values() if execution.job.id == job_id]
-            match wish:
-                case "arrive":
-                    self._sated_in_vain = None
-                    self._changed.set()
-                case "cancel":
-                    for execution in asked:
-                        await self._cancel(execution)
-                case "previews":
-                    for execution in asked:
-                        self._set_previews(execution, True)
+            if wish == "arrive":
+                self._sated_in_vain = None
+                self._changed.set()
+            for execution in [one for one in self._executions.values() if one.job.id == job_id]:
+                if wish == "cancel":
+                    await self._cancel(execution)
+                elif wish == "previews":
+                    self._set_previews(execution, True)
 
     async def _cancel(self, execution: Execution) -> None:
         self._abort(execution)
