@@ -13,7 +13,7 @@ from contract.job import JobFailure
 from contract.job_store import JobStore
 from contract.leases import Lease, Leases
 from contract.store_connection import StoreConnection
-from worker.execution import Execution, until_available
+from worker.execution import Execution, unreadable, until_available
 from worker.in_flight import InFlight
 from worker.keeper import Keeper
 from worker.messages import (
@@ -148,7 +148,11 @@ class Consumer:
         if not self._ready.is_set():  # The child died while we waited for work.
             await self._leases.give_back([lease], "drained")
             return
-        job = await self._jobs.get(lease.job_id)
+        try:
+            job = await self._jobs.get(lease.job_id)
+        except (ValueError, KeyError) as error:
+            await self._leases.settle(lease, "failed", JobFailure.of(unreadable(lease.job_id, error)))
+            return
         forecast = self._tally.costs.forecast(job.request, self._executions.requests)
         execution = Execution(lease, job, self._leases, self._artifacts, forecast)
         logger.info("%s: started, attempt %d", lease.job_id, execution.job.attempt)

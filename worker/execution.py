@@ -14,7 +14,7 @@ from typing import TypeVar
 from contract.artifact import MEDIA_TYPES, Artifact, artifact_id
 from contract.artifact_store import ArtifactStore
 from contract.costs import Forecast
-from contract.errors import SafelightError, StoreUnavailable, UnknownArtifact, UnknownFile
+from contract.errors import GenerationFailed, SafelightError, StoreUnavailable, UnknownArtifact, UnknownFile
 from contract.file_ids import storage_key_of
 from contract.job import Job, JobFailure
 from contract.job_events import EventName
@@ -157,6 +157,12 @@ class Execution:
             await self._leases.report(self.lease, self._step, self._eta_seconds(), [(name, json.dumps(data))])
         except StoreUnavailable as error:
             logger.info("%s: progress is not told: %s", self.job.id, error.message)
+
+
+def unreadable(job_id: str, error: Exception) -> GenerationFailed:
+    """Why a job cannot be run whose record somebody else has written, or damaged. The record is not quoted."""
+    logger.error("%s: its record cannot be read: %s", job_id, type(error).__name__)
+    return GenerationFailed("The job's record cannot be read.")
 
 
 async def until_available(call: Callable[[], Awaitable[T]], patience_seconds: float = math.inf) -> T:
