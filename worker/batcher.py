@@ -90,7 +90,7 @@ def _bearable(lines: Mapping[str, Sequence[Generation]], pace: Pace) -> Sequence
         return pace.sizes
     fewest = max(1, min(sum(one.num_rows for one in line) for line in lines.values()))
     equal = pace.size_for(sum(_at_least(fewest, line) for line in lines.values()))
-    most_seconds = COURTESY * pace.seconds_of(equal)
+    most_seconds = COURTESY * pace.at_most(equal)
     return [size for size in pace.sizes if size >= equal and pace.seconds_of(size) <= most_seconds]
 
 

@@ -54,6 +54,16 @@ class Pace:
         """What a forward of this size takes."""
         return self._seconds[size]
 
+    def at_most(self, size: int) -> float:
+        """What a forward of this size takes at most, whatever was measured of it alone and long ago: no more than lies
+        between the smallest size and the cap, of which more is known.
+        """
+        smallest, cap = min(self._seconds), self._row_cap
+        if size >= cap or cap == smallest:
+            return self._seconds[size]
+        way = (size - smallest) / (cap - smallest)
+        return min(self._seconds[size], (1 - way) * self._seconds[smallest] + way * self._seconds[cap])
+
     def size_for(self, num_rows: int) -> int:
         """The smallest size with room for so many rows, at most the cap."""
         return min((size for size in self.sizes if num_rows <= size), default=self._row_cap)

@@ -4,17 +4,18 @@ import json
 import resource
 import socket
 import sys
-from typing import BinaryIO
+from collections.abc import Mapping
+from io import BufferedRWPair
 
 from app.decoding.frames import LENGTHS, packed
 from app.picture_texts import texts_of
 from app.pictures import Limits, check_picture
 from contract.errors import LimitExceeded, SafelightError
 
-Answer = tuple[dict[str, object], bytes]
+Answer = tuple[Mapping[str, object], bytes]
 
 
-def main(stream: BinaryIO, limits: Limits, seconds: float) -> None:
+def main(stream: BufferedRWPair, limits: Limits, seconds: float) -> None:
     """Answers one question after the other, until there are no more."""
     while head := stream.read(LENGTHS.size):
         num_words, num_bytes = LENGTHS.unpack(head)

@@ -56,7 +56,7 @@ class Decoder:
         with theirs:
             self.process = subprocess.Popen(
                 [sys.executable, "-W", "ignore", "-m", "app.decoding", told],
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 env={"PYTHONPATH": os.pathsep.join(sys.path)},
             )
