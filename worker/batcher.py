@@ -30,7 +30,8 @@ def select(generations: Iterable[Generation], pace: Pace, shares: Shares) -> lis
     urgent = sorted(generations, key=lambda generation: _urgency(generation, pace))
     lines = _lines(urgent)
     given = shares.of(lines)
-    order = _in_turn(lines, given) if len(lines) > 1 else urgent
+    lines = {tenant: lines[tenant] for tenant in shares.solvent(lines, _fewest(lines))}
+    order = _in_turn(lines, given)
     packed = {size: _fitting(order, size) for size in _bearable(lines, pace)}
     size = pace.best_size({size: sum(one.num_rows for one in chosen) for size, chosen in packed.items()})
     chosen = packed[size] if size else order[:1]
@@ -88,10 +89,15 @@ def _bearable(lines: Mapping[str, Sequence[Generation]], pace: Pace) -> Sequence
     """The sizes that a forward may have: beside other tenants, those that take hardly longer than equal shares do."""
     if len(lines) == 1:
         return pace.sizes
-    fewest = max(1, min(sum(one.num_rows for one in line) for line in lines.values()))
+    fewest = _fewest(lines)
     equal = pace.size_for(sum(_at_least(fewest, line) for line in lines.values()))
     most_seconds = COURTESY * pace.at_most(equal)
     return [size for size in pace.sizes if size >= equal and pace.seconds_of(size) <= most_seconds]
+
+
+def _fewest(lines: Mapping[str, Sequence[Generation]]) -> int:
+    """The rows that every tenant could have."""
+    return max(1, min(sum(one.num_rows for one in line) for line in lines.values()))
 
 
 def _at_least(num_rows: int, line: Iterable[Generation]) -> int:

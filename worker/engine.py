@@ -233,7 +233,9 @@ class Engine:
         started_at = time.perf_counter()
         own = stepping.pull(generation)
         if own is not None:
-            self.counters += Counters(num_forwards=1, num_rows=1, forward_seconds=lane.charge(started_at))
+            seconds = lane.charge(started_at)
+            lane.owe(generation.tenants, seconds)
+            self.counters += Counters(num_forwards=1, num_rows=1, forward_seconds=seconds)
         return own
 
     def _stepped(self, generation: Generation, before: int) -> Iterator[Event]:
@@ -248,9 +250,12 @@ class Engine:
         if done:
             yield from self._finished(batcher.first(done, self._decodes))
             return
-        watched = [generation for generation in self._generations.values() if generation.has_news]
+        watched = [one for one in self._generations.values() if one.has_news and not self._owes(one)]
         if watched:
             yield from self._previewed(min(watched, key=lambda generation: generation.previewed_step))
+
+    def _owes(self, generation: Generation) -> bool:
+        return self._lanes.of(generation).shares.owes(generation.tenants)
 
     def _finished(self, generation: Generation) -> Iterator[Event]:
         pixels = self._decoded(generation, generation.latents)
@@ -274,8 +279,10 @@ class Engine:
             yield Previewed(generation_id, generation.step, pixels)
 
     def _decoded(self, generation: Generation, latents: Tensor) -> Pixels | Exception:
+        lane, started_at = self._lanes.of(generation), time.perf_counter()
         try:
-            pixels = self._lanes.of(generation).decode(generation.pipeline, latents)
+            pixels = lane.decode(generation.pipeline, latents)
+            lane.owe(generation.tenants, time.perf_counter() - started_at)
             return pixels if generation.canvas is None else generation.canvas.composite(pixels)
         except Exception as error:
             return error

@@ -13,6 +13,7 @@ class Shares:
 
     def __init__(self) -> None:
         self._given: dict[str, int] = {}
+        self._owed: dict[str, float] = {}
 
     def of(self, tenants: Iterable[str]) -> dict[str, int]:
         """What each tenant that wants something was given; who is new begins where the least of the others is."""
@@ -20,6 +21,22 @@ class Shares:
         least = min((given for given in known.values() if given is not None), default=0)
         self._given = {tenant: least if given is None else given for tenant, given in known.items()}
         return dict(self._given)
+
+    def owe(self, tenants: Iterable[str], amount: float) -> None:
+        """What tenants were given beside this, and pay for by going without while others want something."""
+        for tenant in tenants:
+            self._owed[tenant] = self._owed.get(tenant, 0.0) + amount
+
+    def owes(self, tenants: Iterable[str]) -> bool:
+        """Whether all of these tenants have to pay yet."""
+        return all(self._owed.get(tenant, 0.0) > 0 for tenant in tenants)
+
+    def solvent(self, tenants: Iterable[str], amount: float) -> list[str]:
+        """The tenants that take part; others pay with what they would be given. Who owes least owes nothing."""
+        owed = {tenant: self._owed.get(tenant, 0.0) for tenant in tenants}
+        least = min(owed.values())
+        self._owed = {tenant: max(0.0, debt - least - amount) for tenant, debt in owed.items()}
+        return [tenant for tenant, debt in owed.items() if debt - least <= amount / 2]
 
     def give(self, amounts: Mapping[str, int], wanting: Collection[str]) -> None:
         """Notes what tenants were given, and which of them have been left wanting."""

@@ -119,6 +119,27 @@ def test_a_picture_does_not_wait_until_all_of_the_floods_are_decoded(pipeline: S
     assert sum(isinstance(event, Finished) for event in told) <= 2
 
 
+def test_what_was_spent_for_one_tenant_alone_is_taken_off_its_rows(pipeline: StepwisePipeline) -> None:
+    one = engine_with(pipeline, SLOW)
+    flood(one, 12)
+    one.add("calm", CALM, tenant="calm")
+    (lane,) = one.lanes
+    lane.owe(["flood"], 4 * lane.pace.seconds_per_row)
+    _, rows = until_finished(one, "calm")
+    assert rows == [2, 2, 4, 4]
+
+
+def test_who_is_alone_owes_nothing(pipeline: StepwisePipeline) -> None:
+    one = engine_with(pipeline, SLOW)
+    flood(one, 12)
+    (lane,) = one.lanes
+    lane.owe(["flood"], 100 * lane.pace.seconds_per_row)
+    for _ in range(2):
+        before = one.counters.num_rows
+        one.step()
+        assert one.counters.num_rows - before == lane.pace.row_cap
+
+
 def test_many_sizes_are_no_way_to_more_of_the_device() -> None:
     lanes = [lane(str(index), 0.1) for index in range(10)]
     tenants = {one: {"flood"} for one in lanes} | {lanes[0]: {"calm"}, lanes[1]: {"calm", "flood"}}
