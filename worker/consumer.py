@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 
 from contract.artifact_store import ArtifactStore
@@ -14,6 +14,7 @@ from contract.job_store import JobStore
 from contract.leases import Lease, Leases
 from contract.store_connection import StoreConnection
 from worker.execution import Execution, unreadable, until_available
+from worker.feed import Feed
 from worker.in_flight import InFlight
 from worker.keeper import Keeper
 from worker.messages import (
@@ -39,8 +40,6 @@ from worker.tally import Tally
 logger = logging.getLogger(__name__)
 
 OUTAGE_RETRY_SECONDS = 0.5
-COURTESY_SECONDS = 0.02
-HELD_BACK_SECONDS = 0.05
 
 
 class Consumer:
@@ -74,17 +73,16 @@ class Consumer:
             tally=self._tally,
         )
         self._executions = InFlight(settings.max_in_flight)
-        self._sated_in_vain: frozenset[str] | None = None
         self._supervisor = Supervisor(settings, hear=self._obey, lose=self._lose_child)
         self._ready = asyncio.Event()
-        self._changed = asyncio.Event()
+        self._feed = Feed(name, self._leases, self._executions, self._tally, ready=self._ready, start=self._start)
         self._hurry = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until `stop` is set, then drains: what is not done in time goes back to the queue."""
         tasks = [
             asyncio.create_task(self._persistently(work), name=work.__name__)
-            for work in (self._feed, self._supervisor.hear_children, self._keep, self._hear_wishes)
+            for work in (self._feed.feed, self._supervisor.hear_children, self._keep, self._hear_wishes)
         ]
         stopped = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
@@ -108,41 +106,6 @@ class Consumer:
                 await asyncio.sleep(OUTAGE_RETRY_SECONDS)
 
     # ---- taking jobs
-
-    async def _feed(self) -> None:
-        await self._ready.wait()
-        if self._executions.is_full(self._tally.row_cap):
-            await self._feed_the_full()
-        elif await self._work_waits() and self._ready.is_set() and not await self._take():
-            # Somebody was quicker, or what waits may not run yet: its tenant has as much running as it may.
-            await asyncio.sleep(HELD_BACK_SECONDS)
-
-    async def _feed_the_full(self) -> None:
-        """Takes a job of a tenant with less than its share, if there is one; asks again when there may be."""
-        sated = self._executions.sated(self._tally.row_cap)
-        if sated is None or sated == self._sated_in_vain:
-            self._changed.clear()
-            await self._changed.wait()
-            return
-        self._sated_in_vain = sated
-        await asyncio.sleep(COURTESY_SECONDS)
-        if await self._take(sated):
-            self._sated_in_vain = None
-
-    async def _take(self, passing_over: Collection[str] = ()) -> bool:
-        lease = await self._leases.claim(self._name, self._tally.resident, passing_over=passing_over)
-        if lease is not None:
-            await self._start(lease)
-        return lease is not None
-
-    async def _work_waits(self) -> bool:
-        """Whether there is a job to claim. One that has just come is left to idle workers first: it is sooner done
-        on a device of its own than beside others."""
-        asked_at = time.monotonic()
-        found = await self._leases.wait_for_work()
-        if found and self._executions and time.monotonic() - asked_at > COURTESY_SECONDS:
-            await asyncio.sleep(COURTESY_SECONDS)
-        return found
 
     async def _start(self, lease: Lease) -> None:
         if not self._ready.is_set():  # The child died while we waited for work.
@@ -191,7 +154,7 @@ class Consumer:
                 self._tally.hear(message)
                 if isinstance(message, Resident | Certified):
                     self._hurry.set()
-                    self._changed.set()
+                    self._feed.changed.set()
             case Progressed(steps):
                 await self._progress(steps)
             case Finished() | Failed():
@@ -203,7 +166,7 @@ class Consumer:
         for execution_id, step in steps.items():
             if execution := self._executions.get(execution_id):
                 await execution.progress(step, len(self._executions))
-        self._changed.set()
+        self._feed.changed.set()
 
     async def _tell(self, execution: Execution, message: Previewed | ImageFinished | Warned) -> None:
         try:
@@ -212,7 +175,7 @@ class Consumer:
                     await execution.preview(message)
                 case ImageFinished():
                     await execution.publish(message)
-                    self._changed.set()
+                    self._feed.changed.set()
                 case Warned(warning=warning):
                     await execution.warn(warning)
         except StoreUnavailable as error:
@@ -232,7 +195,7 @@ class Consumer:
 
     def _forget(self, execution: Execution) -> None:
         self._executions.pop(execution.lease.execution_id, None)
-        self._changed.set()
+        self._feed.changed.set()
 
     def _abort(self, execution: Execution) -> None:
         self._forget(execution)
@@ -274,11 +237,10 @@ class Consumer:
 
     async def _hear_wishes(self) -> None:
         """Hears of wishes at once; those called out while nobody listened come with the next renewal."""
-        self._sated_in_vain = None
+        self._feed.hear_of_arrival()
         async for wish, job_id in self._leases.wishes():
             if wish == "arrive":
-                self._sated_in_vain = None
-                self._changed.set()
+                self._feed.hear_of_arrival()
             for execution in [one for one in self._executions.values() if one.job.id == job_id]:
                 if wish == "cancel":
                     await self._cancel(execution)
@@ -295,9 +257,9 @@ class Consumer:
     async def _drain(self) -> None:
         deadline = time.monotonic() + self._settings.drain_seconds
         while self._executions and time.monotonic() < deadline:
-            self._changed.clear()
+            self._feed.changed.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), deadline - time.monotonic())
+                await asyncio.wait_for(self._feed.changed.wait(), deadline - time.monotonic())
 
     async def _leave(self) -> None:
         leases = [execution.lease for execution in self._executions.values()]
