@@ -39,6 +39,7 @@ from contract.job_store import Admission
 from contract.request import CompleteRequest, GenerationRequest
 from contract.retention import Retention
 from contract.terms import USUAL, Terms
+from contract.tracing import span_of, traceparent_of
 
 Brought = Mapping[str, FileContent]
 """Files that came beside a request, by what it calls them."""
@@ -80,7 +81,16 @@ async def admit(
     Raises: Forbidden, as Catalogue.resolve, JobStore.admit, and whatever is wrong with a file that the request names or
             brings.
     """
-    terms = replace(terms, priority=resources.caller.priority(terms.priority))
+    with span_of(resources.tracer, "admit") as span:
+        origin = replace(resources.origin, traceparent=traceparent_of(span))
+        granted = resources.caller.priority(terms.priority)
+        admission = await _admit(generation, resources, replace(terms, priority=granted, origin=origin), brought)
+        span.set_attribute("safelight.job_id", admission.job.id)
+        span.set_attribute("safelight.model", admission.job.request.model)
+    return admission
+
+
+async def _admit(generation: GenerationRequest, resources: Resources, terms: Terms, brought: Brought) -> Admission:
     if terms.repeatable is not None and not terms.repeatable.fresh and generation.references():
         # Files may be gone by now that were there when the job was admitted.
         earlier = await resources.job_store.replayed(generation, terms)

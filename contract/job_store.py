@@ -266,8 +266,8 @@ class JobStore:
         return {status: sum(counts[at] for counts in tenants) for at, status in enumerate(statuses, 1)}
 
     async def statistics(self) -> dict[str, float]:
-        """Counters over all jobs ever, whoever's: `ended:<status>`, the histograms `wait:<bound>`, `run:<bound>`,
-        `…:sum`, and of webhooks `delivered:<status>` and `delivery_attempts`.
+        """Counters over all jobs ever, whoever's: `ended:<status>`, `failed:<code>`, `returned:<why>`, the histograms
+        `wait:<bound>`, `run:<bound>`, `…:sum`, and of webhooks `delivered:<status>` and `delivery_attempts`.
         """
         with unavailable_when_unreachable():
             fields = await self._redis.hgetall("safelight:statistics")

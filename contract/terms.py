@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 
 from contract.job import Priority
+from contract.origin import UNKNOWN, Origin
 from contract.request import GenerationRequest
 from contract.retention import Retention
 from contract.webhooks import Webhook
@@ -25,25 +26,29 @@ class Repeatable:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a client asks about a job beside the request. Without a priority, it is the usual one."""
+    """What a client asks about a job beside the request, and by which call. Without a priority, it is the usual one."""
 
     priority: Priority | None = None
     webhook: Webhook | None = None
     retention: Retention | None = None
     no_store: bool = False
     repeatable: Repeatable | None = None
+    origin: Origin = UNKNOWN
 
     def fingerprint(self, request: GenerationRequest) -> str:
         """What a call that comes again under its key is held against."""
-        beside = "" if self.priority in (None, "normal") else self.priority or ""
-        beside += "" if self.webhook is None else self.webhook.asked
-        beside += "" if self.retention is None else self.retention.model_dump_json()
-        return hashlib.sha256((request.model_dump_json() + beside).encode()).hexdigest()
+        beside = [
+            self.priority if self.priority != "normal" else None,
+            None if self.webhook is None else self.webhook.asked,
+            None if self.retention is None else self.retention.model_dump_json(),
+        ]
+        return hashlib.sha256("".join([request.model_dump_json(), *filter(None, beside)]).encode()).hexdigest()
 
     def record(self, tenant: str) -> dict[str, str]:
         """What a job's record says of them, for the scripts."""
         told = {} if self.webhook is None else self.webhook.record(tenant)
-        return told if self.retention is None else told | self.retention.record
+        kept = {} if self.retention is None else self.retention.record
+        return told | kept | self.origin.record
 
 
 USUAL = Terms()

@@ -19,6 +19,9 @@ from contract.file_ids import storage_key_of
 from contract.job import Job, JobFailure
 from contract.job_events import EventName
 from contract.leases import Lease, Leases, Outcome
+from contract.logs import Named
+from contract.tracing import UNTRACED, Tracer
+from worker.execution_spans import ExecutionSpans
 from worker.messages import Failed, Generate, ImageFinished, Previewed
 from worker.step_rate import StepRate
 
@@ -41,12 +44,22 @@ class Execution:
     """Promise: what is written is fenced by the lease, and waits out an outage of the store instead of being lost."""
 
     def __init__(
-        self, lease: Lease, job: Job, leases: Leases, artifacts: ArtifactStore, forecast: Forecast | None = None
+        self,
+        lease: Lease,
+        job: Job,
+        leases: Leases,
+        artifacts: ArtifactStore,
+        forecast: Forecast | None = None,
+        *,
+        tracer: Tracer = UNTRACED,
     ) -> None:
         """`forecast` is what the job is predicted to need, and is believed until its own steps say better."""
         self.lease = lease
         self.job = job
         self.previews_wanted = False
+        ids = {"job_id": job.id, "request_id": job.origin.request_id, "execution_id": lease.execution_id}
+        self.log = Named(logger, ids)
+        self.spans = ExecutionSpans(tracer, job, lease)
         self._leases = leases
         self._artifacts = artifacts
         self._published = {artifact.index for artifact in job.images}
@@ -119,16 +132,21 @@ class Execution:
         Raises: StoreUnavailable, when the artifact store has refused the bytes for PATIENCE_SECONDS.
         """
         artifact = self._artifact(message)
-        await until_available(lambda: self._artifacts.put(artifact.storage_key, message.encoded), PATIENCE_SECONDS)
-        if not await until_available(lambda: self._leases.publish_image(self.lease, artifact)):
-            await self._artifacts.delete(artifact.storage_key)
+        self.spans.image(message.index, message.phases)
+        with self.spans.during("store"):
+            put = partial(self._artifacts.put, artifact.storage_key, message.encoded, artifact.headers)
+            await until_available(put, PATIENCE_SECONDS)
+            if not await until_available(lambda: self._leases.publish_image(self.lease, artifact)):
+                await self._artifacts.delete(artifact.storage_key)
         self._published.add(message.index)
 
     async def settle(self, outcome: Outcome, failure: JobFailure | None = None) -> bool:
         """Ends the job. When the lease is lost, nothing changes: the job is another execution's by now."""
-        settled = await until_available(lambda: self._leases.settle(self.lease, outcome, failure))
+        with self.spans.during("settle"):
+            settled = await until_available(lambda: self._leases.settle(self.lease, outcome, failure))
+        self.spans.end(outcome if settled else "discarded", None if failure is None else failure.code)
         if not settled:
-            logger.warning("%s: the lease was lost; the %s outcome is discarded", self.job.id, outcome)
+            self.log.warning("%s: the lease was lost; the %s outcome is discarded", self.job.id, outcome)
         return settled
 
     def _artifact(self, message: ImageFinished) -> Artifact:
@@ -156,7 +174,7 @@ class Execution:
         try:
             await self._leases.report(self.lease, self._step, self._eta_seconds(), [(name, json.dumps(data))])
         except StoreUnavailable as error:
-            logger.info("%s: progress is not told: %s", self.job.id, error.message)
+            self.log.info("%s: progress is not told: %s", self.job.id, error.message)
 
 
 def unreadable(job_id: str, error: Exception) -> GenerationFailed:
