@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+import yaml
 from redis import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError
 
@@ -34,8 +35,8 @@ def guarded_command(socket: Path) -> list[str]:
 
 def composed_command(socket: Path) -> list[str]:
     """The command of the store as `docker-compose.yml` has it, but for places."""
-    compose = (ROOT / "docker-compose.yml").read_text()
-    script = " ".join(compose.partition("- -c\n      - >-\n")[2].partition("    volumes:")[0].split())
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    script = str(compose["services"]["redis"]["command"][2])
     places = {
         "$$": "$",
         "/safelight/store-users.acl": str(ROOT / "launch" / "store-users.acl"),
