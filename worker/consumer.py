@@ -8,15 +8,15 @@ from contextlib import suppress
 
 from contract.artifact_store import ArtifactStore
 from contract.catalogue import read_catalogue
-from contract.costs import num_rows
 from contract.errors import StoreUnavailable
 from contract.job import JobFailure
 from contract.job_store import JobStore
 from contract.leases import Lease, Leases
-from contract.request import CompleteRequest
 from contract.store_connection import StoreConnection
 from contract.tracing import UNTRACED, Tracer
-from worker.execution import Execution, until_available
+from worker.execution import Execution, unreadable, until_available
+from worker.feed import Feed
+from worker.in_flight import InFlight
 from worker.keeper import Keeper
 from worker.messages import (
     Abort,
@@ -41,10 +41,6 @@ from worker.tally import Tally
 logger = logging.getLogger(__name__)
 
 OUTAGE_RETRY_SECONDS = 0.5
-COURTESY_SECONDS = 0.02
-HELD_BACK_SECONDS = 0.05
-CLAIMED_AHEAD_ROWS = 2
-"""One image more than fits into a forward: it is prepared, and its model loaded, while the others are denoised."""
 
 
 class Consumer:
@@ -76,15 +72,15 @@ class Consumer:
             artifacts=self._artifacts,
             tally=self._tally,
         )
-        self._executions: dict[str, Execution] = {}
+        self._executions = InFlight(settings.max_in_flight)
         self._supervisor = Supervisor(settings, hear=self._obey, lose=self._lose_child)
         self._ready = asyncio.Event()
-        self._changed = asyncio.Event()
+        self._feed = Feed(name, self._leases, self._executions, self._tally, ready=self._ready, start=self._start)
         self._hurry = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until `stop` is set, then drains: what is not done in time goes back to the queue."""
-        duties = (self._feed, self._supervisor.hear_children, self._keep, self._hear_wishes)
+        duties = (self._feed.feed, self._supervisor.hear_children, self._keep, self._hear_wishes)
         tasks = [asyncio.create_task(self._persistently(work), name=work.__name__) for work in duties]
         stopped = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
@@ -109,48 +105,16 @@ class Consumer:
 
     # ---- taking jobs
 
-    async def _feed(self) -> None:
-        await self._ready.wait()
-        if self._is_full:
-            self._changed.clear()
-            await self._changed.wait()
-        elif await self._work_waits() and self._ready.is_set():
-            lease = await self._leases.claim(self._name, self._tally.resident)
-            if lease is not None:
-                await self._start(lease)
-            else:  # Somebody was quicker, or what waits may not run yet: its tenant has as much running as it may.
-                await asyncio.sleep(HELD_BACK_SECONDS)
-
-    async def _work_waits(self) -> bool:
-        """Whether there is a job to claim. One that has just come is left to idle workers first: it is sooner done
-        on a device of its own than beside others."""
-        asked_at = time.monotonic()
-        found = await self._leases.wait_for_work()
-        if found and self._executions and time.monotonic() - asked_at > COURTESY_SECONDS:
-            await asyncio.sleep(COURTESY_SECONDS)
-        return found
-
-    @property
-    def _is_full(self) -> bool:
-        """Whether what is in flight fills the device's forwards and the gap that the next picture leaves."""
-        if self._settings.max_in_flight is not None:
-            return len(self._in_flight) >= self._settings.max_in_flight
-        executions = self._executions.values()
-        rows = sum(num_rows(execution.job.request) * execution.num_images_to_denoise for execution in executions)
-        return rows >= self._tally.row_cap + CLAIMED_AHEAD_ROWS
-
-    @property
-    def _in_flight(self) -> list[CompleteRequest]:
-        """One request for every image that is to be published yet."""
-        executions = self._executions.values()
-        return [execution.job.request for execution in executions for _ in range(execution.num_images_left)]
-
     async def _start(self, lease: Lease) -> None:
         if not self._ready.is_set():  # The child died while we waited for work.
             await self._leases.give_back([lease], "drained")
             return
-        job = await self._jobs.get(lease.job_id)
-        forecast = self._tally.costs.forecast(job.request, self._in_flight)
+        try:
+            job = await self._jobs.get(lease.job_id)
+        except (ValueError, KeyError) as error:
+            await self._leases.settle(lease, "failed", JobFailure.of(unreadable(lease.job_id, error)))
+            return
+        forecast = self._tally.costs.forecast(job.request, self._executions.requests)
         execution = Execution(lease, job, self._leases, self._artifacts, forecast, tracer=self._tracer)
         execution.log.info("%s: started, attempt %d", lease.job_id, execution.job.attempt)
         self._executions[lease.execution_id] = execution
@@ -189,7 +153,7 @@ class Consumer:
                 self._tally.hear(message)
                 if isinstance(message, Resident | Certified):
                     self._hurry.set()
-                    self._changed.set()
+                    self._feed.changed.set()
             case Progressed(steps):
                 await self._progress(steps)
             case Finished() | Failed():
@@ -201,7 +165,7 @@ class Consumer:
         for execution_id, step in steps.items():
             if execution := self._executions.get(execution_id):
                 await execution.progress(step, len(self._executions))
-        self._changed.set()
+        self._feed.changed.set()
 
     async def _tell(self, execution: Execution, message: Previewed | ImageFinished | Warned) -> None:
         try:
@@ -210,7 +174,7 @@ class Consumer:
                     await execution.preview(message)
                 case ImageFinished():
                     await execution.publish(message)
-                    self._changed.set()
+                    self._feed.changed.set()
                 case Warned(warning=warning):
                     await execution.warn(warning)
         except StoreUnavailable as error:
@@ -231,7 +195,7 @@ class Consumer:
     def _forget(self, execution: Execution) -> None:
         self._executions.pop(execution.lease.execution_id, None)
         execution.spans.end("lost")
-        self._changed.set()
+        self._feed.changed.set()
 
     def _abort(self, execution: Execution) -> None:
         self._forget(execution)
@@ -273,11 +237,14 @@ class Consumer:
 
     async def _hear_wishes(self) -> None:
         """Hears of wishes at once; those called out while nobody listened come with the next renewal."""
+        self._feed.hear_of_arrival()
         async for wish, job_id in self._leases.wishes():
+            if wish == "arrive":
+                self._feed.hear_of_arrival()
             for execution in [one for one in self._executions.values() if one.job.id == job_id]:
                 if wish == "cancel":
                     await self._cancel(execution)
-                else:
+                elif wish == "previews":
                     self._set_previews(execution, True)
 
     async def _cancel(self, execution: Execution) -> None:
@@ -290,9 +257,9 @@ class Consumer:
     async def _drain(self) -> None:
         deadline = time.monotonic() + self._settings.drain_seconds
         while self._executions and time.monotonic() < deadline:
-            self._changed.clear()
+            self._feed.changed.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), deadline - time.monotonic())
+                await asyncio.wait_for(self._feed.changed.wait(), deadline - time.monotonic())
 
     async def _leave(self) -> None:
         leases = [execution.lease for execution in self._executions.values()]
