@@ -289,7 +289,7 @@ class Engine:
 
     def _failed(self, generation: Generation, error: Exception) -> Iterator[Event]:
         self._forget(generation)
-        known = failure_of(generation.ids, error)
+        known = failure_of(list(generation.ids), error)
         for generation_id in generation.ids:
             yield Failed(generation_id, known)
 

@@ -1,7 +1,7 @@
 """What the engine says of an image; everybody who asked for the same picture hears it under an id of their own."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from contract.errors import GenerationFailed, SafelightError
@@ -58,7 +58,7 @@ class Failed:
 Event = Progressed | Previewed | Finished | Failed
 
 
-def failure_of(generation_ids: Iterable[str], error: Exception) -> SafelightError:
+def failure_of(generation_ids: Sequence[str], error: Exception) -> SafelightError:
     """What a client is told of an error; what is not ours goes to the log, and its kind to the client."""
     if isinstance(error, SafelightError):
         return error

@@ -25,10 +25,14 @@ NUMBER = 2
 BASE_BYTES, BYTES_PER_PIXEL = 256 * 1024 * 1024, 24
 """Memory of a decoder: its program, and copies of the largest picture while it is turned, judged and packed."""
 
+ANSWER_BASE_BYTES, ANSWER_BYTES_PER_PIXEL = 1024 * 1024, 5
+"""The most that is heard of a decoder: four bytes a pixel that do not compress, and what a PNG adds to them."""
+
 REFUSALS: Mapping[str, type[SafelightError]] = {
     error.code: error for error in (UnsupportedFile, DamagedFile, LimitExceeded)
 }
 _TEXTS = TypeAdapter(dict[str, str])
+_WORDS = TypeAdapter(dict[str, Any])
 
 
 class DecoderEnded(Exception):
@@ -50,7 +54,7 @@ class Decoder:
     """One process. Its environment is empty but for the way to the program, so that it knows no secrets."""
 
     def __init__(self, limits: Limits, seconds: float, memory_bytes: int) -> None:
-        self._max_answer_bytes = memory_bytes
+        self._max_answer_bytes = ANSWER_BASE_BYTES + ANSWER_BYTES_PER_PIXEL * limits.max_image_pixels
         self._ours, theirs = socket.socketpair()
         told = json.dumps({"limits": limits._asdict(), "seconds": seconds, "memory_bytes": memory_bytes})
         with theirs:
@@ -71,7 +75,7 @@ class Decoder:
             num_words, num_bytes = LENGTHS.unpack(await reader.readexactly(LENGTHS.size))
             if num_words > MAX_WORDS_BYTES or num_bytes > self._max_answer_bytes:
                 raise DecoderEnded("the answer is too long")
-            words = json.loads(await reader.readexactly(num_words))
+            words = _WORDS.validate_json(await reader.readexactly(num_words))
             return words, await reader.readexactly(num_bytes)
         except (OSError, EOFError, ValueError) as error:
             raise DecoderEnded("there is no answer") from error
@@ -141,7 +145,7 @@ class Decoders:
             raise
         self._idle.append(decoder)
         if "code" in words:
-            raise REFUSALS.get(words["code"], DamagedFile)(str(words["message"]))
+            raise REFUSALS.get(str(words["code"]), DamagedFile)(str(words.get("message", "")))
         return words, answer
 
     def _free(self) -> Decoder:
