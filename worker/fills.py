@@ -14,8 +14,8 @@ Tones = npt.NDArray[np.float32]
 Hidden = npt.NDArray[np.bool_]
 """Shape (height, width)."""
 
-NUM_ROUNDS = 30
-"""How often a fill is relaxed at each size; what is left to be smoothed is then of less than a tone."""
+MOST_ROUNDS, ROUNDS_TIMES_PIXELS = 30, 1 << 23
+"""How often a fill is relaxed at each size; on large pictures less often, as that takes time."""
 
 BLUR_SHARE = 0.08
 """How far the fill beside a picture is blurred, as a share of its longer side."""
@@ -64,22 +64,26 @@ def expanded_mask(mask: Mask | None, size: Size, expand: Expand) -> Mask:
 def harmonic(picture: Pixels, mask: Mask) -> Pixels:
     """The picture with the smoothest fill in what the mask hides: each pixel there is the mean of those around it.
 
+    Where everything is hidden there is nothing to go by, and the picture stays.
     Shapes: picture and result (height, width, 3), mask (height, width).
     Source: Laplace's equation with the kept pixels for its boundary, relaxed by Jacobi's method from coarse to fine.
     """
-    smooth = _relaxed(picture.astype(np.float32), mask > 0)
-    result: Pixels = np.where(mask[..., None] > 0, smooth.round().astype(np.uint8), picture)
+    hidden = mask > 0
+    if hidden.all() or not hidden.any():
+        return picture
+    smooth = _relaxed(picture.astype(np.float32), hidden)
+    result: Pixels = np.where(hidden[..., None], smooth.round().astype(np.uint8), picture)
     return result
 
 
 def _relaxed(tones: Tones, hidden: Hidden) -> Tones:
-    height, width = hidden.shape
-    if height == width == 1 or not hidden.any():
+    if not hidden.any():
         return tones
+    height, width = hidden.shape
     guess = _relaxed(*_halved(tones, hidden)).repeat(2, axis=0).repeat(2, axis=1)[:height, :width]
     unknown = hidden[..., None]
     tones = np.where(unknown, guess, tones)
-    for _ in range(NUM_ROUNDS):
+    for _ in range(max(2, min(MOST_ROUNDS, ROUNDS_TIMES_PIXELS // hidden.size))):
         wide = np.pad(tones, ((1, 1), (1, 1), (0, 0)), mode="edge")
         mean = (wide[:-2, 1:-1] + wide[2:, 1:-1] + wide[1:-1, :-2] + wide[1:-1, 2:]) / 4
         tones = np.where(unknown, mean, tones)

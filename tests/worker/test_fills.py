@@ -51,3 +51,7 @@ def test_a_hole_at_the_edge_takes_the_tone_beside_it() -> None:
     mask[20:, 4:] = 7
     spoilt = np.where(mask[..., None] > 0, np.uint8(0), picture)
     assert np.array_equal(harmonic(spoilt, mask), picture)
+
+
+def test_where_all_is_hidden_there_is_nothing_to_go_by() -> None:
+    assert np.array_equal(harmonic(plane(8, 8), np.full((8, 8), 1, np.uint8)), plane(8, 8))
