@@ -18,7 +18,7 @@ from training.sprites import Sprite
 
 
 def point(kind: str, scale: float, accuracy: float, distance: float) -> Point:
-    return Point(kind, scale, accuracy, distance, 0.01, 1.0)
+    return Point(kind, scale, accuracy, distance, 0.01, 1.0, 96)
 
 
 def plain_renders() -> Renders:
