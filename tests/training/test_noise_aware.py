@@ -9,7 +9,7 @@ import torch
 from training.captions import Vocabulary, read_vocabulary
 from training.configuration import read_configuration
 from training.groups import group_of
-from training.latents import library_of
+from training.latents import Library, library_of
 from training.measures import kernel_distance
 from training.noise_aware import (
     Singles,
@@ -82,20 +82,25 @@ def small_vocabulary() -> Vocabulary:
     return replace(whole, things=things, colours=colours)
 
 
-def singles() -> Singles:
-    """Things that shift with the colour behind them, with a little of chance, and drawn ones that are chance alone."""
+def pictures(seed: int) -> Library:
+    """Things that shift with the colour behind them, with a little of chance that the seed decides."""
     vocabulary, draw = small_vocabulary(), torch.Generator().manual_seed(2)
     keys = single_keys(vocabulary, num_renders=3)
     looks = torch.randn(len(GROUPED), 2, 8, 8, generator=draw)
     backgrounds = torch.randn(3, 2, 8, 8, generator=draw)
     labels = list(vocabulary.things)
     colours = {name: torch.tensor(rgb) / 127.5 - 1 for name, rgb in vocabulary.colours.items()}
-    pictures = [
+    plain = [
         looks[labels.index(label)] + torch.einsum("i,ichw->chw", colours[name], backgrounds) for label, _, name in keys
     ]
-    latents = torch.stack(pictures) + 0.05 * torch.randn(len(keys), 2, 8, 8, generator=draw)
-    drawn = torch.randn(40, 2, 8, 8, generator=draw)
-    return of_library(library_of(latents, keys, 1.0), vocabulary, replace(CONFIGURATION.scenes, tinted=0.0), drawn)
+    chance = torch.randn((len(keys), 2, 8, 8), generator=torch.Generator().manual_seed(seed))
+    return library_of(torch.stack(plain) + 0.05 * chance, keys, 1.0)
+
+
+def singles() -> Singles:
+    """Such things, and what shows none: chance alone."""
+    drawn = torch.randn((40, 2, 8, 8), generator=torch.Generator().manual_seed(3))
+    return of_library(pictures(0), small_vocabulary(), replace(CONFIGURATION.scenes, tinted=0.0), drawn)
 
 
 def test_templates_are_what_things_look_like_on_any_colour() -> None:
@@ -115,8 +120,7 @@ def test_it_knows_things_and_groups_and_what_is_none_of_them() -> None:
     assert shown.labels == [*GROUPED, "nothing known"]
     members = group_members(shown.labels, GROUPED)
     assert (members["animals"], members["food and drink"], members["plants"]) == ([0, 1], [2, 3], [])
-    library = library_of(shown.latents, single_keys(shown.vocabulary, 3), 1.0)
-    found = accuracies(network, library, shown, GROUPED, seed=5)
+    found = accuracies(network, pictures(1), shown, GROUPED, seed=5)
     assert found["timestep 50"] == 1.0
     assert found["timestep 250"] >= found["timestep 900"]
     nothing = with_noise(shown.drawn, torch.full((40,), 100), torch.Generator().manual_seed(4))
