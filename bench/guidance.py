@@ -113,8 +113,8 @@ class Exam:
 
 
 def distance_of(made: Tensor, real: Tensor, num_parts: int = 4) -> tuple[float, float]:
-    """The kernel distance, and its standard error from parts of the pictures that were made."""
-    parts = torch.tensor([kernel_distance(made[start::num_parts], real) for start in range(num_parts)])
+    """The kernel distance, and its standard error from parts of the pictures that were made, each of all groups."""
+    parts = torch.tensor([kernel_distance(part, real) for part in made.chunk(num_parts)])
     return kernel_distance(made, real), float(parts.std() / num_parts**0.5)
 
 

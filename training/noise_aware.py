@@ -93,8 +93,10 @@ def with_noise(latents: Tensor, timesteps: Tensor, generator: torch.Generator) -
 
 
 def single_keys(vocabulary: Vocabulary, num_renders: int) -> list[Key]:
-    """What is encoded: every thing alone on every colour, so many times."""
-    return [(label, "single", colour) for label in vocabulary.things for colour in vocabulary.colours] * num_renders
+    """What is encoded: every thing alone on every colour, so many times, and four times as often on white."""
+    often = {"white": 4 * num_renders}
+    colours = [colour for colour in vocabulary.colours for _ in range(often.get(colour, num_renders))]
+    return [(label, "single", colour) for label in vocabulary.things for colour in colours]
 
 
 def shipped_library(configuration: Configuration, vocabulary: Vocabulary) -> Library:
@@ -199,10 +201,11 @@ def described(templates: Tensor, singles: Singles) -> Tensor:
 
 def templates_of(inside: Tensor, singles: Singles) -> Tensor:
     """What each thing looks like, and how that shifts with red, green and blue behind it: (things, 4, rank)."""
-    design, found = _design(singles), []
+    weights, found = singles.shares.sqrt()[:, None], []
+    design, wanted = weights * _design(singles), weights * inside
     for thing in range(len(singles.labels) - 1):
         own = singles.things == thing
-        found.append(torch.linalg.lstsq(design[own], inside[own]).solution)
+        found.append(torch.linalg.lstsq(design[own], wanted[own]).solution)
     return torch.stack(found)
 
 

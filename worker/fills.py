@@ -1,6 +1,6 @@
 """What is laid where a picture has nothing to show: in another size, in room around it, where something is hidden."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -112,7 +112,8 @@ def _halved(tones: Tones | Pixels, hidden: Hidden) -> tuple[Tones, Hidden]:
     height, width = hidden.shape
     margins = (0, height % 2), (0, width % 2)
     weights = np.pad(~hidden, margins).astype(np.float32)[..., None]
-    sums, known = (_fours(values).sum((1, 3)) for values in (np.pad(tones, (*margins, (0, 0))) * weights, weights))
+    wide: npt.NDArray[Any] = np.pad(tones, (*margins, (0, 0)))
+    sums, known = (_fours(values).sum((1, 3)) for values in (wide * weights, weights))
     return sums / np.maximum(known, 1), known[..., 0] == 0
 
 

@@ -67,7 +67,8 @@ class LatentClassifier(nn.Module):
         shifts = torch.einsum("ci,tir->tcr", self.colours, self.templates[:, 1:])
         middles = self.templates[:, :1] + shifts
         found = _log_gaussians(inside, kept, middles.flatten(0, 1), self.spread)
-        return (found.unflatten(1, middles.shape[:2]) + self.colour_priors).logsumexp(2) + self.thing_priors
+        over_colours: Tensor = (found.unflatten(1, middles.shape[:2]) + self.colour_priors).logsumexp(2)
+        return over_colours + self.thing_priors
 
 
 def _log_gaussians(inside: Tensor, kept: Tensor, middles: Tensor, spread: Tensor) -> Tensor:

@@ -50,6 +50,16 @@ def test_equal_distributions_are_near_and_others_are_not() -> None:
     assert far > 0.5
 
 
+def test_an_error_is_of_pictures_and_not_of_groups() -> None:
+    generator = torch.Generator().manual_seed(0)
+    groups = torch.arange(64) % len(GROUPS)
+    real, made = (torch.nn.functional.one_hot(groups, 8) * 9 + torch.randn(64, 8, generator=generator) for _ in "ab")
+    distance, error = distance_of(made, real)
+    assert abs(distance) < 4 * error
+    moved, _ = distance_of(made[::4].repeat(4, 1), real)
+    assert error < moved / 10
+
+
 def test_prompts_and_renders_are_of_the_group_that_is_asked() -> None:
     renders = plain_renders()
     scenes = list(pure_scenes(renders, 24, seed=3))
