@@ -268,5 +268,6 @@ class Consumer:
             await self._keeper.depart()
         except StoreUnavailable as error:
             logger.warning("leaving without a word: %s", error.message)
-        self._supervisor.end()
-        await self._connection.close()
+        finally:  # A child that is left behind would be waited for without end.
+            self._supervisor.end()
+            await self._connection.close()
