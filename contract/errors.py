@@ -150,6 +150,24 @@ class DamagedFile(SafelightError):
     code = "damaged_file"
 
 
+class PromptRefused(SafelightError):
+    """The prompt asks for what this deployment does not make."""
+
+    code = "prompt_refused"
+
+
+class PictureRefused(SafelightError):
+    """The picture was made, and this deployment does not show what its checker has found in it."""
+
+    code = "picture_refused"
+
+
+class UnprovenReceipt(SafelightError):
+    """The picture has no receipt that this service has signed, so nobody knows how it was made."""
+
+    code = "unproven_receipt"
+
+
 class UnknownKey(SafelightError):
     """No API key has this id."""
 

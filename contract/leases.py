@@ -111,7 +111,11 @@ class Leases:
         """Makes a stored image visible; False when it never will be: the lease is lost, or the image is there."""
         return bool(
             await self._connection.run(
-                "publish_image", lease.job_id, lease.execution_id, artifact.index, artifact.model_dump_json()
+                "publish_image",
+                lease.job_id,
+                lease.execution_id,
+                artifact.index,
+                artifact.model_dump_json(exclude_none=True),
             )
         )
 

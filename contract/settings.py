@@ -8,6 +8,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from contract.logs import LogFormat
 
 
+class SettingError(Exception):
+    """A setting asks for what cannot be done, or names a file that is of no use."""
+
+
 class Settings(BaseSettings):
     """Settings that the API and the workers must agree on; each is an environment variable `SAFELIGHT_<NAME>`.
 

@@ -141,6 +141,24 @@ class DamagedFile(ServiceError):
     code = "damaged_file"
 
 
+class PromptRefused(ServiceError):
+    """The prompt asks for what this deployment does not make."""
+
+    code = "prompt_refused"
+
+
+class PictureRefused(ServiceError):
+    """The picture was made, and this deployment does not show what its checker has found in it."""
+
+    code = "picture_refused"
+
+
+class UnprovenReceipt(ServiceError):
+    """The picture has no receipt that this service has signed, so nobody knows how it was made."""
+
+    code = "unproven_receipt"
+
+
 class UnknownKey(ServiceError):
     """No API key has this id."""
 

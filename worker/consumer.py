@@ -187,7 +187,7 @@ class Consumer:
             return
         failure = message.failure if isinstance(message, Failed) else None
         settled = await execution.settle("failed" if failure else "succeeded", failure)
-        self._forget(execution)
+        (self._abort if failure else self._forget)(execution)
         execution.log.info("%s: %s", execution.job.id, failure.code if failure else "succeeded")
         if settled:
             await self._keeper.count(succeeded=failure is None)

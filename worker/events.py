@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from contract.errors import GenerationFailed, SafelightError
 from worker.certificate import Certificate
+from worker.digests import NOTHING, Ingredients
 from worker.images import Pixels
 
 logger = logging.getLogger(__name__)
@@ -28,15 +29,17 @@ class Previewed:
     pixels: Pixels
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False, slots=True, weakref_slot=True)
 class Picture:
     """A picture, and how far it can be made again; None where nothing was certified.
 
+    `ingredients` are the digests of the files that it was made from.
     Shapes: pixels (height, width, 3), uint8.
     """
 
     pixels: Pixels
     certificate: Certificate | None = None
+    ingredients: Ingredients = NOTHING
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -161,6 +161,8 @@ class Execution:
             size_bytes=len(message.encoded),
             sha256=hashlib.sha256(message.encoded).hexdigest(),
             storage_key=f"{self.job.id}/{self.lease.execution_id}/{message.index}.{request.output_format}",
+            safety=message.finding,
+            replayed=None if self.job.replay is None else self.job.replay.compared(message.encoded),
         )
 
     def _progress(self) -> dict[str, float]:

@@ -15,6 +15,7 @@ from contract.files import FileStore
 from contract.job_store import JobStore
 from contract.leases import Leases
 from contract.liveness import Liveness
+from contract.receipt_keys import ReceiptKeys, private_key
 from contract.store_connection import StoreConnection
 from worker.rq_worker import RQWorker
 from worker.settings import WorkerSettings
@@ -52,9 +53,12 @@ class Keeper:
         self._files = FileStore(connection, artifacts)
         self._rq_worker = RQWorker(settings.store_url, worker, settings.lease_seconds)
         self._tally = tally
+        self._receipt_keys = ReceiptKeys(connection)
+        self._receipt_key = private_key(settings.receipt_key_file).public
 
     async def beat(self, *, busy: bool) -> None:
-        """Says that this worker is alive and what it knows, to the service and to RQ's tools."""
+        """Says that this worker is alive, what it knows and what it signs with, to the service and to RQ's tools."""
+        await self._receipt_keys.announce(self._receipt_key)
         await self._liveness.beat(self._tally.pulse())
         await self._certificates.report(self._worker, self._tally.certificates)
         if self._tally.costs.costs:
