@@ -8,14 +8,14 @@ from contextlib import suppress
 
 from contract.artifact_store import ArtifactStore
 from contract.catalogue import read_catalogue
-from contract.costs import num_rows
 from contract.errors import StoreUnavailable
 from contract.job import JobFailure
 from contract.job_store import JobStore
-from contract.leases import Lease, Leases
-from contract.request import CompleteRequest
+from contract.leases import Lease, Leases, Loss
 from contract.store_connection import StoreConnection
 from worker.execution import Execution, until_available
+from worker.fitness import Fitness
+from worker.in_flight import InFlight
 from worker.keeper import Keeper
 from worker.messages import (
     Abort,
@@ -42,8 +42,6 @@ logger = logging.getLogger(__name__)
 OUTAGE_RETRY_SECONDS = 0.5
 COURTESY_SECONDS = 0.02
 HELD_BACK_SECONDS = 0.05
-CLAIMED_AHEAD_ROWS = 2
-"""One image more than fits into a forward: it is prepared, and its model loaded, while the others are denoised."""
 
 
 class Consumer:
@@ -76,7 +74,8 @@ class Consumer:
             artifacts=self._artifacts,
             tally=self._tally,
         )
-        self._executions: dict[str, Execution] = {}
+        self._executions = InFlight(settings.max_in_flight)
+        self._fitness = Fitness()
         self._supervisor = Supervisor(settings, hear=self._obey, lose=self._lose_child)
         self._ready = asyncio.Event()
         self._changed = asyncio.Event()
@@ -113,7 +112,7 @@ class Consumer:
 
     async def _feed(self) -> None:
         await self._ready.wait()
-        if self._is_full:
+        if self._executions.is_full(self._tally.row_cap) or self._fitness.needs_proof:
             self._changed.clear()
             await self._changed.wait()
         elif await self._work_waits() and self._ready.is_set():
@@ -132,27 +131,12 @@ class Consumer:
             await asyncio.sleep(COURTESY_SECONDS)
         return found
 
-    @property
-    def _is_full(self) -> bool:
-        """Whether what is in flight fills the device's forwards and the gap that the next picture leaves."""
-        if self._settings.max_in_flight is not None:
-            return len(self._in_flight) >= self._settings.max_in_flight
-        executions = self._executions.values()
-        rows = sum(num_rows(execution.job.request) * execution.num_images_to_denoise for execution in executions)
-        return rows >= self._tally.row_cap + CLAIMED_AHEAD_ROWS
-
-    @property
-    def _in_flight(self) -> list[CompleteRequest]:
-        """One request for every image that is to be published yet."""
-        executions = self._executions.values()
-        return [execution.job.request for execution in executions for _ in range(execution.num_images_left)]
-
     async def _start(self, lease: Lease) -> None:
+        job = await until_available(lambda: self._jobs.get(lease.job_id))
         if not self._ready.is_set():  # The child died while we waited for work.
-            await self._leases.give_back([lease], "drained")
+            await until_available(lambda: self._leases.give_back([lease], "drained"))
             return
-        job = await self._jobs.get(lease.job_id)
-        forecast = self._tally.costs.forecast(job.request, self._in_flight)
+        forecast = self._tally.costs.forecast(job.request, self._executions.requests)
         execution = Execution(lease, job, self._leases, self._artifacts, forecast)
         logger.info("%s: started, attempt %d", lease.job_id, execution.job.attempt)
         self._executions[lease.execution_id] = execution
@@ -173,18 +157,23 @@ class Consumer:
 
     # ---- the child
 
-    async def _lose_child(self) -> None:
+    async def _lose_child(self, why: Loss) -> None:
+        if not self._ready.is_set():
+            self._fitness.unproven()
         self._ready.clear()
-        leases = [execution.lease for execution in self._executions.values()]
+        self._hurry.set()
+        leases = self._executions.leases
         self._executions.clear()
-        await until_available(lambda: self._leases.give_back(leases, "lost"))
+        await until_available(lambda: self._leases.give_back(leases, why))
 
     async def _obey(self, message: ToParent) -> None:
         match message:
             case Ready(model_ids):
                 logger.info("ready with %s", ", ".join(model_ids))
                 self._tally.begin(read_catalogue(self._settings.catalogue).default_model)
+                self._fitness.proven()
                 self._ready.set()
+                self._changed.set()
                 self._hurry.set()
             case Worked() | Resident() | Measured() | Certified():
                 self._tally.hear(message)
@@ -226,6 +215,11 @@ class Consumer:
         settled = await execution.settle("failed" if failure else "succeeded", failure)
         self._forget(execution)
         logger.info("%s: %s", execution.job.id, failure.code if failure else "succeeded")
+        self._fitness.ended(failure)
+        if self._fitness.needs_proof and not self._executions:
+            self._supervisor.replace(
+                "the last jobs have failed, and it is to prove that it can make a picture", "drained"
+            )
         if settled:
             await self._keeper.count(succeeded=failure is None)
 
@@ -242,12 +236,12 @@ class Consumer:
     async def _keep(self) -> None:
         """What recurs: renewing, beating, reaping, sweeping, watching the child; then a rest of a fifth of a lease."""
         await self._renew(list(self._executions.values()))
-        if self._ready.is_set():
-            await self._keeper.beat(busy=bool(self._executions))
+        if self._ready.is_set() or self._fitness.in_quarantine:
+            await self._keeper.beat(busy=bool(self._executions), in_quarantine=self._fitness.in_quarantine)
         await self._keeper.reap()
         await self._keeper.sweep()
         if self._executions:
-            self._supervisor.replace_if_silent()
+            self._supervisor.replace_if_silent(self._executions.job_ids)
         with suppress(TimeoutError):
             await asyncio.wait_for(self._hurry.wait(), self._settings.lease_seconds / 5)
         self._hurry.clear()
@@ -274,7 +268,7 @@ class Consumer:
     async def _hear_wishes(self) -> None:
         """Hears of wishes at once; those called out while nobody listened come with the next renewal."""
         async for wish, job_id in self._leases.wishes():
-            for execution in [one for one in self._executions.values() if one.job.id == job_id]:
+            for execution in self._executions.of_job(job_id):
                 if wish == "cancel":
                     await self._cancel(execution)
                 else:
@@ -295,9 +289,8 @@ class Consumer:
                 await asyncio.wait_for(self._changed.wait(), deadline - time.monotonic())
 
     async def _leave(self) -> None:
-        leases = [execution.lease for execution in self._executions.values()]
         try:
-            await self._leases.give_back(leases, "drained")
+            await self._leases.give_back(self._executions.leases, "drained")
             await self._keeper.depart()
         except StoreUnavailable as error:
             logger.warning("leaving without a word: %s", error.message)

@@ -53,9 +53,9 @@ class Keeper:
         self._rq_worker = RQWorker(settings.store_url, worker, settings.lease_seconds)
         self._tally = tally
 
-    async def beat(self, *, busy: bool) -> None:
+    async def beat(self, *, busy: bool, in_quarantine: bool = False) -> None:
         """Says that this worker is alive and what it knows, to the service and to RQ's tools."""
-        await self._liveness.beat(self._tally.pulse())
+        await self._liveness.beat(self._tally.pulse(in_quarantine=in_quarantine))
         await self._certificates.report(self._worker, self._tally.certificates)
         if self._tally.costs.costs:
             await self._costs.report(self._worker, list(self._tally.costs.costs.values()))
