@@ -15,6 +15,7 @@ from contract.keys import KeyGrant, KeyStore
 from tests.faults.client import Client
 from tests.faults.final_state import FinalState, read_final_state
 from tests.faults.history import History
+from tests.faults.holds import FOLDER, Holds
 from tests.faults.invariants import violations
 from tests.system.installation import Installation, device_process
 from tests.waiting import wait_until, wait_until_async
@@ -31,12 +32,16 @@ class Site:
     always the same: the listening socket is the test's, as it is the launcher's in the whole service.
     """
 
-    def __init__(self, installation: Installation, app: str = "app", worker: str = "worker") -> None:
-        """`app` and `worker` are the modules that are started, so that a test may have them in a build of its own."""
+    def __init__(self, installation: Installation, *, under_test: bool) -> None:
+        """With `under_test`, API and worker are the builds that can be held and that misbehave, else the shipped ones."""
         self.installation = installation
+        self.holds = Holds(installation.home / "holds")
+        installation.environment[FOLDER] = str(installation.home / "holds")
         self.history = History()
         self.clients: dict[str, Client] = {}
-        self._modules: dict[Part, str] = {"api": app, "parent": worker}
+        self._modules: dict[Part, str] = {"api": "app", "parent": "worker"}
+        if under_test:
+            self._modules = {"api": "tests.faults.builds.app", "parent": "tests.faults.builds.worker"}
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self._processes: dict[Part, psutil.Process] = {}
 
@@ -48,6 +53,10 @@ class Site:
     def ada(self) -> Client:
         """The client of the tenant whose jobs most tests are about."""
         return self.clients["ada"]
+
+    def log(self) -> str:
+        """What the processes have said."""
+        return self.installation.log.read_text()
 
     async def open(self) -> None:
         """Starts everything, and waits until a request would be served."""
@@ -109,7 +118,7 @@ class Site:
 
     def until_gone(self, part: Part, timeout_seconds: float = 30) -> None:
         """Waits for the end of a part that was told to end."""
-        wait_until(lambda: self.is_gone(part), timeout_seconds, self.installation.log.read_text)
+        wait_until(lambda: self.is_gone(part), timeout_seconds, self.log)
 
     # ---- what must hold
 
@@ -125,7 +134,7 @@ class Site:
         except AssertionError:
             state = await read_final_state(self.installation.connection, self.installation.artifacts)
         broken = violations(self.history, state)
-        assert not broken, "\n".join([*broken, self.installation.log.read_text()[-20_000:]])
+        assert not broken, "\n".join([*broken, self.log()[-20_000:]])
         return state
 
 
@@ -138,14 +147,12 @@ def is_gone(process: psutil.Process) -> bool:
 
 
 @asynccontextmanager
-async def open_site(
-    catalogue: Path, *, app: str = "app", worker: str = "worker", **settings: str
-) -> AsyncIterator[Site]:
+async def open_site(catalogue: Path, *, under_test: bool = False, **settings: str) -> AsyncIterator[Site]:
     """A running site in a fresh data directory, with these variables in its environment."""
     with tempfile.TemporaryDirectory(prefix="sl-") as folder:
         installation = Installation(Path(folder), catalogue)
         installation.environment |= settings
-        site = Site(installation, app, worker)
+        site = Site(installation, under_test=under_test)
         try:
             await site.open()
             yield site
