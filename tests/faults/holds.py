@@ -1,4 +1,4 @@
-"""Places in a process under test where it waits until the test has done its worst: armed, reached and let go by files."""
+"""Points at which a process under test waits until the test has done its worst; files say which, and for how long."""
 
 import os
 from pathlib import Path

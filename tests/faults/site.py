@@ -1,6 +1,5 @@
 """The service as separate processes, each of which can be ended, frozen and started again while the others go on."""
 
-import signal
 import socket
 import sys
 import tempfile
@@ -18,7 +17,7 @@ from tests.faults.history import History
 from tests.faults.holds import FOLDER, Holds
 from tests.faults.invariants import violations
 from tests.system.installation import Installation, device_process
-from tests.waiting import wait_until, wait_until_async
+from tests.waiting import wait_until_async
 
 Part = Literal["api", "parent", "child", "store"]
 
@@ -33,7 +32,7 @@ class Site:
     """
 
     def __init__(self, installation: Installation, *, under_test: bool) -> None:
-        """With `under_test`, API and worker are the builds that can be held and that misbehave, else the shipped ones."""
+        """With `under_test`, API and worker are builds that can be held and that misbehave, else the shipped ones."""
         self.installation = installation
         self.holds = Holds(installation.home / "holds")
         installation.environment[FOLDER] = str(installation.home / "holds")
@@ -63,7 +62,7 @@ class Site:
         self.start("store")
         for tenant in TENANTS:
             key = await KeyStore(self.installation.connection).create(
-                KeyGrant(tenant=tenant, scopes=("generate", "read"))
+                KeyGrant(tenant=tenant, scopes=("generate", "read", "admin"))
             )
             self.clients[tenant] = Client(self.history, self.address, tenant, str(key))
         self.start("api")
@@ -92,9 +91,6 @@ class Site:
         """The process that is or was this part."""
         return device_process(self._processes["parent"]) if part == "child" else self._processes[part]
 
-    def processes(self, *parts: Part) -> list[psutil.Process]:
-        return [self.process(part) for part in parts]
-
     def start(self, part: Part) -> None:
         """Starts a part that is not there; that it works then, `until_ready` says."""
         match part:
@@ -109,21 +105,18 @@ class Site:
             case "child":
                 raise AssertionError("the parent starts it")
 
-    def send(self, part: Part, number: signal.Signals) -> None:
-        """Sends a signal to one process, and to nobody else."""
-        self.process(part).send_signal(number)
+    async def until_gone(self, process: psutil.Process) -> None:
+        """Waits for the end of a process that was told to end."""
 
-    def is_gone(self, part: Part) -> bool:
-        return is_gone(self._processes[part])
+        async def gone() -> bool:
+            return is_gone(process)
 
-    def until_gone(self, part: Part, timeout_seconds: float = 30) -> None:
-        """Waits for the end of a part that was told to end."""
-        wait_until(lambda: self.is_gone(part), timeout_seconds, self.log)
+        await wait_until_async(gone, 30)
 
     # ---- what must hold
 
-    async def check(self) -> FinalState:
-        """Fails with everything that breaks an invariant, once nothing waits or runs any more."""
+    async def broken(self) -> list[str]:
+        """Everything that breaks an invariant, once nothing waits or runs any more, or should not."""
 
         async def settled() -> FinalState | None:
             state = await read_final_state(self.installation.connection, self.installation.artifacts)
@@ -133,9 +126,12 @@ class Site:
             state = await wait_until_async(settled, 30)
         except AssertionError:
             state = await read_final_state(self.installation.connection, self.installation.artifacts)
-        broken = violations(self.history, state)
+        return violations(self.history, state)
+
+    async def check(self) -> None:
+        """Fails with everything that breaks an invariant."""
+        broken = await self.broken()
         assert not broken, "\n".join([*broken, self.log()[-20_000:]])
-        return state
 
 
 def is_gone(process: psutil.Process) -> bool:

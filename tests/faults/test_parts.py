@@ -13,9 +13,10 @@ async def test_a_job_goes_on_whichever_part_is_killed(site: Site) -> None:
         job_id = await site.ada.submit(num_inference_steps=NUM_STEPS)
         async with site.ada.following(job_id) as heard:
             await site.ada.until_step(job_id, 5)
-            site.send(part, signal.SIGKILL)
+            process = site.process(part)
+            process.send_signal(signal.SIGKILL)
             if part != "child":
-                site.until_gone(part)
+                await site.until_gone(process)
                 site.start(part)
             assert (await site.ada.finish(job_id))["status"] == "succeeded"
             await heard

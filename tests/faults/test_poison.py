@@ -51,7 +51,7 @@ async def test_it_fails_alone(site: Site, prompt: str, code: str, attempts: int)
 
 
 async def test_a_device_that_keeps_failing_is_in_quarantine_until_it_works_again(site: Site) -> None:
-    """Three jobs fail, then the device is asked for a proof, and cannot give one: the fourth waits, and is made later."""
+    """Three jobs fail, then the device is asked for a proof, and gives none: the fourth waits, and is made later."""
     site.holds.broken.parent.mkdir(exist_ok=True)
     site.holds.broken.touch()
     for _ in range(3):

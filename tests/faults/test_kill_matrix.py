@@ -1,0 +1,78 @@
+"""Every part of the service, hit at every moment of a job, in every way: nothing is lost, nothing is there twice."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.faults.cells import ALL_CELLS, MOMENTS, VICTIMS, Cell, Outcome, Victim, hit
+from tests.faults.conftest import OUTCOMES
+from tests.faults.site import Site, open_site
+
+ALWAYS = {
+    Cell("api", "admitting", "KILL"),
+    Cell("child", "mid-step", "KILL"),
+    Cell("child", "uploading", "KILL"),
+    Cell("store", "admitting", "KILL"),
+    Cell("store", "settling", "KILL"),
+    Cell("parent", "settling", "TERM"),
+    Cell("parent", "uploading", "KILL"),
+    Cell("all", "admitting", "KILL"),
+}
+"""What every run tests; `make faults` tests them all."""
+
+CHILD_SECONDS, PARENT_SECONDS = 1.0, 20.0
+"""So soon a job runs again that has lost its child, or its worker."""
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def site(tiny_catalogue: Path) -> AsyncIterator[Site]:
+    """The service that all cells share, one after the other."""
+    async with open_site(tiny_catalogue, under_test=True) as site:
+        yield site
+
+
+def judge(cell: Cell, outcome: Outcome, config: pytest.Config) -> None:
+    """Notes an outcome for the table, and holds it against what is promised."""
+    config.stash.setdefault(OUTCOMES, {})[cell] = outcome
+    assert not outcome.broken, "\n".join(outcome.broken)
+    promised = CHILD_SECONDS if cell.victim == "child" else PARENT_SECONDS
+    if outcome.rerun_seconds is not None and cell.fault == "KILL":
+        assert outcome.rerun_seconds <= promised, outcome
+    if cell.fault == "TERM":
+        assert outcome.attempt == 1, outcome
+
+
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize(
+    "cell",
+    [
+        pytest.param(cell, marks=() if cell in ALWAYS else pytest.mark.faults_full, id=str(cell))
+        for cell in ALL_CELLS
+        if cell.fault != "STOP"
+    ],
+)
+async def test_nothing_is_lost_or_doubled(site: Site, cell: Cell, request: pytest.FixtureRequest) -> None:
+    judge(cell, await hit(site, cell), request.config)
+
+
+@pytest.mark.faults_full
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize("victim", VICTIMS)
+async def test_nothing_is_lost_or_doubled_by_a_pause(
+    tiny_catalogue: Path, victim: Victim, request: pytest.FixtureRequest
+) -> None:
+    """Every moment at once, each at a service of its own, as they all wait for the same twenty seconds."""
+    async with AsyncExitStack() as stack:
+        sites = await asyncio.gather(
+            *(stack.enter_async_context(open_site(tiny_catalogue, under_test=True)) for _ in MOMENTS)
+        )
+        cells = [Cell(victim, moment, "STOP") for moment in MOMENTS]
+        outcomes = await asyncio.gather(*(hit(site, cell) for site, cell in zip(sites, cells, strict=True)))
+    for cell, outcome in zip(cells, outcomes, strict=True):
+        judge(cell, outcome, request.config)
