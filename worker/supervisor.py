@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from contract.leases import Loss
 from worker.child_process import ChildEnded, ChildProcess
-from worker.messages import Generate, ToChild, ToParent
+from worker.messages import Generate, Ready, ToChild, ToParent
 from worker.settings import WorkerSettings
 
 logger = logging.getLogger(__name__)
@@ -34,28 +34,30 @@ class Supervisor:
         self._loss: Loss = "lost"
 
     async def hear_children(self) -> None:
-        """Starts a child and hears it to its end, again and again; the first restart is at once, later ones wait."""
+        """Starts a child and hears it to its end, again and again: at once, and later when it never becomes ready."""
         backoff = 0.0
         while True:
-            started_at = time.monotonic()
-            await self._hear_child()
-            lived_long = time.monotonic() - started_at > MAX_BACKOFF_SECONDS
-            backoff = 0.0 if lived_long else backoff
+            was_ready = await self._hear_child()
+            backoff = 0.0 if was_ready else backoff
             await asyncio.sleep(backoff)
             backoff = min(MAX_BACKOFF_SECONDS, max(1.0, backoff * 2))
 
-    async def _hear_child(self) -> None:
+    async def _hear_child(self) -> bool:
+        """One child's life; says whether it became ready for work."""
+        was_ready = False
         self._child = ChildProcess(self._settings)
         self._heard_at = time.monotonic()
         self._loss = "lost"
         try:
             async for message in self._child.messages():
                 self._heard_at = time.monotonic()
+                was_ready = was_ready or isinstance(message, Ready)
                 await self._hear(message)
         except ChildEnded as error:
             logger.error("%s", error)
         self.end()
         await self._lose(self._loss)
+        return was_ready
 
     def order(self, work: Generate) -> None:
         """Gives the child work; from now on its silence counts."""

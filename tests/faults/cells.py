@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import psutil
+import pytest
 
 from tests.faults.site import Part, Site
 from tests.waiting import wait_until_async
@@ -74,6 +75,10 @@ class Outcome:
     def num_doubled(self) -> int:
         """What happened twice, or otherwise than it was told."""
         return len(self.broken) - self.num_lost
+
+
+OUTCOMES = pytest.StashKey[dict[Cell, Outcome]]()
+"""Where the tests leave what they saw, for the table at the end."""
 
 
 async def hit(site: Site, cell: Cell) -> Outcome:

@@ -5,10 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.cells import FAULTS, MOMENTS, VICTIMS, Cell, Outcome
+from tests.faults.cells import FAULTS, MOMENTS, OUTCOMES, VICTIMS, Cell, Outcome
 from tests.faults.site import Site, open_site
-
-OUTCOMES = pytest.StashKey[dict[Cell, Outcome]]()
 
 
 @pytest.fixture

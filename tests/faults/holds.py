@@ -16,6 +16,7 @@ class Holds:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        folder.mkdir(exist_ok=True)
 
     @classmethod
     def of_environment(cls) -> "Holds":
@@ -31,7 +32,6 @@ class Holds:
 
     def arm(self, point: str) -> None:
         """Has the next process that comes to this point wait there."""
-        self._folder.mkdir(exist_ok=True)
         self._armed(point).touch()
 
     async def until_held(self, point: str) -> None:
@@ -44,7 +44,7 @@ class Holds:
 
     def let_go(self) -> None:
         """Lets everybody go on."""
-        for file in self._folder.glob("*"):
+        for file in self._folder.glob("*.*"):
             file.unlink()
 
     # ---- the process's side
