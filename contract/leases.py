@@ -78,11 +78,12 @@ class Leases:
             head = await self._connection.blocking.blmove(queue, queue, BLOCK_SECONDS, "LEFT", "LEFT")
         return head is not None
 
-    async def claim(self, worker: str, resident: Sequence[str] = ()) -> Lease | None:
+    async def claim(self, worker: str, resident: Sequence[str] = (), execution_id: str | None = None) -> Lease | None:
         """Takes a waiting job, or None: that of the tenant whose turn it is, or one near it of a model that is resident
         with the worker. None also where all that waits may not run yet, or has to run alone and the worker is busy.
+        Asked again with the same `execution_id`, when the answer was lost, it is the same job.
         """
-        execution_id = secrets.token_hex(8)
+        execution_id = execution_id or secrets.token_hex(8)
         patience = (self._patience_seconds, self._priority_patience_seconds)
         job_id = await self._connection.run("claim", worker, execution_id, self.lease_seconds, *patience, *resident)
         return Lease(job_id, execution_id) if job_id else None

@@ -13,6 +13,7 @@ from contract.job import JobFailure
 from contract.job_store import JobStore
 from contract.leases import Lease, Leases, Loss
 from contract.store_connection import StoreConnection
+from worker.claims import Claims
 from worker.execution import Execution, until_available
 from worker.fitness import Fitness
 from worker.in_flight import InFlight
@@ -40,8 +41,6 @@ from worker.tally import Tally
 logger = logging.getLogger(__name__)
 
 OUTAGE_RETRY_SECONDS = 0.5
-COURTESY_SECONDS = 0.02
-HELD_BACK_SECONDS = 0.05
 
 
 class Consumer:
@@ -52,7 +51,6 @@ class Consumer:
 
     def __init__(self, settings: WorkerSettings, name: str) -> None:
         self._settings = settings
-        self._name = name
         self._connection = StoreConnection(settings.store_url)
         self._leases = Leases(
             self._connection,
@@ -80,6 +78,8 @@ class Consumer:
         self._ready = asyncio.Event()
         self._changed = asyncio.Event()
         self._hurry = asyncio.Event()
+        self._claims = Claims(self._leases, name)
+        self._taking: asyncio.Task[None] | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until `stop` is set, then drains: what is not done in time goes back to the queue."""
@@ -115,21 +115,15 @@ class Consumer:
         if self._executions.is_full(self._tally.row_cap) or self._fitness.needs_proof:
             self._changed.clear()
             await self._changed.wait()
-        elif await self._work_waits() and self._ready.is_set():
-            lease = await self._leases.claim(self._name, self._tally.resident)
-            if lease is not None:
-                await self._start(lease)
-            else:  # Somebody was quicker, or what waits may not run yet: its tenant has as much running as it may.
-                await asyncio.sleep(HELD_BACK_SECONDS)
+        elif await self._claims.work_waits(busy=bool(self._executions)) and self._ready.is_set():
+            self._taking = asyncio.create_task(self._take())
+            await asyncio.shield(self._taking)
 
-    async def _work_waits(self) -> bool:
-        """Whether there is a job to claim. One that has just come is left to idle workers first: it is sooner done
-        on a device of its own than beside others."""
-        asked_at = time.monotonic()
-        found = await self._leases.wait_for_work()
-        if found and self._executions and time.monotonic() - asked_at > COURTESY_SECONDS:
-            await asyncio.sleep(COURTESY_SECONDS)
-        return found
+    async def _take(self) -> None:
+        """Claims a job and starts it. Nothing interrupts this: a job that is claimed and not known would be lost."""
+        lease = await self._claims.take(self._tally.resident)
+        if lease is not None:
+            await self._start(lease)
 
     async def _start(self, lease: Lease) -> None:
         job = await until_available(lambda: self._jobs.get(lease.job_id))
@@ -283,6 +277,8 @@ class Consumer:
 
     async def _drain(self) -> None:
         deadline = time.monotonic() + self._settings.drain_seconds
+        if self._taking is not None:
+            await asyncio.wait([self._taking], timeout=self._settings.drain_seconds)
         while self._executions and time.monotonic() < deadline:
             self._changed.clear()
             with suppress(TimeoutError):

@@ -33,8 +33,8 @@ async def test_eight_jobs_in_flight_go_to_the_next_worker(site: Site) -> None:
     given_back = [job for job_id in ids if (job := await site.ada.read(job_id)) and job["status"] == "queued"]
     assert given_back
     assert {job["attempt"] for job in given_back} == {0}
-    for job_id in given_back[1:]:
-        await site.ada.call("POST", f"/v1/jobs/{job_id['id']}/cancel")
+    for job in given_back[1:]:
+        await site.ada.call("POST", f"/v1/jobs/{job['id']}/cancel")
     site.start("parent")
     jobs = [await site.ada.finish(job_id) for job_id in ids]
     assert {job["attempt"] for job in jobs if job["status"] == "succeeded"} == {1}
