@@ -32,8 +32,8 @@ class Claims:
     async def take(self, resident: Sequence[str]) -> Lease | None:
         """The next job, waiting for the store if need be; it is the same one when its answer was lost on the way.
 
-        None, after a moment, when somebody was quicker, or what waits may not run now: its tenant has as much running as
-        it may, or it has to run alone.
+        None, after a moment, when somebody was quicker, or what waits may not run now: its tenant has as much running
+        as it may, or it has to run alone.
         """
         name = secrets.token_hex(8)
         lease = await until_available(lambda: self._leases.claim(self._worker, resident, name))

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 
 from contract.artifact_store import ArtifactStore
+from contract.cancellation import end
 from contract.catalogue import read_catalogue
 from contract.errors import StoreUnavailable
 from contract.job import JobFailure
@@ -92,9 +93,7 @@ class Consumer:
         tasks[0].cancel()
         if stopped in done:
             await self._drain()
-        for task in (stopped, *tasks):
-            task.cancel()
-        await asyncio.gather(*tasks, stopped, return_exceptions=True)
+        await end((stopped, *tasks))
         await self._leave()
         for task in done - {stopped}:
             task.result()

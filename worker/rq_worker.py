@@ -8,6 +8,10 @@ from rq.worker import WorkerStatus
 from contract.queue import QUEUE_NAME, SafelightRQJob
 
 
+CALL_SECONDS = 1.0
+"""So long a call of RQ's may take; the parent waits for it between two renewals of its leases."""
+
+
 class NotAnRQWorkerError(Exception):
     """A plain RQ worker took a job whose work needs a model in memory."""
 
@@ -25,7 +29,8 @@ class RQWorker:
     """
 
     def __init__(self, url: str, name: str, lease_seconds: float) -> None:
-        self._redis = Redis.from_url(url)
+        # Without a timeout of its own, RQ gives the connection one of minutes.
+        self._redis = Redis.from_url(url, socket_timeout=CALL_SECONDS, socket_connect_timeout=CALL_SECONDS)
         self._worker = SimpleWorker(
             [Queue(QUEUE_NAME, connection=self._redis, serializer=JSONSerializer, job_class=SafelightRQJob)],
             name=name,

@@ -111,7 +111,10 @@ class Site:
         async def gone() -> bool:
             return is_gone(process)
 
-        await wait_until_async(gone, 30)
+        try:
+            await wait_until_async(gone, 30)
+        except AssertionError as error:
+            raise AssertionError(f"{process} does not end:\n{self.log()[-20_000:]}") from error
 
     # ---- what must hold
 
