@@ -1,6 +1,8 @@
 """Every part of the service, hit at every moment of a job, in every way: nothing is lost, nothing is there twice."""
 
 import asyncio
+import signal
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -26,6 +28,8 @@ ALWAYS = (
 CHILD_SECONDS, PARENT_SECONDS = 1.0, 20.0
 """So soon a job runs again that has lost its child, or its worker."""
 
+DRAIN_SECONDS = 0.5
+
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
@@ -39,7 +43,12 @@ async def site(tiny_catalogue: Path) -> AsyncIterator[Site]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def quick_site(tiny_catalogue: Path) -> AsyncIterator[Site]:
     """The same, with leases that end soon."""
-    async with open_site(tiny_catalogue, under_test=True, SAFELIGHT_LEASE_SECONDS="3") as site:
+    settings = {
+        "SAFELIGHT_LEASE_SECONDS": "3",
+        "SAFELIGHT_DRAIN_SECONDS": str(DRAIN_SECONDS),
+        "SAFELIGHT_MAX_IN_FLIGHT": "8",
+    }
+    async with open_site(tiny_catalogue, under_test=True, **settings) as site:
         yield site
 
 
@@ -83,3 +92,22 @@ async def test_nothing_is_lost_or_doubled_by_a_pause(
         outcomes = await asyncio.gather(*(hit(site, cell) for site, cell in zip(sites, cells, strict=True)))
     for cell, outcome in zip(cells, outcomes, strict=True):
         judge(cell, outcome, request.config)
+
+
+async def test_a_worker_that_stops_with_eight_jobs_in_flight_uses_no_attempt(quick_site: Site) -> None:
+    """As with every deployment: what it cannot finish while it drains, the next worker makes."""
+    ids = [await quick_site.ada.submit(num_inference_steps=num) for num in (*[20] * 4, *range(1000, 1004))]
+    for job_id in ids[4:]:
+        await quick_site.ada.until_step(job_id, 1)
+    old, stopped_at = quick_site.process("parent"), time.monotonic()
+    old.send_signal(signal.SIGTERM)
+    await quick_site.until_gone(old)
+    assert time.monotonic() - stopped_at < DRAIN_SECONDS + 3
+    waiting = [job for job_id in ids if (job := await quick_site.ada.read(job_id)) and job["status"] == "queued"]
+    assert {job["attempt"] for job in waiting} == {0}
+    for job in waiting[1:]:
+        await quick_site.ada.call("POST", f"/v1/jobs/{job['id']}/cancel")
+    quick_site.start("parent")
+    jobs = [await quick_site.ada.finish(job_id) for job_id in ids]
+    assert {job["attempt"] for job in jobs if job["status"] == "succeeded"} == {1}
+    assert await quick_site.broken() == []
