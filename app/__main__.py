@@ -16,30 +16,34 @@ from app.settings import AppSettings
 from contract.errors import CatalogueInvalid, StoreUnavailable
 from contract.exposure import NoKeyError, check_exposure
 from contract.keys import KeyStore
+from contract.logs import configure_logs
 from contract.store_connection import StoreConnection
+from contract.tracing import NoExporterError, Tracing, tracing
 
 logger = logging.getLogger("safelight.app")
 
 
 class Server(uvicorn.Server):
-    """A server that says so when it is about to wait for the requests in flight."""
+    """A server that says so when it is about to wait for the requests in flight, and sends its last spans."""
 
-    def __init__(self, config: uvicorn.Config, closing: asyncio.Event) -> None:
+    def __init__(self, config: uvicorn.Config, closing: asyncio.Event, tracing: Tracing) -> None:
         super().__init__(config)
         self._closing = closing
+        self._tracing = tracing
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Ends what waits, then the rest."""
+        """Ends what waits, then the rest. After it uvicorn ends the process by the signal that it had."""
         self._closing.set()
         await super().shutdown(sockets)
+        await asyncio.to_thread(self._tracing.close)
 
 
-async def serve(settings: AppSettings, listener: socket.socket | None) -> None:
+async def serve(settings: AppSettings, listener: socket.socket | None, tracing: Tracing) -> None:
     """Serves until SIGINT or SIGTERM. Raises: NoKeyError, CatalogueInvalid, OSError."""
     await judge_exposure(settings)
     closing = asyncio.Event()
     config = uvicorn.Config(
-        create_app(settings, closing),
+        create_app(settings, closing, tracing.tracer),
         host=settings.host,
         port=settings.port,
         root_path=settings.root_path,
@@ -53,7 +57,7 @@ async def serve(settings: AppSettings, listener: socket.socket | None) -> None:
     # What has been made until now stays: without this the collector looks through all of it, and every client waits.
     gc.collect()
     gc.freeze()
-    await Server(config, closing).serve(None if listener is None else [listener])
+    await Server(config, closing, tracing).serve(None if listener is None else [listener])
 
 
 async def judge_exposure(settings: AppSettings) -> None:
@@ -80,13 +84,13 @@ def main() -> None:
     listener_fd = parser.parse_args().fd
     try:
         settings = AppSettings()
-        logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(name)s %(levelname)s %(message)s")
+        configure_logs(settings.log_level, settings.log_format)
         listener = None if listener_fd is None else socket.socket(fileno=listener_fd)
         if listener is not None:
             settings = settings.model_copy(update={"host": address_of(listener)})
-        with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(serve(settings, listener))
-    except (CatalogueInvalid, NoKeyError, ValidationError, OSError) as error:
+        with tracing("safelight-api") as spans, contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(serve(settings, listener, spans))
+    except (CatalogueInvalid, NoExporterError, NoKeyError, ValidationError, OSError) as error:
         sys.exit(f"safelight: {error}")
 
 

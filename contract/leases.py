@@ -1,14 +1,14 @@
 """Jobs in Redis, as only the holder of a lease may use them: claim, renew, report, publish, settle, give back, reap."""
 
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from contract.artifact import Artifact
 from contract.errors import GenerationStalled, SafelightError, WorkerDied
 from contract.job import JobFailure
-from contract.job_store import PREVIEW_WISHES, EventName
+from contract.job_events import PREVIEW_WISHES, EventName
 from contract.store_connection import BLOCK_SECONDS, StoreConnection, unavailable_when_unreachable
 
 Outcome = Literal["succeeded", "failed", "cancelled"]
@@ -19,9 +19,12 @@ Loss = Literal["lost", "stalled", "drained"]
 CANCELLATIONS = "safelight:cancellations"
 """The channel on which the ids of running jobs to be cancelled are called out; the record says so too."""
 
-Wish = Literal["cancel", "previews"]
-WISHES: dict[str, Wish] = {CANCELLATIONS: "cancel", PREVIEW_WISHES: "previews"}
-"""What clients ask of running jobs, by the channel on which they do."""
+ARRIVALS = "safelight:arrivals"
+"""The channel on which the id of a job is called out that is the first of its tenant's to wait."""
+
+Wish = Literal["cancel", "previews", "arrive"]
+WISHES: dict[str, Wish] = {CANCELLATIONS: "cancel", PREVIEW_WISHES: "previews", ARRIVALS: "arrive"}
+"""What clients ask of jobs, by the channel on which they do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +81,25 @@ class Leases:
             head = await self._connection.blocking.blmove(queue, queue, BLOCK_SECONDS, "LEFT", "LEFT")
         return head is not None
 
-    async def claim(self, worker: str, resident: Sequence[str] = (), execution_id: str | None = None) -> Lease | None:
+    async def claim(
+        self,
+        worker: str,
+        resident: Sequence[str] = (),
+        *,
+        passing_over: Collection[str] = (),
+        execution_id: str | None = None,
+    ) -> Lease | None:
         """Takes a waiting job, or None: that of the tenant whose turn it is, or one near it of a model that is resident
-        with the worker. None also where all that waits may not run yet, or has to run alone and the worker is busy.
-        Asked again with the same `execution_id`, when the answer was lost, it is the same job.
+        with the worker. None also where all that waits may not run yet, is of tenants that are passed over, or has to
+        run alone and the worker is busy. Asked again with the same `execution_id`, when the answer was lost, it is the
+        same job.
         """
         execution_id = execution_id or secrets.token_hex(8)
         patience = (self._patience_seconds, self._priority_patience_seconds)
-        job_id = await self._connection.run("claim", worker, execution_id, self.lease_seconds, *patience, *resident)
+        others = ",".join(passing_over)
+        job_id = await self._connection.run(
+            "claim", worker, execution_id, self.lease_seconds, *patience, others, *resident
+        )
         return Lease(job_id, execution_id) if job_id else None
 
     async def renew(self, leases: Sequence[Lease]) -> list[Renewal]:

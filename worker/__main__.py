@@ -1,12 +1,14 @@
 """`python -m worker`: one worker, until it is told to stop."""
 
 import asyncio
-import logging
 import os
 import secrets
 import signal
 import socket
+import sys
 
+from contract.logs import configure_logs
+from contract.tracing import NoExporterError, tracing
 from worker.consumer import Consumer
 from worker.settings import WorkerSettings
 
@@ -14,13 +16,14 @@ from worker.settings import WorkerSettings
 async def main() -> None:
     """Runs a worker until SIGTERM or SIGINT."""
     settings = WorkerSettings()
-    logging.basicConfig(level=settings.worker_log_level, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    configure_logs(settings.worker_log_level, settings.log_format)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, stop.set)
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-    await Consumer(settings, name).run(stop)
+    with tracing("safelight-worker") as spans:
+        await Consumer(settings, name, spans.tracer).run(stop)
 
 
 if __name__ == "__main__":
@@ -28,4 +31,7 @@ if __name__ == "__main__":
     # waits: they spin for some microseconds and then sleep. This must stand before torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-    asyncio.run(main())
+    try:
+        asyncio.run(main())
+    except NoExporterError as error:
+        sys.exit(f"safelight: {error}")

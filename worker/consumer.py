@@ -14,8 +14,9 @@ from contract.job import JobFailure
 from contract.job_store import JobStore
 from contract.leases import Lease, Leases, Loss
 from contract.store_connection import StoreConnection
-from worker.claims import Claims
-from worker.execution import Execution, until_available
+from contract.tracing import UNTRACED, Tracer
+from worker.execution import Execution, unreadable, until_available
+from worker.feed import Feed
 from worker.fitness import Fitness
 from worker.in_flight import InFlight
 from worker.keeper import Keeper
@@ -50,8 +51,8 @@ class Consumer:
     Promise: a job that was taken is settled once, or is back in the queue one lease after this process has died.
     """
 
-    def __init__(self, settings: WorkerSettings, name: str) -> None:
-        self._settings = settings
+    def __init__(self, settings: WorkerSettings, name: str, tracer: Tracer = UNTRACED) -> None:
+        self._settings, self._name, self._tracer = settings, name, tracer
         self._connection = StoreConnection(settings.store_url)
         self._leases = Leases(
             self._connection,
@@ -77,17 +78,21 @@ class Consumer:
         self._fitness = Fitness()
         self._supervisor = Supervisor(settings, hear=self._obey, lose=self._lose_child)
         self._ready = asyncio.Event()
-        self._changed = asyncio.Event()
+        self._feed = Feed(
+            name,
+            self._leases,
+            self._executions,
+            self._tally,
+            self._fitness,
+            ready=self._ready,
+            start=self._start,
+        )
         self._hurry = asyncio.Event()
-        self._claims = Claims(self._leases, name)
-        self._taking: asyncio.Task[None] | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until `stop` is set, then drains: what is not done in time goes back to the queue."""
-        tasks = [
-            asyncio.create_task(self._persistently(work), name=work.__name__)
-            for work in (self._feed, self._supervisor.hear_children, self._keep, self._hear_wishes)
-        ]
+        duties = (self._feed.feed, self._supervisor.hear_children, self._keep, self._hear_wishes)
+        tasks = [asyncio.create_task(self._persistently(work), name=work.__name__) for work in duties]
         stopped = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
         tasks[0].cancel()
@@ -109,29 +114,18 @@ class Consumer:
 
     # ---- taking jobs
 
-    async def _feed(self) -> None:
-        await self._ready.wait()
-        if self._executions.is_full(self._tally.row_cap) or self._fitness.needs_proof:
-            self._changed.clear()
-            await self._changed.wait()
-        elif await self._claims.work_waits(busy=bool(self._executions)) and self._ready.is_set():
-            self._taking = asyncio.create_task(self._take())
-            await asyncio.shield(self._taking)
-
-    async def _take(self) -> None:
-        """Claims a job and starts it. Nothing interrupts this: a job that is claimed and not known would be lost."""
-        lease = await self._claims.take(self._tally.resident)
-        if lease is not None:
-            await self._start(lease)
-
     async def _start(self, lease: Lease) -> None:
-        job = await until_available(lambda: self._jobs.get(lease.job_id))
+        try:
+            job = await until_available(lambda: self._jobs.get(lease.job_id))
+        except (ValueError, KeyError) as error:
+            await self._leases.settle(lease, "failed", JobFailure.of(unreadable(lease.job_id, error)))
+            return
         if not self._ready.is_set():  # The child died while we waited for work.
             await until_available(lambda: self._leases.give_back([lease], "drained"))
             return
         forecast = self._tally.costs.forecast(job.request, self._executions.requests)
-        execution = Execution(lease, job, self._leases, self._artifacts, forecast)
-        logger.info("%s: started, attempt %d", lease.job_id, execution.job.attempt)
+        execution = Execution(lease, job, self._leases, self._artifacts, forecast, tracer=self._tracer)
+        execution.log.info("%s: started, attempt %d", lease.job_id, execution.job.attempt)
         self._executions[lease.execution_id] = execution
         if execution.num_images_left == 0:
             await self._end(Finished(lease.execution_id))
@@ -156,7 +150,8 @@ class Consumer:
         self._ready.clear()
         self._hurry.set()
         leases = self._executions.leases
-        self._executions.clear()
+        for execution in list(self._executions.values()):
+            self._forget(execution)
         await until_available(lambda: self._leases.give_back(leases, why))
 
     async def _obey(self, message: ToParent) -> None:
@@ -166,13 +161,13 @@ class Consumer:
                 self._tally.begin(read_catalogue(self._settings.catalogue).default_model)
                 self._fitness.proven()
                 self._ready.set()
-                self._changed.set()
+                self._feed.changed.set()
                 self._hurry.set()
             case Worked() | Resident() | Measured() | Certified():
                 self._tally.hear(message)
                 if isinstance(message, Resident | Certified):
                     self._hurry.set()
-                    self._changed.set()
+                    self._feed.changed.set()
             case Progressed(steps):
                 await self._progress(steps)
             case Finished() | Failed():
@@ -184,7 +179,7 @@ class Consumer:
         for execution_id, step in steps.items():
             if execution := self._executions.get(execution_id):
                 await execution.progress(step, len(self._executions))
-        self._changed.set()
+        self._feed.changed.set()
 
     async def _tell(self, execution: Execution, message: Previewed | ImageFinished | Warned) -> None:
         try:
@@ -193,7 +188,7 @@ class Consumer:
                     await execution.preview(message)
                 case ImageFinished():
                     await execution.publish(message)
-                    self._changed.set()
+                    self._feed.changed.set()
                 case Warned(warning=warning):
                     await execution.warn(warning)
         except StoreUnavailable as error:
@@ -207,18 +202,17 @@ class Consumer:
         failure = message.failure if isinstance(message, Failed) else None
         settled = await execution.settle("failed" if failure else "succeeded", failure)
         self._forget(execution)
-        logger.info("%s: %s", execution.job.id, failure.code if failure else "succeeded")
+        execution.log.info("%s: %s", execution.job.id, failure.code if failure else "succeeded")
         self._fitness.ended(failure)
         if self._fitness.needs_proof and not self._executions:
-            self._supervisor.replace(
-                "the last jobs have failed, and it is to prove that it can make a picture", "drained"
-            )
+            self._supervisor.replace("the last jobs have failed; it has to make a picture of its own", "drained")
         if settled:
             await self._keeper.count(succeeded=failure is None)
 
     def _forget(self, execution: Execution) -> None:
         self._executions.pop(execution.lease.execution_id, None)
-        self._changed.set()
+        execution.spans.end("lost")
+        self._feed.changed.set()
 
     def _abort(self, execution: Execution) -> None:
         self._forget(execution)
@@ -244,7 +238,7 @@ class Consumer:
         renewals = await self._leases.renew([execution.lease for execution in executions])
         for execution, renewal in zip(executions, renewals, strict=True):
             if not renewal.held:
-                logger.warning("%s: the lease is lost; stopping its work", execution.job.id)
+                execution.log.warning("%s: the lease is lost; stopping its work", execution.job.id)
                 self._abort(execution)
             elif renewal.cancel_requested:
                 await self._cancel(execution)
@@ -260,28 +254,30 @@ class Consumer:
 
     async def _hear_wishes(self) -> None:
         """Hears of wishes at once; those called out while nobody listened come with the next renewal."""
+        self._feed.hear_of_arrival()
         async for wish, job_id in self._leases.wishes():
+            if wish == "arrive":
+                self._feed.hear_of_arrival()
             for execution in self._executions.of_job(job_id):
                 if wish == "cancel":
                     await self._cancel(execution)
-                else:
+                elif wish == "previews":
                     self._set_previews(execution, True)
 
     async def _cancel(self, execution: Execution) -> None:
         self._abort(execution)
         await execution.settle("cancelled")
-        logger.info("%s: cancelled", execution.job.id)
+        execution.log.info("%s: cancelled", execution.job.id)
 
     # ---- leaving
 
     async def _drain(self) -> None:
         deadline = time.monotonic() + self._settings.drain_seconds
-        if self._taking is not None:
-            await asyncio.wait([self._taking], timeout=self._settings.drain_seconds)
+        await self._feed.until_known(self._settings.drain_seconds)
         while self._executions and time.monotonic() < deadline:
-            self._changed.clear()
+            self._feed.changed.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), deadline - time.monotonic())
+                await asyncio.wait_for(self._feed.changed.wait(), deadline - time.monotonic())
 
     async def _leave(self) -> None:
         try:

@@ -1,7 +1,7 @@
 """What the engine says of an image; everybody who asked for the same picture hears it under an id of their own."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -61,14 +61,15 @@ class Failed:
 Event = Progressed | Previewed | Finished | Failed
 
 
-def failure_of(generation_ids: Sequence[str], error: Exception) -> SafelightError:
+def failure_of(generation_ids: Iterable[str], error: Exception) -> SafelightError:
     """What a client is told of an error; what is not ours goes to the log, and its kind to the client.
 
     Raises: DeviceLost, when it is no fault of one image.
     """
     if isinstance(error, SafelightError):
         return error
-    logger.error("generation %s failed", ", ".join(generation_ids), exc_info=error)
+    execution = {"execution_id": generation_ids[0].partition(":")[0]}
+    logger.error("generation %s failed", ", ".join(generation_ids), exc_info=error, extra=execution)
     if isinstance(error, torch.AcceleratorError):
         raise DeviceLost(str(error)) from error
     if is_out_of_memory(error):

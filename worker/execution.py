@@ -14,11 +14,14 @@ from typing import TypeVar
 from contract.artifact import MEDIA_TYPES, Artifact, artifact_id
 from contract.artifact_store import ArtifactStore
 from contract.costs import Forecast
-from contract.errors import SafelightError, StoreUnavailable, UnknownArtifact, UnknownFile
+from contract.errors import GenerationFailed, SafelightError, StoreUnavailable, UnknownArtifact, UnknownFile
 from contract.file_ids import storage_key_of
 from contract.job import Job, JobFailure
-from contract.job_store import EventName
+from contract.job_events import EventName
 from contract.leases import Lease, Leases, Outcome
+from contract.logs import Named
+from contract.tracing import UNTRACED, Tracer
+from worker.execution_spans import ExecutionSpans
 from worker.messages import Failed, Generate, ImageFinished, Previewed
 from worker.step_rate import StepRate
 
@@ -41,12 +44,22 @@ class Execution:
     """Promise: what is written is fenced by the lease, and waits out an outage of the store instead of being lost."""
 
     def __init__(
-        self, lease: Lease, job: Job, leases: Leases, artifacts: ArtifactStore, forecast: Forecast | None = None
+        self,
+        lease: Lease,
+        job: Job,
+        leases: Leases,
+        artifacts: ArtifactStore,
+        forecast: Forecast | None = None,
+        *,
+        tracer: Tracer = UNTRACED,
     ) -> None:
         """`forecast` is what the job is predicted to need, and is believed until its own steps say better."""
         self.lease = lease
         self.job = job
         self.previews_wanted = False
+        ids = {"job_id": job.id, "request_id": job.origin.request_id, "execution_id": lease.execution_id}
+        self.log = Named(logger, ids)
+        self.spans = ExecutionSpans(tracer, job, lease)
         self._leases = leases
         self._artifacts = artifacts
         self._published = {artifact.index for artifact in job.images}
@@ -62,7 +75,9 @@ class Execution:
         except SafelightError as error:
             return Failed(self.lease.execution_id, JobFailure.of(error))
         missing = (index for index in range(self.job.request.num_images) if index not in self._published)
-        return Generate(self.lease.execution_id, self.job.request, tuple(missing), not self.job.no_store, inputs)
+        job = self.job
+        tenant = hashlib.sha256(job.tenant.encode()).hexdigest()[:12]
+        return Generate(self.lease.execution_id, job.request, tuple(missing), not job.no_store, inputs, tenant)
 
     async def _inputs(self) -> dict[str, bytes]:
         """The bytes of the files that the request names. Raises: UnknownFile, naming the field; StoreUnavailable.
@@ -117,16 +132,21 @@ class Execution:
         Raises: StoreUnavailable, when the artifact store has refused the bytes for PATIENCE_SECONDS.
         """
         artifact = self._artifact(message)
-        await until_available(lambda: self._artifacts.put(artifact.storage_key, message.encoded), PATIENCE_SECONDS)
-        if not await until_available(lambda: self._leases.publish_image(self.lease, artifact)):
-            await self._artifacts.delete(artifact.storage_key)
+        self.spans.image(message.index, message.phases)
+        with self.spans.during("store"):
+            put = partial(self._artifacts.put, artifact.storage_key, message.encoded, artifact.headers)
+            await until_available(put, PATIENCE_SECONDS)
+            if not await until_available(lambda: self._leases.publish_image(self.lease, artifact)):
+                await self._artifacts.delete(artifact.storage_key)
         self._published.add(message.index)
 
     async def settle(self, outcome: Outcome, failure: JobFailure | None = None) -> bool:
         """Ends the job. When the lease is lost, nothing changes: the job is another execution's by now."""
-        settled = await until_available(lambda: self._leases.settle(self.lease, outcome, failure))
+        with self.spans.during("settle"):
+            settled = await until_available(lambda: self._leases.settle(self.lease, outcome, failure))
+        self.spans.end(outcome if settled else "discarded", None if failure is None else failure.code)
         if not settled:
-            logger.warning("%s: the lease was lost; the %s outcome is discarded", self.job.id, outcome)
+            self.log.warning("%s: the lease was lost; the %s outcome is discarded", self.job.id, outcome)
         return settled
 
     def _artifact(self, message: ImageFinished) -> Artifact:
@@ -154,7 +174,13 @@ class Execution:
         try:
             await self._leases.report(self.lease, self._step, self._eta_seconds(), [(name, json.dumps(data))])
         except StoreUnavailable as error:
-            logger.info("%s: progress is not told: %s", self.job.id, error.message)
+            self.log.info("%s: progress is not told: %s", self.job.id, error.message)
+
+
+def unreadable(job_id: str, error: Exception) -> GenerationFailed:
+    """Why a job cannot be run whose record somebody else has written, or damaged. The record is not quoted."""
+    logger.error("%s: its record cannot be read: %s", job_id, type(error).__name__)
+    return GenerationFailed("The job's record cannot be read.")
 
 
 async def until_available(call: Callable[[], Awaitable[T]], patience_seconds: float = math.inf) -> T:

@@ -69,7 +69,7 @@ class Keeper:
     async def reap(self) -> None:
         """Takes back the jobs of workers that are gone."""
         for job_id in await self._leases.reap():
-            logger.warning("%s: its lease had ended; taken back", job_id)
+            logger.warning("%s: its lease had ended; taken back", job_id, extra={"job_id": job_id})
 
     async def sweep(self) -> None:
         """Removes jobs and files whose time is over, bytes first, so that none are left without a record."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from contract.certificates import ModelCertificate
 from contract.costs import Cost
@@ -16,7 +17,7 @@ class Generate:
     """Make the images `indexes` of a request; those not named are stored already.
 
     `use_cache` says whether pictures that were made before may be given, and these may be given to others. `inputs` has
-    the bytes of the files that the request names, by their ids.
+    the bytes of the files that the request names, by their ids. `tenant` tells tenants apart, and not who they are.
     """
 
     execution_id: str
@@ -24,6 +25,7 @@ class Generate:
     indexes: tuple[int, ...]
     use_cache: bool = True
     inputs: Mapping[str, bytes] = field(default_factory=dict)
+    tenant: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +70,24 @@ class Previewed:
     jpeg: bytes
 
 
+class Phase(NamedTuple):
+    """A part of the making of an image. Units: seconds of the Unix epoch."""
+
+    name: str
+    began_at: float
+    ended_at: float
+
+
 @dataclass(frozen=True, slots=True)
 class ImageFinished:
-    """One image, encoded in the format that the request asked for."""
+    """One image, encoded in the format that the request asked for, and when its phases were."""
 
     execution_id: str
     index: int
     width: int
     height: int
     encoded: bytes
+    phases: tuple[Phase, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ for at = #ARGV - 1, 5, -2 do
     local id = ARGV[at]
     if holds(id, ARGV[at + 1]) then
         given = given + 1
+        redis.call('HINCRBY', STATISTICS, 'returned:' .. ARGV[1], 1)
         if ARGV[1] == 'drained' then
             give_up(id, tonumber(ARGV[4]))
         else

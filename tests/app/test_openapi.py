@@ -93,7 +93,7 @@ def test_what_every_operation_may_answer(document: Document) -> None:
         ("/v1/jobs/{job_id}", "delete"): {"204", "404", "409", "500", "503"},
         ("/v1/jobs/{job_id}/cancel", "post"): {"200", "404", "500", "503"},
         ("/v1/jobs/{job_id}/events", "get"): {"200", "404", "422", "500", "503"},
-        ("/v1/artifacts/{artifact_id}", "get"): {"200", "206", "304", "404", "416", "500", "503"},
+        ("/v1/artifacts/{artifact_id}", "get"): {"200", "206", "304", "307", "404", "416", "500", "503"},
         ("/v1/artifacts/{artifact_id}", "head"): {"200", "304", "404", "500", "503"},
         ("/v1/files", "post"): {"201", "400", "413", "415", "422", "500", "503"},
         ("/v1/files", "get"): {"200", "422", "500", "503"},

@@ -145,10 +145,10 @@ async def test_a_claim_whose_answer_was_lost_is_the_same_claim(
     job_store: JobStore, connection: StoreConnection
 ) -> None:
     ids = await admit(job_store, 2)
-    asked = ("w1", "e1", 15, 5, 60)
+    asked = ("w1", "e1", 15, 5, 60, "")
     assert [await connection.run("claim", *asked) for _ in range(3)] == [ids[0]] * 3
     assert (await job_store.get(ids[1])).status == "queued"
-    assert await connection.run("claim", "w1", "e2", 15, 5, 60) == ids[1]
+    assert await connection.run("claim", "w1", "e2", 15, 5, 60, "") == ids[1]
 
 
 @pytest.mark.parametrize("why", ["lost", "drained"])

@@ -14,6 +14,7 @@ from contract.job_store import JobStore
 from contract.leases import Leases
 from contract.request import GenerationRequest
 from contract.store_connection import StoreConnection
+from contract.terms import Terms
 from launch.embedded_store import server_command
 from tests.conftest import complete_request
 from tests.waiting import wait_until, wait_until_async
@@ -88,11 +89,11 @@ class Installation:
     def artifacts(self) -> ArtifactStore:
         return ArtifactStore((self.home / "artifacts").as_uri())
 
-    async def submit(self, *, no_store: bool = False, **changes: object) -> str:
+    async def submit(self, *, no_store: bool = False, tenant: str = "public", **changes: object) -> str:
         """Admits a request, and returns the job's id."""
         complete = complete_request(**changes)
-        admission = await self.jobs.admit(
-            GenerationRequest(prompt=complete.prompt), complete, max_queued=1000, no_store=no_store
+        admission = await self.jobs.of(tenant).admit(
+            GenerationRequest(prompt=complete.prompt), complete, Terms(no_store=no_store), max_queued=1000
         )
         return admission.job.id
 
