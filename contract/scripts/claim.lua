@@ -25,7 +25,7 @@ local function waits_longer(id, patience)
     return created and clock() - tonumber(created) > tonumber(patience)
 end
 
-local function is_suspect(id) return redis.call('HEXISTS', job_key(id), 'suspect') == 1 end
+local function is_suspect(id) return redis.call('HGET', job_key(id), 'suspect') == '1' end
 
 local function has_to_wait(id) return #crew > 0 and is_suspect(id) end
 

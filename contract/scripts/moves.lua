@@ -31,7 +31,7 @@ local function drop_lease(id)
     local held = redis.call('HMGET', job_key(id), 'execution', 'worker')
     redis.call('ZREM', LEASES, id)
     redis.call('ZREM', WIP, id .. ':' .. (held[1] or ''))
-    redis.call('SREM', crew_key(held[2] or ''), id)
+    if held[2] then redis.call('SREM', crew_key(held[2]), id) end
     redis.call('HDEL', job_key(id), 'execution', 'worker', 'company')
 end
 
