@@ -68,7 +68,7 @@ def failure_of(generation_ids: Iterable[str], error: Exception) -> SafelightErro
     """
     if isinstance(error, SafelightError):
         return error
-    execution = {"execution_id": generation_ids[0].partition(":")[0]}
+    execution = {"execution_id": next(iter(generation_ids)).partition(":")[0]}
     logger.error("generation %s failed", ", ".join(generation_ids), exc_info=error, extra=execution)
     if isinstance(error, torch.AcceleratorError):
         raise DeviceLost(str(error)) from error

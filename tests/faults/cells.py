@@ -110,8 +110,13 @@ async def _bring_to(site: Site, cell: Cell) -> "asyncio.Task[str] | None":
 
 
 async def _mend(site: Site, cell: Cell, processes: Mapping[Part, psutil.Process]) -> None:
-    """What was frozen goes on after a while; what has ended is started again at once."""
+    """What was frozen goes on after a while; what has ended is started again at once.
+
+    Beside a worker that is frozen there is another one: so the job is another's by the time that the first one thaws.
+    """
     if cell.fault == "STOP":
+        if cell.victim == "parent":
+            site.installation.start_worker()
         await elapse(STOP_SECONDS)
         for process in processes.values():
             process.send_signal(signal.SIGCONT)

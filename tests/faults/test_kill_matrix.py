@@ -57,8 +57,10 @@ def judge(cell: Cell, outcome: Outcome, config: pytest.Config) -> None:
     config.stash.setdefault(OUTCOMES, {})[cell] = outcome
     assert not outcome.broken, "\n".join(outcome.broken)
     promised = CHILD_SECONDS if cell.victim == "child" else PARENT_SECONDS
-    if outcome.rerun_seconds is not None and cell.fault == "KILL":
+    if outcome.rerun_seconds is not None and cell.fault != "TERM":
         assert outcome.rerun_seconds <= promised, outcome
+    if (cell.victim, cell.fault) == ("parent", "STOP") and cell.moment != "idle":
+        assert outcome.attempt == 2, outcome
     if cell.fault == "TERM" and cell.victim != "all":
         assert outcome.attempt == 1, outcome
 
