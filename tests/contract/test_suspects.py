@@ -7,6 +7,7 @@ from contract.job_store import JobStore
 from contract.leases import Lease, Leases
 from contract.request import GenerationRequest
 from contract.store_connection import StoreConnection
+from contract.terms import Terms
 from tests.conftest import complete_request
 from tests.contract.test_leases import reap
 
@@ -15,7 +16,7 @@ REQUEST = GenerationRequest(prompt="x")
 
 async def admit(job_store: JobStore, num: int, priority: Priority = "normal") -> list[str]:
     admissions = [
-        await job_store.admit(REQUEST, complete_request(), max_queued=100, priority=priority) for _ in range(num)
+        await job_store.admit(REQUEST, complete_request(), Terms(priority=priority), max_queued=100) for _ in range(num)
     ]
     return [admission.job.id for admission in admissions]
 

@@ -15,18 +15,18 @@ def place(holds: Holds) -> None:
     """Puts the points into the code of the parent."""
     claim, settle, put = Leases.claim, Leases.settle, ArtifactStore.put
 
-    async def held_claim(self: Leases, *args: Any) -> Lease | None:
-        lease = await claim(self, *args)
+    async def held_claim(self: Leases, *args: Any, **named: Any) -> Lease | None:
+        lease = await claim(self, *args, **named)
         if lease is not None:
             await holds.wait_async("claimed")
         return lease
 
-    async def held_settle(self: Leases, *args: Any) -> bool:
+    async def held_settle(self: Leases, *args: Any, **named: Any) -> bool:
         await holds.wait_async("settling")
-        return await settle(self, *args)
+        return await settle(self, *args, **named)
 
-    async def held_put(self: ArtifactStore, *args: Any) -> None:
-        await put(self, *args)
+    async def held_put(self: ArtifactStore, *args: Any, **named: Any) -> None:
+        await put(self, *args, **named)
         await holds.wait_async("uploading")
 
     Leases.claim, Leases.settle, ArtifactStore.put = held_claim, held_settle, held_put  # type: ignore[method-assign]
