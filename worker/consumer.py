@@ -201,11 +201,9 @@ class Consumer:
             return
         failure = message.failure if isinstance(message, Failed) else None
         settled = await execution.settle("failed" if failure else "succeeded", failure)
+        self._fitness.ended(failure)
         self._forget(execution)
         execution.log.info("%s: %s", execution.job.id, failure.code if failure else "succeeded")
-        self._fitness.ended(failure)
-        if self._fitness.needs_proof and not self._executions:
-            self._supervisor.replace("the last jobs have failed; it has to make a picture of its own", "drained")
         if settled:
             await self._keeper.count(succeeded=failure is None)
 
@@ -213,6 +211,8 @@ class Consumer:
         self._executions.pop(execution.lease.execution_id, None)
         execution.spans.end("lost")
         self._feed.changed.set()
+        if self._fitness.needs_proof and not self._executions:
+            self._supervisor.replace("the last jobs have failed; it has to make a picture of its own", "drained")
 
     def _abort(self, execution: Execution) -> None:
         self._forget(execution)

@@ -31,7 +31,7 @@ class Site:
     always the same: the listening socket is the test's, as it is the launcher's in the whole service.
     """
 
-    def __init__(self, installation: Installation, *, under_test: bool) -> None:
+    def __init__(self, installation: Installation, *, under_test: bool = False) -> None:
         """With `under_test`, API and worker are builds that can be held and that misbehave, else the shipped ones."""
         self.installation = installation
         self.holds = Holds(installation.home / "holds")
