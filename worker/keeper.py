@@ -56,10 +56,10 @@ class Keeper:
         self._receipt_keys = ReceiptKeys(connection)
         self._receipt_key = private_key(settings.receipt_key_file).public
 
-    async def beat(self, *, busy: bool) -> None:
+    async def beat(self, *, busy: bool, in_quarantine: bool = False) -> None:
         """Says that this worker is alive, what it knows and what it signs with, to the service and to RQ's tools."""
         await self._receipt_keys.announce(self._receipt_key)
-        await self._liveness.beat(self._tally.pulse())
+        await self._liveness.beat(self._tally.pulse(in_quarantine=in_quarantine))
         await self._certificates.report(self._worker, self._tally.certificates)
         if self._tally.costs.costs:
             await self._costs.report(self._worker, list(self._tally.costs.costs.values()))

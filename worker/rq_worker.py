@@ -7,6 +7,9 @@ from rq.worker import WorkerStatus
 
 from contract.queue import QUEUE_NAME, SafelightRQJob
 
+CALL_SECONDS = 1.0
+"""So long a call of RQ's may take; the parent waits for it between two renewals of its leases."""
+
 
 class NotAnRQWorkerError(Exception):
     """A plain RQ worker took a job whose work needs a model in memory."""
@@ -25,7 +28,7 @@ class RQWorker:
     """
 
     def __init__(self, url: str, name: str, lease_seconds: float) -> None:
-        self._redis = Redis.from_url(url)
+        self._redis = Redis.from_url(url, socket_connect_timeout=CALL_SECONDS)
         self._worker = SimpleWorker(
             [Queue(QUEUE_NAME, connection=self._redis, serializer=JSONSerializer, job_class=SafelightRQJob)],
             name=name,
@@ -35,6 +38,8 @@ class RQWorker:
             worker_ttl=max(1, int(lease_seconds)),
             log_job_description=False,
         )
+        # RQ has given the connection a timeout of minutes, for reads that wait; there are none here.
+        self._redis.connection_pool.connection_kwargs["socket_timeout"] = CALL_SECONDS
 
     def register(self) -> None:
         """Says that the worker is there."""

@@ -19,8 +19,11 @@ async def read_health() -> Health:
 
 @router.get("/readyz", response_description="Jobs are worked on.", responses=documented(StoreUnavailable, NoWorker))
 async def read_readiness(resources: ResourcesOf) -> Readiness:
-    """Whether the store can be reached and a worker is alive."""
+    """Whether the store can be reached, and a worker is alive that is not in quarantine."""
     workers = await resources.liveness.alive()
+    quarantined = [worker.worker for worker in workers if worker.in_quarantine]
     if not workers:
         raise NoWorker("No worker is alive; jobs are accepted, and wait.")
-    return Readiness(num_workers=len(workers))
+    if len(quarantined) == len(workers):
+        raise NoWorker(f"In quarantine, as their devices keep failing: {', '.join(quarantined)}. Jobs wait.")
+    return Readiness(num_workers=len(workers) - len(quarantined), num_quarantined=len(quarantined))
