@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from contract.artifact import Artifact
-from contract.errors import WorkerDied
+from contract.errors import StoreUnavailable, WorkerDied
 from contract.job import JobFailure
 from contract.job_store import PREVIEW_WISHES, EventName
 from contract.store_connection import BLOCK_SECONDS, StoreConnection, unavailable_when_unreachable
@@ -63,6 +63,7 @@ class Leases:
         self._max_attempts = max_attempts
         self._retention_seconds = retention_seconds
         self._patience_seconds = patience_seconds
+        self._unanswered: str | None = None
         self._priority_patience_seconds = priority_patience_seconds
 
     async def wait_for_work(self) -> bool:
@@ -78,10 +79,13 @@ class Leases:
     async def claim(self, worker: str, resident: Sequence[str] = ()) -> Lease | None:
         """Takes a waiting job, or None: that of the tenant whose turn it is, or one near it of a model that is resident
         with the worker. None also where all that waits may not run yet.
+
+        Promise: a claim whose answer was lost is answered to the next one. One at a time, therefore.
         """
-        execution_id = secrets.token_hex(8)
+        self._unanswered = execution_id = self._unanswered or secrets.token_hex(8)
         patience = (self._patience_seconds, self._priority_patience_seconds)
         job_id = await self._connection.run("claim", worker, execution_id, self.lease_seconds, *patience, *resident)
+        self._unanswered = None
         return Lease(job_id, execution_id) if job_id else None
 
     async def renew(self, leases: Sequence[Lease]) -> list[Renewal]:
@@ -131,13 +135,22 @@ class Leases:
         )
 
     async def wishes(self) -> AsyncIterator[tuple[Wish, str]]:
-        """What clients ask of jobs, by id, as it happens; what was called out earlier comes with `renew`."""
+        """What clients ask of jobs, by id, as it happens; what was called out earlier comes with `renew`.
+
+        Raises: StoreUnavailable, also when the server has not even answered a question for BLOCK_SECONDS.
+        """
+        asked = False
         with unavailable_when_unreachable():
             async with self._connection.blocking.pubsub() as channel:
                 await channel.subscribe(*WISHES)
                 while True:
                     message = await channel.get_message(ignore_subscribe_messages=True, timeout=BLOCK_SECONDS)
-                    if message is not None:
+                    if message is None and asked:
+                        raise StoreUnavailable("The job store says nothing any more.")
+                    asked = message is None
+                    if message is None:
+                        await channel.ping()
+                    elif message["channel"] in WISHES:
                         yield WISHES[message["channel"]], message["data"]
 
     async def reap(self) -> list[str]:

@@ -8,8 +8,8 @@ from contract.store_connection import StoreConnection, unavailable_when_unreacha
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """What a worker says of itself with every heartbeat: counts since it started, its speed since the last one, and the
-    models that it has in memory.
+    """What a worker says of itself with every heartbeat: counts since it started, its speed since the last one, the
+    models that it has in memory, and whether what it makes can be stored.
     """
 
     worker: str
@@ -18,6 +18,7 @@ class Pulse:
     num_rows: int
     steps_per_second: float
     resident: tuple[str, ...] = ()
+    can_store: bool = True
 
 
 class Liveness:
@@ -32,7 +33,7 @@ class Liveness:
 
     async def beat(self, pulse: Pulse) -> None:
         """Says that a worker is alive."""
-        counts = asdict(pulse) | {"resident": json.dumps(pulse.resident)}
+        counts = asdict(pulse) | {"resident": json.dumps(pulse.resident), "can_store": int(pulse.can_store)}
         counts.pop("worker")
         with unavailable_when_unreachable():
             async with self._redis.pipeline(transaction=True) as batch:
@@ -66,6 +67,7 @@ class Liveness:
             num_rows=int(counts["num_rows"]),
             steps_per_second=float(counts["steps_per_second"]),
             resident=tuple(json.loads(counts.get("resident", "[]"))),
+            can_store=counts.get("can_store", "1") == "1",
         )
 
 

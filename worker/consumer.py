@@ -8,13 +8,12 @@ from contextlib import suppress
 
 from contract.artifact_store import ArtifactStore
 from contract.catalogue import read_catalogue
-from contract.costs import num_rows
 from contract.errors import StoreUnavailable
 from contract.job import JobFailure
 from contract.job_store import JobStore
 from contract.leases import Lease, Leases
-from contract.request import CompleteRequest
 from contract.store_connection import StoreConnection
+from worker.capacity import in_flight, is_full
 from worker.execution import Execution, until_available
 from worker.keeper import Keeper
 from worker.messages import (
@@ -42,8 +41,6 @@ logger = logging.getLogger(__name__)
 OUTAGE_RETRY_SECONDS = 0.5
 COURTESY_SECONDS = 0.02
 HELD_BACK_SECONDS = 0.05
-CLAIMED_AHEAD_ROWS = 2
-"""One image more than fits into a forward: it is prepared, and its model loaded, while the others are denoised."""
 
 
 class Consumer:
@@ -134,26 +131,18 @@ class Consumer:
 
     @property
     def _is_full(self) -> bool:
-        """Whether what is in flight fills the device's forwards and the gap that the next picture leaves."""
-        if self._settings.max_in_flight is not None:
-            return len(self._in_flight) >= self._settings.max_in_flight
+        """Whether another job would have to wait for the device; or whether there is nowhere to put what it makes."""
         executions = self._executions.values()
-        rows = sum(num_rows(execution.job.request) * execution.num_images_to_denoise for execution in executions)
-        return rows >= self._tally.row_cap + CLAIMED_AHEAD_ROWS
-
-    @property
-    def _in_flight(self) -> list[CompleteRequest]:
-        """One request for every image that is to be published yet."""
-        executions = self._executions.values()
-        return [execution.job.request for execution in executions for _ in range(execution.num_images_left)]
+        return bool(self._artifacts.refusing_seconds) or is_full(executions, self._settings, self._tally.row_cap)
 
     async def _start(self, lease: Lease) -> None:
         if not self._ready.is_set():  # The child died while we waited for work.
             await self._leases.give_back([lease], "drained")
             return
         job = await self._jobs.get(lease.job_id)
-        forecast = self._tally.costs.forecast(job.request, self._in_flight)
-        execution = Execution(lease, job, self._leases, self._artifacts, forecast)
+        forecast = self._tally.costs.forecast(job.request, in_flight(self._executions.values()))
+        patience_seconds = self._settings.artifact_patience_seconds
+        execution = Execution(lease, job, self._leases, self._artifacts, forecast, patience_seconds=patience_seconds)
         logger.info("%s: started, attempt %d", lease.job_id, execution.job.attempt)
         self._executions[lease.execution_id] = execution
         if execution.num_images_left == 0:
@@ -248,6 +237,7 @@ class Consumer:
         await self._keeper.sweep()
         if self._executions:
             self._supervisor.replace_if_silent()
+        self._changed.set()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._hurry.wait(), self._settings.lease_seconds / 5)
         self._hurry.clear()

@@ -4,6 +4,7 @@
 -- for ever. Of the first WINDOW jobs a worker takes the first whose model it has in memory, unless the very first has
 -- waited for as long as the routing patience. Of a tenant's jobs that are passed over for more urgent ones, the oldest
 -- has every fourth turn of the tenant's once it has waited for as long as the priority patience.
+-- An execution that has claimed a job already is told of that one again: its worker has not had the answer.
 -- ARGV: worker name, execution id, lease seconds, routing patience seconds, priority patience seconds,
 --       then the models that the worker has in memory
 -- Returns the job id, or false when nothing waits that may run
@@ -96,6 +97,15 @@ local function take()
     end
 end
 
+-- What this execution has claimed and holds.
+local function claimed()
+    for _, held in ipairs(redis.call('ZRANGE', LEASES, 0, -1)) do
+        if holds(held, execution) then return held end
+    end
+end
+
+local again = claimed()
+if again then return again end
 adopt()
 local id, tenant = take()
 if not id then return false end
