@@ -53,7 +53,7 @@ class Relay:
         """Resets the connections that there are."""
         ending = list(self._open.values())
         for writer in list(self._open):
-            abort(writer)
+            _reset(writer)
         await asyncio.gather(*ending)
 
     def link(self, to_service: StreamWriter, to_client: StreamWriter) -> Link:
@@ -68,12 +68,12 @@ class Relay:
         try:
             upstream, to_service = await self._connect()
         except OSError:
-            abort(writer)
+            writer.transport.abort()
             return
         link = self.link(to_service, writer)
         await _until_one_ends(link.ask(reader), link.answer(upstream))
         for end in (to_service, writer):
-            abort(end)
+            end.transport.abort()
             await asyncio.gather(end.wait_closed(), return_exceptions=True)
 
     async def _connect(self) -> tuple[StreamReader, StreamWriter]:
@@ -82,10 +82,10 @@ class Relay:
         return await asyncio.open_connection(self._service.hostname, self._service.port)
 
 
-def abort(writer: StreamWriter) -> None:
-    """Ends a connection so that the other side is told of a reset, not of an orderly end."""
+def _reset(writer: StreamWriter) -> None:
+    """Ends a connection so that the other side is told of a reset, whatever is on its way there."""
     connection = writer.get_extra_info("socket")
-    if connection.family == socket.AF_INET and connection.fileno() >= 0:
+    if connection.fileno() >= 0:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
 
