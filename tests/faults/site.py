@@ -1,0 +1,153 @@
+"""The service as separate processes, each of which can be ended, frozen and started again while the others go on."""
+
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Literal
+
+import psutil
+
+from contract.keys import KeyGrant, KeyStore
+from tests.faults.client import Client
+from tests.faults.final_state import FinalState, read_final_state
+from tests.faults.history import History
+from tests.faults.invariants import violations
+from tests.system.installation import Installation, device_process
+from tests.waiting import wait_until, wait_until_async
+
+Part = Literal["api", "parent", "child", "store"]
+
+TENANTS = ("ada", "ben")
+
+
+class Site:
+    """One installation with all of its processes, and clients whose calls are written down.
+
+    What dies stays dead until `start` is called, except for the child, which its parent replaces. The address is
+    always the same: the listening socket is the test's, as it is the launcher's in the whole service.
+    """
+
+    def __init__(self, installation: Installation, app: str = "app", worker: str = "worker") -> None:
+        """`app` and `worker` are the modules that are started, so that a test may have them in a build of its own."""
+        self.installation = installation
+        self.history = History()
+        self.clients: dict[str, Client] = {}
+        self._modules: dict[Part, str] = {"api": app, "parent": worker}
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self._processes: dict[Part, psutil.Process] = {}
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    @property
+    def ada(self) -> Client:
+        """The client of the tenant whose jobs most tests are about."""
+        return self.clients["ada"]
+
+    async def open(self) -> None:
+        """Starts everything, and waits until a request would be served."""
+        self.start("store")
+        for tenant in TENANTS:
+            key = await KeyStore(self.installation.connection).create(
+                KeyGrant(tenant=tenant, scopes=("generate", "read"))
+            )
+            self.clients[tenant] = Client(self.history, self.address, tenant, str(key))
+        self.start("api")
+        self.start("parent")
+        await self.until_ready()
+
+    async def until_ready(self, timeout_seconds: float = 90) -> None:
+        """Waits until jobs are worked on."""
+
+        async def ready() -> bool:
+            return (await self.ada.call("GET", "/readyz")).succeeded
+
+        await wait_until_async(ready, timeout_seconds)
+
+    async def close(self) -> None:
+        """Ends everything."""
+        for client in self.clients.values():
+            await client.close()
+        await self.installation.disconnect()
+        self.installation.end()
+        self._listener.close()
+
+    # ---- the parts
+
+    def process(self, part: Part) -> psutil.Process:
+        """The process that is or was this part."""
+        return device_process(self._processes["parent"]) if part == "child" else self._processes[part]
+
+    def processes(self, *parts: Part) -> list[psutil.Process]:
+        return [self.process(part) for part in parts]
+
+    def start(self, part: Part) -> None:
+        """Starts a part that is not there; that it works then, `until_ready` says."""
+        match part:
+            case "store":
+                self._processes[part] = self.installation.start_store()
+            case "api":
+                fd = self._listener.fileno()
+                command = (sys.executable, "-m", self._modules["api"], "--fd", str(fd))
+                self._processes[part] = self.installation.start(*command, fds=(fd,))
+            case "parent":
+                self._processes[part] = self.installation.start(sys.executable, "-m", self._modules["parent"])
+            case "child":
+                raise AssertionError("the parent starts it")
+
+    def send(self, part: Part, number: signal.Signals) -> None:
+        """Sends a signal to one process, and to nobody else."""
+        self.process(part).send_signal(number)
+
+    def is_gone(self, part: Part) -> bool:
+        return is_gone(self._processes[part])
+
+    def until_gone(self, part: Part, timeout_seconds: float = 30) -> None:
+        """Waits for the end of a part that was told to end."""
+        wait_until(lambda: self.is_gone(part), timeout_seconds, self.installation.log.read_text)
+
+    # ---- what must hold
+
+    async def check(self) -> FinalState:
+        """Fails with everything that breaks an invariant, once nothing waits or runs any more."""
+
+        async def settled() -> FinalState | None:
+            state = await read_final_state(self.installation.connection, self.installation.artifacts)
+            return state if not state.leftovers else None
+
+        try:
+            state = await wait_until_async(settled, 30)
+        except AssertionError:
+            state = await read_final_state(self.installation.connection, self.installation.artifacts)
+        broken = violations(self.history, state)
+        assert not broken, "\n".join([*broken, self.installation.log.read_text()[-20_000:]])
+        return state
+
+
+def is_gone(process: psutil.Process) -> bool:
+    """Whether a process has ended, reaped or not."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+@asynccontextmanager
+async def open_site(
+    catalogue: Path, *, app: str = "app", worker: str = "worker", **settings: str
+) -> AsyncIterator[Site]:
+    """A running site in a fresh data directory, with these variables in its environment."""
+    with tempfile.TemporaryDirectory(prefix="sl-") as folder:
+        installation = Installation(Path(folder), catalogue)
+        installation.environment |= settings
+        site = Site(installation, app, worker)
+        try:
+            await site.open()
+            yield site
+        finally:
+            await site.close()
