@@ -1,4 +1,4 @@
-"""The artifact store is full, or gone: jobs wait for it or fail as retryable, health says so, nothing half is served."""
+"""The artifact store is full, or gone: jobs wait or fail as retryable, health says so, nothing half is served."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
