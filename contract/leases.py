@@ -144,13 +144,13 @@ class Leases:
             async with self._connection.blocking.pubsub() as channel:
                 await channel.subscribe(*WISHES)
                 while True:
-                    message = await channel.get_message(ignore_subscribe_messages=True, timeout=BLOCK_SECONDS)
+                    message = await channel.get_message(timeout=BLOCK_SECONDS)
                     if message is None and asked:
                         raise StoreUnavailable("The job store says nothing any more.")
                     asked = message is None
                     if message is None:
                         await channel.ping()
-                    elif message["channel"] in WISHES:
+                    elif message["type"] == "message":
                         yield WISHES[message["channel"]], message["data"]
 
     async def reap(self) -> list[str]:

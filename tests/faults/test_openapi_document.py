@@ -25,7 +25,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launched]:
 
 def new_key(launched: Launched) -> str:
     """An API key that may do everything."""
-    command = (sys.executable, "-m", "app.keys", "create", "--scopes", "generate,read,admin")
+    command = (sys.executable, "-m", "app.keys", "create", "--tenant", "public", "--scopes", "generate,read,admin")
     environment = launched.installation.environment
     made = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, cwd=ROOT)
     return made.stdout.strip()
@@ -38,3 +38,14 @@ def schemathesis(launched: Launched, *options: str) -> None:
         [*command, f"{launched.address}/openapi.json", *options], capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_the_document_is_true(small: Launched) -> None:
+    """Examples, what stands at the edges of every field, and a little of what comes to its mind."""
+    schemathesis(small, "--header", f"Authorization: Bearer {new_key(small)}", "--seed", "1", "--max-examples", "8")
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(3600)
+def test_the_document_is_true_of_very_much(small: Launched) -> None:
+    schemathesis(small, "--header", f"Authorization: Bearer {new_key(small)}", "--max-examples", "300")

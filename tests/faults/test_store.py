@@ -21,7 +21,7 @@ from tests.waiting import wait_until_async
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-LONG = {"num_inference_steps": 2500}
+LONG = {"num_inference_steps": 10_000}
 
 PATIENCE_SECONDS = 8.0
 """How long the workers here wait for the artifact store."""
@@ -59,15 +59,19 @@ def proxy(proxied: tuple[Site, StoreProxy]) -> StoreProxy:
 
 @asynccontextmanager
 async def jobs_in_work(site: Site) -> AsyncIterator[str]:
-    """Some jobs run and some wait, and one is followed, while something happens; all end in their first attempt."""
+    """Some jobs run, in company and longer than what happens meanwhile, and one is followed; all end in their first
+    attempt.
+    """
     running = await site.ada.submit(**LONG)
     await site.ada.until_step(running, 5)
-    others = [await site.ada.submit(seed=seed, num_inference_steps=50) for seed in range(6)]
+    others = [await site.ada.submit(seed=seed, num_inference_steps=50) for seed in range(4)]
     async with site.ada.following(running) as follower:
         yield running
-        ended = [await site.ada.finish(job_id) for job_id in (running, *others)]
+        ended = [await site.ada.finish(job_id) for job_id in others]
+        await site.ada.call("POST", f"/v1/jobs/{running}/cancel")
+        ended.append(await site.ada.finish(running))
         await asyncio.wait_for(follower, 30)
-    assert [job["status"] for job in ended] == ["succeeded"] * len(ended)
+    assert [job["status"] for job in ended] == ["succeeded"] * len(others) + ["cancelled"]
     assert {job["attempt"] for job in ended} == {1}, ended
 
 

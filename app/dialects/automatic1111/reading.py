@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.dependencies import ResourcesOf
 from app.dialects.automatic1111.route import Automatic1111Route
-from app.dialects.automatic1111.sent_pictures import decoded
+from app.dialects.automatic1111.sent_pictures import EXAMPLE, decoded
 from app.errors import BodyTooLarge, MalformedJSON, UnsupportedMediaType
 from contract.errors import DamagedFile, InvalidRequest, LimitExceeded, UnsupportedFile
 from contract.infotext import INFOTEXT_KEY
@@ -34,7 +34,7 @@ class Question(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     image: str = Field(
-        description="A PNG, JPEG or WebP in base64, or a `data:` URI. URLs are not fetched.", examples=["iVBORw0KGgo="]
+        description="A PNG, JPEG or WebP in base64, or a `data:` URI. URLs are not fetched.", examples=[EXAMPLE]
     )
 
 
