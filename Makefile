@@ -43,8 +43,10 @@ lock: $(VENV)/lock.stamp  ## resolve the dependencies anew into requirements/
 	  --extra app -o requirements/app.txt pyproject.toml
 	$(VENV)/lock/bin/pip-compile -q --strip-extras --no-emit-index-url --no-emit-find-links --no-header \
 	  --extra worker -c requirements/app.txt -o requirements/worker.txt pyproject.toml
+	$(VENV)/lock/bin/pip-compile -q --strip-extras --no-emit-index-url --no-emit-find-links --no-header \
+	  --extra tracing -c requirements/app.txt -c requirements/worker.txt -o requirements/tracing.txt pyproject.toml
 	$(VENV)/lock/bin/pip-compile -q --strip-extras --no-emit-index-url --no-emit-find-links --no-header --allow-unsafe \
-	  --extra app --extra worker --extra embedded --extra dev \
+	  --extra app --extra worker --extra embedded --extra tracing --extra dev \
 	  -c requirements/app.txt -c requirements/worker.txt -o requirements/dev.txt pyproject.toml
 	sed -i -E -e 's/^(torch==[0-9.]+)\+cpu/\1/' \
 	  -e 's/^(isal==[0-9.]+)$$/\1 ; platform_machine in "x86_64 AMD64 aarch64 arm64"/' requirements/*.txt

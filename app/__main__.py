@@ -16,7 +16,9 @@ from app.settings import AppSettings
 from contract.errors import CatalogueInvalid, StoreUnavailable
 from contract.exposure import NoKeyError, check_exposure
 from contract.keys import KeyStore
+from contract.logs import configure_logs
 from contract.store_connection import StoreConnection
+from contract.tracing import NoExporterError, Tracer, tracing
 
 logger = logging.getLogger("safelight.app")
 
@@ -34,12 +36,12 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-async def serve(settings: AppSettings, listener: socket.socket | None) -> None:
+async def serve(settings: AppSettings, listener: socket.socket | None, tracer: Tracer) -> None:
     """Serves until SIGINT or SIGTERM. Raises: NoKeyError, CatalogueInvalid, OSError."""
     await judge_exposure(settings)
     closing = asyncio.Event()
     config = uvicorn.Config(
-        create_app(settings, closing),
+        create_app(settings, closing, tracer),
         host=settings.host,
         port=settings.port,
         root_path=settings.root_path,
@@ -80,13 +82,13 @@ def main() -> None:
     listener_fd = parser.parse_args().fd
     try:
         settings = AppSettings()
-        logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(name)s %(levelname)s %(message)s")
+        configure_logs(settings.log_level, settings.log_format)
         listener = None if listener_fd is None else socket.socket(fileno=listener_fd)
         if listener is not None:
             settings = settings.model_copy(update={"host": address_of(listener)})
-        with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(serve(settings, listener))
-    except (CatalogueInvalid, NoKeyError, ValidationError, OSError) as error:
+        with tracing("safelight-api") as tracer, contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(serve(settings, listener, tracer))
+    except (CatalogueInvalid, NoExporterError, NoKeyError, ValidationError, OSError) as error:
         sys.exit(f"safelight: {error}")
 
 

@@ -4,6 +4,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from types import MappingProxyType
@@ -33,11 +34,11 @@ from contract.errors import (
 )
 from contract.files import FileContent, StoredFile
 from contract.inputs import ARTIFACT_ID, DATA_URI, Reference, replace_references
-from contract.job import Priority
-from contract.job_store import IDEMPOTENCY_SECONDS, Admission
+from contract.job_store import Admission
 from contract.request import CompleteRequest, GenerationRequest
 from contract.retention import Retention
-from contract.webhooks import Webhook
+from contract.terms import USUAL, Terms
+from contract.tracing import span_of, traceparent_of
 
 Brought = Mapping[str, FileContent]
 """Files that came beside a request, by what it calls them."""
@@ -68,47 +69,42 @@ REFUSALS: tuple[type[SafelightError], ...] = (
 async def admit(
     generation: GenerationRequest,
     resources: Resources,
+    terms: Terms = USUAL,
     *,
-    idempotency_key: str | None = None,
-    idempotency_seconds: int = IDEMPOTENCY_SECONDS,
-    takes_key: bool = False,
-    no_store: bool = False,
-    priority: Priority | None = None,
-    webhook: Webhook | None = None,
-    retention: Retention | None = None,
     brought: Brought = NOTHING_BROUGHT,
 ) -> Admission:
-    """The job that a request became, now or when it came with this key before.
+    """The job that a request became, now or when the same call came before under its key.
 
     The request names the files of `brought` as if they were stored, and by their content (`name_of`), so that the same
     call again is the same request.
     Raises: Forbidden, as Catalogue.resolve, JobStore.admit, and whatever is wrong with a file that the request names or
             brings.
     """
-    granted = resources.caller.priority(priority)
-    if idempotency_key is not None and not takes_key and generation.references():
+    with span_of(resources.tracer, "admit") as span:
+        origin = replace(resources.origin, traceparent=traceparent_of(span))
+        granted = resources.caller.priority(terms.priority)
+        admission = await _admit(generation, resources, replace(terms, priority=granted, origin=origin), brought)
+        span.set_attribute("safelight.job_id", admission.job.id)
+        span.set_attribute("safelight.model", admission.job.request.model)
+    return admission
+
+
+async def _admit(generation: GenerationRequest, resources: Resources, terms: Terms, brought: Brought) -> Admission:
+    if terms.repeatable is not None and not terms.repeatable.fresh and generation.references():
         # Files may be gone by now that were there when the job was admitted.
-        earlier = await resources.job_store.replayed(
-            generation, idempotency_key, priority=granted, webhook=webhook, retention=retention
-        )
+        earlier = await resources.job_store.replayed(generation, terms)
         if earlier is not None:
             return Admission(earlier, replayed=True)
     async with AsyncExitStack() as made:
-        ttl_seconds = (retention or Retention()).of_files(resources.settings.file_ttl_seconds)
+        ttl_seconds = (terms.retention or Retention()).of_files(resources.settings.file_ttl_seconds)
         complete = await completed(generation, resources, made, brought=brought, ttl_seconds=ttl_seconds)
         costs = await resources.costs.read()
         admission = await resources.job_store.admit(
             generation,
             complete,
+            terms,
             max_queued=resources.settings.max_queued_jobs,
-            idempotency_key=idempotency_key,
-            idempotency_seconds=idempotency_seconds,
-            takes_key=takes_key,
-            no_store=no_store,
-            priority=granted,
             allowance=resources.caller.allowance,
-            webhook=webhook,
-            retention=retention,
             forecast=costs.forecast(complete),
         )
         if not admission.replayed:

@@ -20,12 +20,13 @@ from contract.artifact import Artifact
 from contract.costs import Costs
 from contract.job import Job
 from contract.job_store import JobStore
+from contract.origin import Origin
 
 
 async def resources(request: Request, caller: Annotated[Caller, Depends(caller)]) -> Resources:
     """What the lifespan opened, as far as the caller may see it."""
     opened: Resources = request.state.resources
-    return opened.of(caller)
+    return opened.of(caller, Origin(request.state.request_id))
 
 
 ResourcesOf = Annotated[Resources, Depends(resources)]

@@ -8,9 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.ranges import requested_range, unchanged
+from contract.artifact import IMMUTABLE
 from contract.artifact_store import ArtifactStore
-
-IMMUTABLE = "private, max-age=31536000, immutable"
 
 HEADERS: dict[str, Any] = {
     "ETag": {"description": "The sha256 of the bytes, in quotes.", "schema": {"type": "string"}},
@@ -32,6 +31,13 @@ def documented_bytes(*media_types: str) -> dict[int | str, dict[str, Any]]:
         304: {"description": "The client has it already.", "headers": HEADERS},
     }
 
+
+ELSEWHERE: dict[int | str, dict[str, Any]] = {
+    307: {
+        "description": "The bytes are at the address in `Location`, which opens them for minutes and wants no key.",
+        "headers": {"Location": {"description": "Where to read on.", "schema": {"type": "string", "format": "uri"}}},
+    }
+}
 
 HEAD_ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"description": "It is there.", "headers": HEADERS},
@@ -83,8 +89,14 @@ async def conditions(
 ConditionsOf = Annotated[Conditions, Depends(conditions)]
 
 
-async def serve(stored: Stored, file_name: str, asked: Conditions, artifacts: ArtifactStore) -> Response:
-    """The answer to GET or HEAD. Raises: UnknownArtifact, when the bytes are gone, RangeNotSatisfiable."""
+async def serve(
+    stored: Stored, file_name: str, asked: Conditions, artifacts: ArtifactStore, *, elsewhere_seconds: int = 0
+) -> Response:
+    """The answer to GET or HEAD. With `elsewhere_seconds`, who would get bytes is sent to where they are, if there is
+    an address that opens for so long.
+
+    Raises: UnknownArtifact, when the bytes are gone, RangeNotSatisfiable.
+    """
     etag = f'"{stored.sha256}"'
     headers = _headers(file_name, etag)
     if unchanged(asked.if_none_match, etag):
@@ -92,6 +104,8 @@ async def serve(stored: Stored, file_name: str, asked: Conditions, artifacts: Ar
     if asked.method == "HEAD":
         headers["Content-Length"] = str(stored.size_bytes)
         return Response(b"", 200, headers, stored.media_type)
+    if elsewhere_seconds and (address := await artifacts.address(stored.storage_key, elsewhere_seconds)):
+        return Response(status_code=307, headers={"Location": address, "Cache-Control": "no-store"})
     part = requested_range(asked.range, asked.if_range, etag, stored.size_bytes)
     if part is None:
         return Response(await artifacts.get(stored.storage_key), 200, headers, stored.media_type)

@@ -108,6 +108,7 @@ async def answer_error(request: Request, error: Exception) -> Response:
     """The handler of the error tree."""
     assert isinstance(error, SafelightError)
     log_concealed(error, request.state.request_id)
+    request.state.error_code = error.code
     return error_response(error, request.state.request_id)
 
 

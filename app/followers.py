@@ -16,7 +16,7 @@ from app.waiting import disconnected, ended, first_of, follow
 from contract.errors import StoreUnavailable
 from contract.followers import Followers
 from contract.job import Job
-from contract.job_store import FIRST
+from contract.job_events import FIRST
 
 logger = logging.getLogger("safelight.app")
 

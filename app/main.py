@@ -22,6 +22,7 @@ from app.webhooks.bodies import native
 from app.webhooks.courier import carrying
 from contract.catalogue import Catalogue, read_catalogue
 from contract.errors import SafelightError
+from contract.tracing import UNTRACED, Tracer
 
 ROUTERS = (*dialects.ROUTERS, *routes.ROUTERS)
 """In the order in which they are asked: `/v1/models/{model_id}` of our own takes every path below `/v1/models`."""
@@ -29,7 +30,7 @@ ROUTERS = (*dialects.ROUTERS, *routes.ROUTERS)
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]
 
 
-def create_app(settings: AppSettings, closing: asyncio.Event | None = None) -> FastAPI:
+def create_app(settings: AppSettings, closing: asyncio.Event | None = None, tracer: Tracer = UNTRACED) -> FastAPI:
     """The application with these settings. Setting `closing` ends what waits; the application does so too at its end.
 
     Raises: CatalogueInvalid.
@@ -45,7 +46,7 @@ def create_app(settings: AppSettings, closing: asyncio.Event | None = None) -> F
         redirect_slashes=False,
         responses=UNEXPECTED,
         dependencies=[Depends(caller)],
-        lifespan=_lifespan(settings, catalogue, metrics, closing or asyncio.Event()),
+        lifespan=_lifespan(settings, catalogue, metrics, closing or asyncio.Event(), tracer),
     )
     for router in ROUTERS:
         app.include_router(router)
@@ -54,15 +55,17 @@ def create_app(settings: AppSettings, closing: asyncio.Event | None = None) -> F
     app.add_exception_handler(SafelightError, answer_error)
     app.add_exception_handler(RequestValidationError, answer_validation_error)
     app.add_exception_handler(HTTPException, http_error_handler(_allowed_methods))
-    app.add_middleware(Envelope, metrics=metrics)
+    app.add_middleware(Envelope, metrics=metrics, tracer=tracer)
     return app
 
 
-def _lifespan(settings: AppSettings, catalogue: Catalogue, metrics: RequestMetrics, closing: asyncio.Event) -> Lifespan:
+def _lifespan(
+    settings: AppSettings, catalogue: Catalogue, metrics: RequestMetrics, closing: asyncio.Event, tracer: Tracer
+) -> Lifespan:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         async with (
-            open_resources(settings, catalogue, metrics, closing) as resources,
+            open_resources(settings, catalogue, metrics, closing, tracer) as resources,
             carrying(resources, {"native": native, **dialects.webhook_bodies(catalogue)}),
         ):
             yield {"resources": resources}

@@ -3,9 +3,10 @@
 from collections import Counter as Counts
 from collections.abc import Iterable, Iterator
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
+from contract.backlog import Backlog, Waiting
 from contract.job import JobStatus
 from contract.liveness import Pulse
 
@@ -17,6 +18,7 @@ class RequestMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
         labels = ("route", "method", "status")
         self._requests = Counter(
             "safelight_http_requests", "Requests that were answered.", labels, registry=self.registry
@@ -24,9 +26,17 @@ class RequestMetrics:
         self._seconds = Histogram(
             "safelight_http_request_seconds", "Time until an answer began.", labels, registry=self.registry
         )
+        self._errors = Counter(
+            "safelight_http_errors",
+            "Answers that said no, by the code of the error.",
+            ("code",),
+            registry=self.registry,
+        )
 
-    def observe(self, route: str, method: str, status: int, seconds: float) -> None:
+    def observe(self, route: str, method: str, status: int, seconds: float, error_code: str | None = None) -> None:
         """Counts one answered request."""
+        if error_code is not None:
+            self._errors.labels(error_code).inc()
         labels = (route, method if method in METHODS else "other", str(status))
         self._requests.labels(*labels).inc()
         self._seconds.labels(*labels).observe(seconds)
@@ -43,9 +53,27 @@ class Snapshot:
         return iter(self._metrics)
 
 
-def store_state(up: bool) -> Metric:
-    """Whether the store answered this scrape."""
-    return GaugeMetricFamily("safelight_store_up", "Whether the job store answers.", value=float(up))
+def store_state(up: bool, seconds: float) -> Iterator[Metric]:
+    """Whether the store answered this scrape, and after how long."""
+    yield GaugeMetricFamily("safelight_store_up", "Whether the job store answers.", value=float(up))
+    yield GaugeMetricFamily("safelight_store_seconds", "How long it took to ask it all of this.", value=seconds)
+
+
+def backlog_metrics(backlog: Backlog, models: Iterable[str]) -> Iterator[Metric]:
+    """What waits; of every model of the catalogue, also when nothing does."""
+    depth = GaugeMetricFamily("safelight_model_queue_depth", "Jobs that wait, by model.", labels=["model"])
+    age = GaugeMetricFamily(
+        "safelight_model_queue_age_seconds", "How long the first job that waits has, by model.", labels=["model"]
+    )
+    for model in dict.fromkeys((*models, *backlog.models)):
+        waiting = backlog.models.get(model, Waiting(0, 0.0))
+        depth.add_metric([model], waiting.num_jobs)
+        age.add_metric([model], waiting.oldest_seconds)
+    yield from (depth, age)
+    pending = "Deliveries of webhooks that are to be tried, or tried again."
+    yield GaugeMetricFamily("safelight_webhooks_pending", pending, value=backlog.num_deliveries)
+    overdue = "How late the first of them is."
+    yield GaugeMetricFamily("safelight_webhooks_overdue_seconds", overdue, value=backlog.overdue_seconds)
 
 
 def job_metrics(counts: dict[JobStatus, int], statistics: dict[str, float]) -> Iterator[Metric]:
@@ -59,6 +87,9 @@ def job_metrics(counts: dict[JobStatus, int], statistics: dict[str, float]) -> I
     for status in ("succeeded", "failed", "cancelled"):
         ended.add_metric([status], statistics.get(f"ended:{status}", 0))
     yield ended
+    yield _by("safelight_jobs_failed", "Jobs that have failed, by the code of the error.", "code", statistics, "failed")
+    why = "Executions that were given up, by why: drained, lost with their process, or expired with their lease."
+    yield _by("safelight_jobs_returned", why, "why", statistics, "returned")
     told = CounterMetricFamily("safelight_webhooks", "Webhooks that are told no more, by how.", labels=["status"])
     for outcome in ("succeeded", "failed", "disabled"):
         told.add_metric([outcome], statistics.get(f"delivered:{outcome}", 0))
@@ -98,6 +129,15 @@ def worker_metrics(pulses: Iterable[Pulse]) -> Iterator[Metric]:
 
 def _counter(name: str, documentation: str) -> CounterMetricFamily:
     return CounterMetricFamily(name, documentation, labels=["worker"])
+
+
+def _by(name: str, documentation: str, label: str, statistics: dict[str, float], prefix: str) -> Metric:
+    """A counter for every name that the store has counted under a prefix."""
+    family = CounterMetricFamily(name, documentation, labels=[label])
+    for key, value in statistics.items():
+        if key.startswith(f"{prefix}:"):
+            family.add_metric([key.removeprefix(f"{prefix}:")], value)
+    return family
 
 
 def _histogram(name: str, documentation: str, statistics: dict[str, float], prefix: str) -> Metric:

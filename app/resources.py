@@ -23,9 +23,11 @@ from contract.job_store import JobStore
 from contract.keys import KeyStore
 from contract.liveness import Liveness
 from contract.notes import Notes
+from contract.origin import UNKNOWN, Origin
 from contract.outbox import Outbox
 from contract.signing import SigningSecrets
 from contract.store_connection import StoreConnection
+from contract.tracing import Tracer
 from contract.webhook_secrets import WebhookSecrets
 
 ERRAND_SECONDS = 2.0
@@ -54,9 +56,11 @@ class Resources:
     errands: Errands
     doorkeeper: Doorkeeper
     notes: Notes
+    tracer: Tracer
     caller: Caller = ANYBODY
+    origin: Origin = UNKNOWN
 
-    def of(self, caller: Caller) -> "Resources":
+    def of(self, caller: Caller, origin: Origin = UNKNOWN) -> "Resources":
         """The same, less what belongs to other tenants than the caller's."""
         tenant = caller.tenant
         return replace(
@@ -66,6 +70,7 @@ class Resources:
             notes=self.notes.of(tenant),
             webhook_secrets=self.webhook_secrets.of(tenant),
             caller=caller,
+            origin=origin,
         )
 
 
@@ -78,7 +83,7 @@ class State(TypedDict):
 
 @asynccontextmanager
 async def open_resources(
-    settings: AppSettings, catalogue: Catalogue, metrics: RequestMetrics, closing: asyncio.Event
+    settings: AppSettings, catalogue: Catalogue, metrics: RequestMetrics, closing: asyncio.Event, tracer: Tracer
 ) -> AsyncIterator[Resources]:
     """The resources of a running process; connections are made when they are first needed."""
     connection = StoreConnection(settings.store_url)
@@ -110,6 +115,7 @@ async def open_resources(
             outbox=Outbox(connection),
             webhook_secrets=WebhookSecrets(connection),
             errands=errands,
+            tracer=tracer,
         )
     finally:
         closing.set()

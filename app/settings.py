@@ -1,9 +1,9 @@
 """What the HTTP side reads from the environment beyond what both sides need."""
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from contract.settings import Settings
 
@@ -62,6 +62,13 @@ class AppSettings(Settings):
         ge=0,
         description="How long the signed address of a picture opens it without a key; 0 signs none.",
     )
+    presigned_seconds: int = Field(
+        default=0,
+        ge=0,
+        le=900,
+        description="Pictures are read from the S3-compatible store itself, by addresses that open them for so long; "
+        "0 sends them from here.",
+    )
     shutdown_seconds: int = Field(
         default=5, ge=1, description="How long requests in flight may take to end when the process is told to stop."
     )
@@ -83,6 +90,12 @@ class AppSettings(Settings):
     webhook_secret_overlap_seconds: float = Field(
         default=24 * 3600, ge=0, description="How long the old secret still signs webhooks after it was replaced."
     )
+
+    @model_validator(mode="after")
+    def _check_presigning(self) -> Self:
+        if self.presigned_seconds and not self.artifacts_location.startswith("s3://"):
+            raise ValueError("SAFELIGHT_PRESIGNED_SECONDS is for artifacts in an S3-compatible store")
+        return self
 
     @property
     def reachable_networks(self) -> tuple[Network, ...]:

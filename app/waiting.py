@@ -8,7 +8,8 @@ from typing import Any, TypeVar, cast
 
 from starlette.requests import Request
 
-from contract.job_store import JobEvent, JobStore
+from contract.job_events import JobEvent
+from contract.job_store import JobStore
 
 T = TypeVar("T")
 

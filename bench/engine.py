@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import os
 import random
 import statistics
 import tempfile
@@ -243,6 +244,8 @@ def main() -> None:
     parser.add_argument("--mixes", type=int, default=100, help="how many random mixes are compared byte by byte")
     parser.add_argument("--out", type=Path, help="a folder for engine.json and engine.png")
     arguments = parser.parse_args()
+    if not arguments.short and "OMP_WAIT_POLICY" in os.environ:
+        parser.error("unset OMP_WAIT_POLICY: it slows down the threads of those that we are compared with")
     scale, bounds = (SHORT, SHORT_BOUNDS) if arguments.short else (FULL, FULL_BOUNDS)
     if arguments.jobs:
         scale = scale._replace(num_jobs=arguments.jobs)

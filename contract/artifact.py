@@ -6,6 +6,9 @@ from contract.request import OutputFormat
 
 MEDIA_TYPES: dict[OutputFormat, str] = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 
+IMMUTABLE = "private, max-age=31536000, immutable"
+"""What caches are told of bytes that never change."""
+
 
 class Artifact(BaseModel):
     """One published picture. `storage_key` is where its bytes are; clients never see it.
@@ -24,6 +27,20 @@ class Artifact(BaseModel):
     size_bytes: int
     sha256: str
     storage_key: str
+
+    @property
+    def file_name(self) -> str:
+        """A name to save it under."""
+        return f"{self.id}.{self.media_type.partition('/')[2]}"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What is said of the bytes wherever they are read."""
+        return {
+            "Content-Type": self.media_type,
+            "Content-Disposition": f'inline; filename="{self.file_name}"',
+            "Cache-Control": IMMUTABLE,
+        }
 
 
 def artifact_id(job_id: str, index: int) -> str:

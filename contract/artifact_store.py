@@ -2,18 +2,20 @@
 
 import asyncio
 import logging
+import os
 import shutil
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import cast
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import obstore
-from obstore.exceptions import BaseError
+from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, S3Store
 
 from contract.errors import ArtifactStoreUnavailable, UnknownArtifact
@@ -35,6 +37,9 @@ REQUEST_TIMEOUT = timedelta(seconds=30)
 STALL_TIMEOUT = timedelta(seconds=5)
 """How long a store elsewhere may take to be reached, for one request as a whole, and to say anything more of it."""
 
+Headers = Mapping[str, str]
+NO_HEADERS: Headers = MappingProxyType({})
+
 
 class ArtifactStore:
     """Promise: keys are made by the server, each written once; what `get` finds is whole.
@@ -54,16 +59,13 @@ class ArtifactStore:
         """For how long the store has taken nothing; 0 while it takes what it is given."""
         return 0 if self._refused_at is None else time.monotonic() - self._refused_at
 
-    async def put(self, key: str, content: bytes) -> None:
-        """Stores bytes under a key that no other execution uses."""
-        started_at = time.monotonic()
-        try:
-            with _unavailable("does not take bytes"):
-                await obstore.put_async(self._store, key, content)
-        except (ArtifactStoreUnavailable, asyncio.CancelledError):
-            self._refused_at = self._refused_at or started_at
-            raise
-        self._taken_at, self._refused_at = time.monotonic(), None
+    async def put(self, key: str, content: bytes, headers: Headers = NO_HEADERS) -> None:
+        """Stores bytes under a key that no other execution uses; a call that is repeated changes nothing.
+
+        Whoever reads them at their `address` is answered with these headers.
+        """
+        with self._noted():
+            await _put(self._store, key, content, headers)
 
     async def probe(self) -> None:
         """Finds out whether the store takes bytes, unless it has just taken some; `refusing_seconds` says so then."""
@@ -71,7 +73,33 @@ class ArtifactStore:
             return
         with suppress(ArtifactStoreUnavailable, TimeoutError):
             async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
-                await self.put(PROBE_KEY, bytes(PROBE_BYTES))
+                with self._noted():
+                    await obstore.put_async(self._store, PROBE_KEY, bytes(PROBE_BYTES))
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        """This notes whether the store takes what it is given meanwhile."""
+        started_at = time.monotonic()
+        try:
+            with _unavailable("does not take bytes"):
+                yield
+        except (ArtifactStoreUnavailable, asyncio.CancelledError):
+            self._refused_at = self._refused_at or started_at
+            raise
+        except FileNotFoundError as error:
+            self._refused_at = self._refused_at or started_at
+            raise ArtifactStoreUnavailable("The artifact store is not there.") from error
+        self._taken_at, self._refused_at = time.monotonic(), None
+
+    async def address(self, key: str, seconds: int) -> str | None:
+        """Where whoever knows it reads the bytes with GET for so long, without us; None where nobody can.
+
+        It is not looked whether the bytes are there.
+        """
+        if not isinstance(self._store, S3Store):
+            return None
+        with _unavailable("does not sign"):
+            return await obstore.sign_async(self._store, "GET", key, timedelta(seconds=seconds))
 
     async def get(self, key: str, start: int = 0, end: int | None = None) -> bytes:
         """The bytes from `start` up to `end`. Raises: UnknownArtifact."""
@@ -95,7 +123,7 @@ class ArtifactStore:
             with _unavailable("does not answer"), suppress(FileNotFoundError):
                 await asyncio.to_thread(shutil.rmtree, self._folder / prefix)
             return
-        with _unavailable("does not answer"):
+        with _unavailable("does not answer"), suppress(FileNotFoundError):
             async for keys in self._keys(prefix):
                 await obstore.delete_async(self._store, keys)
 
@@ -116,6 +144,14 @@ def _unavailable(how: str) -> Iterator[None]:
         raise ArtifactStoreUnavailable(f"The artifact store {how}; the same request may succeed later.") from error
 
 
+async def _put(store: LocalStore | S3Store, key: str, content: bytes, headers: Headers) -> None:
+    if isinstance(store, LocalStore):  # It is written beside its place and moved there, whole.
+        await obstore.put_async(store, key, content)
+        return
+    with suppress(AlreadyExistsError):
+        await obstore.put_async(store, key, content, attributes=dict(headers), mode="create")
+
+
 def _folder(location: str) -> Path | None:
     parts = urlsplit(location)
     return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
@@ -127,6 +163,8 @@ def _open(location: str, folder: Path | None) -> LocalStore | S3Store:
     store = obstore.store.from_url(
         location,
         client_options={
+            # The library reads this variable only where it is given no options.
+            "allow_http": os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("1", "true"),
             "connect_timeout": CONNECT_TIMEOUT,
             "timeout": REQUEST_TIMEOUT,
             "read_timeout": STALL_TIMEOUT,

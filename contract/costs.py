@@ -59,6 +59,12 @@ class Forecast:
     work_seconds: float
     own_seconds: float
 
+    @property
+    def microseconds(self) -> dict[str, int]:
+        """What sums of work are kept in, so that they come to nothing again."""
+        seconds = {"work": self.work_seconds, "own": self.own_seconds}
+        return {what: max(1, round(each * 1e6)) for what, each in seconds.items()}
+
 
 class CostTable:
     """Costs by model and size."""

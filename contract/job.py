@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from contract.artifact import Artifact
 from contract.errors import SafelightError
+from contract.origin import UNKNOWN, Origin
 from contract.request import CompleteRequest
 from contract.tenants import PUBLIC
 from contract.webhooks import Webhook
@@ -86,6 +87,7 @@ class Job(BaseModel):
     no_store: bool = False
     priority: Priority = "normal"
     webhook: Webhook | None = None
+    origin: Origin = UNKNOWN
     cancel_requested: bool = False
     created_at: datetime
     started_at: datetime | None = None
@@ -111,6 +113,7 @@ class Job(BaseModel):
             no_store=self.no_store,
             priority=self.priority,
             webhook=self.webhook,
+            origin=self.origin,
             expire_by=self.expire_by,
             created_at=self.created_at,
         )

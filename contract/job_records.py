@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from contract.artifact import Artifact
 from contract.costs import Forecast
 from contract.job import Job, JobFailure, Progress
+from contract.origin import Origin
 from contract.outlook import Outlook, Place
 from contract.request import CompleteRequest
 from contract.tenants import PUBLIC
@@ -40,6 +41,7 @@ def read_job(job_id: str, fields: dict[str, str]) -> Job:
         no_store=fields.get("no_store") == "1",
         priority=fields.get("priority", "normal"),
         webhook=Webhook.model_validate_json(fields["webhook"]) if "webhook" in fields else None,
+        origin=Origin.of(fields),
         cancel_requested=fields.get("cancel_requested") == "1",
         **{name: _time(fields.get(name)) for name in TIMES},
     )

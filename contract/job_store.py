@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal, get_args
+from typing import get_args
 
 from redis import Redis as BlockingRedis
 
@@ -14,45 +14,19 @@ from contract.artifact import Artifact, job_id_of
 from contract.costs import CostTable, Forecast
 from contract.errors import IdempotencyConflict, JobNotEnded, QueueFull, UnknownArtifact, UnknownFile, UnknownJob
 from contract.job import ENDED, Job, JobStatus, Priority, new_job_id
+from contract.job_events import ADMITTED, FIRST, PREVIEW_WISHES, JobEvent
 from contract.job_records import fields_of, read_job
 from contract.outlook import Outlook, Place
 from contract.queue import rq_job_fields
 from contract.quotas import UNBOUNDED, Allowance
 from contract.request import CompleteRequest, GenerationRequest
-from contract.retention import Retention
 from contract.store_connection import BLOCK_SECONDS, StoreConnection, unavailable_when_unreachable
 from contract.tenants import PUBLIC, index_of
-from contract.webhooks import Webhook
+from contract.terms import USUAL, Terms
 
-EventName = Literal["queued", "started", "progress", "preview", "image", "succeeded", "failed", "cancelled"]
-
-IDEMPOTENCY_SECONDS = 24 * 3600
 PREVIEW_WISH_SECONDS = 30
-PREVIEW_WISHES = "safelight:preview_wishes"
-"""The channel on which wishes for previews are called out."""
 RECENT_EVENTS = 100
 WEIGHED_AT_ONCE = 1000
-
-FIRST = "0-0"
-"""The event id before all others."""
-
-
-@dataclass(frozen=True, slots=True)
-class JobEvent:
-    """Something that happened to a job. Ids ascend; `data` is a JSON object as text."""
-
-    id: str
-    name: EventName
-    data: str
-
-    @property
-    def last(self) -> bool:
-        """Whether no event follows this one."""
-        return self.name in ENDED
-
-
-ADMITTED = JobEvent(id="0-1", name="queued", data="{}")
-"""The first event of every job; the server's own ids are times, and so come after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,37 +60,23 @@ class JobStore:
         self,
         request: GenerationRequest,
         complete: CompleteRequest,
+        terms: Terms = USUAL,
         *,
         max_queued: int,
-        idempotency_key: str | None = None,
-        idempotency_seconds: int = IDEMPOTENCY_SECONDS,
-        takes_key: bool = False,
-        no_store: bool = False,
-        priority: Priority = "normal",
-        webhook: Webhook | None = None,
-        retention: Retention | None = None,
         forecast: Forecast | None = None,
         allowance: Allowance = UNBOUNDED,
     ) -> Admission:
-        """Accepts a request once, however often the call is repeated.
+        """Accepts a request once, however often a repeatable call is repeated.
 
-        `request` is as the client sent it; with `priority`, `webhook` and `retention`, it is what a repeated key is
-        held against. With `takes_key`, this call repeats no other: the key is its own from now on, whoever had
-        it before. `forecast` is what the job is predicted to need; without one, nobody can say when those behind it
-        will end. The references of `complete` are file ids; the job holds these files until it has ended. What it
-        costs is taken from `allowance` in the same step, and once.
+        `request` is as the client sent it; with `terms`, it is what a repeated key is held against. `forecast` is what
+        the job is predicted to need; without one, nobody can say when those behind it will end. The references of
+        `complete` are file ids; the job holds these files until it has ended. What it costs is taken from `allowance`
+        in the same step, and once.
         Raises: IdempotencyConflict, QueueFull, UnknownFile, QuotaExceeded, QuotaTooSmall.
         """
         fresh_id = new_job_id()
         references = complete.references()
-        idempotency = None
-        if idempotency_key is not None:
-            idempotency = {
-                "key": self._idempotency_id(idempotency_key),
-                "fingerprint": _fingerprint(request, priority, webhook, retention),
-                "seconds": idempotency_seconds,
-                "takes": takes_key,
-            }
+        remembered = self._remembered(request, terms)
         answer, found_id, *record = await self._connection.run(
             "admit",
             fresh_id,
@@ -127,14 +87,13 @@ class JobStore:
                     "total_steps": complete.total_steps,
                     "files": sorted(set(references.values())),
                     "tenant": self._tenant or PUBLIC,
-                    "priority": priority,
+                    "priority": terms.priority or "normal",
                     "max_queued": max_queued,
-                    "no_store": no_store,
+                    "no_store": terms.no_store,
                     "quota": allowance.bill(complete),
-                    **({} if idempotency is None else {"idempotency": idempotency}),
-                    "record": (webhook.record(self._tenant or PUBLIC) if webhook else {})
-                    | (retention.record if retention else {}),
-                    **({} if forecast is None else {"forecast": _microseconds(forecast)}),
+                    "record": terms.record(self._tenant or PUBLIC),
+                    **({"idempotency": remembered} if remembered else {}),
+                    **({} if forecast is None else {"forecast": forecast.microseconds}),
                 }
             ),
             *rq_job_fields(fresh_id, _UNCONNECTED),
@@ -151,23 +110,18 @@ class JobStore:
         job = read_job(found_id, fields_of(*record)) if record else await self.get(found_id)
         return Admission(job=job, replayed=answer == "existing")
 
-    async def replayed(
-        self,
-        request: GenerationRequest,
-        idempotency_key: str,
-        *,
-        priority: Priority = "normal",
-        webhook: Webhook | None = None,
-        retention: Retention | None = None,
-    ) -> Job | None:
-        """The job that this request became when it came with this key before. Raises: IdempotencyConflict."""
+    async def replayed(self, request: GenerationRequest, terms: Terms) -> Job | None:
+        """The job that this call became when it came before under its key. Raises: IdempotencyConflict."""
+        remembered = self._remembered(request, terms)
+        if not remembered:
+            return None
         with unavailable_when_unreachable():
             fingerprint, job_id = await self._redis.hmget(
-                f"safelight:idempotency:{self._idempotency_id(idempotency_key)}", "fingerprint", "job_id"
+                f"safelight:idempotency:{remembered['key']}", "fingerprint", "job_id"
             )
         if fingerprint is None:
             return None
-        if fingerprint != _fingerprint(request, priority, webhook, retention):
+        if fingerprint != remembered["fingerprint"]:
             raise _other_body()
         return await self.get(job_id)
 
@@ -228,7 +182,7 @@ class JobStore:
         with unavailable_when_unreachable():
             ids = await self._redis.zrange("safelight:unweighed", 0, WEIGHED_AT_ONCE - 1)
         forecasts = [(job.id, costs.forecast(job.request)) for job in await self._get_many(ids)]
-        known = [(job_id, _micros(forecast.work_seconds)) for job_id, forecast in forecasts if forecast is not None]
+        known = [(job_id, forecast.microseconds["work"]) for job_id, forecast in forecasts if forecast is not None]
         if known:
             await self._connection.run("weigh", *(part for pair in known for part in pair))
 
@@ -312,16 +266,21 @@ class JobStore:
         return {status: sum(counts[at] for counts in tenants) for at, status in enumerate(statuses, 1)}
 
     async def statistics(self) -> dict[str, float]:
-        """Counters over all jobs ever, whoever's: `ended:<status>`, the histograms `wait:<bound>`, `run:<bound>`,
-        `…:sum`, and of webhooks `delivered:<status>` and `delivery_attempts`.
+        """Counters over all jobs ever, whoever's: `ended:<status>`, `failed:<code>`, `returned:<why>`, the histograms
+        `wait:<bound>`, `run:<bound>`, `…:sum`, and of webhooks `delivered:<status>` and `delivery_attempts`.
         """
         with unavailable_when_unreachable():
             fields = await self._redis.hgetall("safelight:statistics")
         return {name: float(value) for name, value in fields.items()}
 
-    def _idempotency_id(self, key: str) -> str:
-        """Under which a key is kept: equal ones of two tenants are two."""
-        return _digest(key if self._tenant in (None, PUBLIC) else f"{self._tenant}\n{key}")
+    def _remembered(self, request: GenerationRequest, terms: Terms) -> dict[str, object]:
+        """How a call is kept that may be repeated, or nothing; equal keys of two tenants are two."""
+        call = terms.repeatable
+        if call is None:
+            return {}
+        key = call.key if self._tenant in (None, PUBLIC) else f"{self._tenant}\n{call.key}"
+        digest = hashlib.sha256(key.encode()).hexdigest()
+        return {"key": digest, "fingerprint": terms.fingerprint(request), "seconds": call.seconds, "takes": call.fresh}
 
     async def _get_many(self, job_ids: Iterable[str]) -> list[Job]:
         ids = list(job_ids)
@@ -337,26 +296,5 @@ def _job_key(job_id: str) -> str:
     return f"safelight:job:{job_id}"
 
 
-def _fingerprint(
-    request: GenerationRequest, priority: Priority, webhook: Webhook | None, retention: Retention | None
-) -> str:
-    """What a repeated idempotency key is held against."""
-    beside = ("" if priority == "normal" else priority) + ("" if webhook is None else webhook.asked)
-    beside += "" if retention is None else retention.model_dump_json()
-    return _digest(request.model_dump_json() + beside)
-
-
-def _microseconds(forecast: Forecast) -> dict[str, int]:
-    return {"work": _micros(forecast.work_seconds), "own": _micros(forecast.own_seconds)}
-
-
-def _micros(seconds: float) -> int:
-    return max(1, round(seconds * 1e6))
-
-
 def _other_body() -> IdempotencyConflict:
     return IdempotencyConflict("This Idempotency-Key came with another body before.", field="Idempotency-Key")
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

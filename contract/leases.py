@@ -8,7 +8,7 @@ from typing import Literal
 from contract.artifact import Artifact
 from contract.errors import StoreUnavailable, WorkerDied
 from contract.job import JobFailure
-from contract.job_store import PREVIEW_WISHES, EventName
+from contract.job_events import PREVIEW_WISHES, EventName
 from contract.store_connection import BLOCK_SECONDS, StoreConnection, unavailable_when_unreachable
 
 Outcome = Literal["succeeded", "failed", "cancelled"]

@@ -5,6 +5,8 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from contract.logs import LogFormat
+
 
 class Settings(BaseSettings):
     """Settings that the API and the workers must agree on; each is an environment variable `SAFELIGHT_<NAME>`.
@@ -34,6 +36,9 @@ class Settings(BaseSettings):
     max_attempts: int = Field(default=3, ge=1, description="How often a job is started before it fails for good.")
     retention_seconds: float = Field(
         default=7 * 24 * 3600, gt=0, description="How long an ended job and its pictures are kept."
+    )
+    log_format: LogFormat = Field(
+        default="text", description="How log lines are written: `text` for people, or `json`, one object a line."
     )
 
     @property

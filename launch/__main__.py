@@ -1,11 +1,11 @@
 """`python -m launch`: the whole service on this machine, until Ctrl-C."""
 
 import asyncio
-import logging
 import signal
 import sys
 
 from contract.exposure import NoKeyError
+from contract.logs import configure_logs
 from launch.embedded_store import NoServerError
 from launch.house import AlreadyRunningError, House, sole_use_of
 from launch.settings import LaunchSettings
@@ -38,9 +38,9 @@ async def main(settings: LaunchSettings) -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level="INFO", format="%(asctime)s %(name)s %(levelname)s %(message)s")
     try:
         settings = LaunchSettings()
+        configure_logs("info", settings.log_format)
         with sole_use_of(settings.home):
             asyncio.run(main(settings))
     except (AlreadyRunningError, NoKeyError, NoServerError, OSError) as error:

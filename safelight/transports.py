@@ -51,7 +51,7 @@ class AsyncTransport:
 
     async def send(self, request: httpx.Request) -> httpx.Response:
         """The answer, as soon as its headers are there."""
-        return await self.http.send(request, stream=True)
+        return await self.http.send(request, stream=True, follow_redirects=request.method == "GET")
 
     async def read(self, response: httpx.Response) -> None:
         """Reads all of an answer."""
@@ -83,7 +83,7 @@ class BlockingTransport:
 
     async def send(self, request: httpx.Request) -> httpx.Response:
         """The answer, as soon as its headers are there."""
-        return self.http.send(request, stream=True)
+        return self.http.send(request, stream=True, follow_redirects=request.method == "GET")
 
     async def read(self, response: httpx.Response) -> None:
         """Reads all of an answer."""

@@ -1,12 +1,13 @@
 """`python -m worker`: one worker, until it is told to stop."""
 
 import asyncio
-import logging
 import os
 import secrets
 import signal
 import socket
 
+from contract.logs import configure_logs
+from contract.tracing import tracing
 from worker.consumer import Consumer
 from worker.settings import WorkerSettings
 
@@ -14,13 +15,14 @@ from worker.settings import WorkerSettings
 async def main() -> None:
     """Runs a worker until SIGTERM or SIGINT."""
     settings = WorkerSettings()
-    logging.basicConfig(level=settings.worker_log_level, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    configure_logs(settings.worker_log_level, settings.log_format)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, stop.set)
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-    await Consumer(settings, name).run(stop)
+    with tracing("safelight-worker") as tracer:
+        await Consumer(settings, name, tracer).run(stop)
 
 
 if __name__ == "__main__":

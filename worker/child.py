@@ -16,6 +16,7 @@ import transformers
 from contract.catalogue import Catalogue, ModelSpec, read_catalogue
 from contract.errors import GenerationFailed, SafelightError
 from contract.job import JobFailure
+from contract.logs import configure_logs
 from contract.request import CompleteRequest, GenerationRequest
 from worker import events
 from worker.adapters import Adapters
@@ -42,6 +43,7 @@ from worker.messages import (
     Warned,
 )
 from worker.outlet import Outlet
+from worker.phases import Phases
 from worker.residency import Residency, default_budget_bytes
 from worker.result_cache import ResultCache
 from worker.self_report import SelfReport, texts_of
@@ -55,12 +57,13 @@ Inbox = queue.SimpleQueue[ToChild | Prepared | Refused]
 
 @dataclass
 class Execution:
-    """What is in flight of one Generate: the images still to come, and the steps done of each image."""
+    """What is in flight of one Generate: the images still to come, and the steps done and the phases of each image."""
 
     request: CompleteRequest
     waiting: set[int]
     wants_previews: bool = False
     steps: dict[int, int] = field(default_factory=dict)
+    phases: dict[int, Phases] = field(default_factory=dict)
 
     @property
     def step(self) -> int:
@@ -68,12 +71,18 @@ class Execution:
         stored = self.request.num_images - len(self.waiting.union(self.steps))
         return stored * self.request.num_steps + sum(self.steps.values())
 
+    def stepped(self, index: int, step: int) -> None:
+        """An image has done this many steps."""
+        before, self.steps[index] = self.steps.get(index, 0), min(step, self.request.num_steps)
+        if before < self.steps[index] == self.request.num_steps:
+            self.phases[index].end("denoise")
+
 
 def serve(connection: Connection, settings: WorkerSettings) -> None:
     """Runs until the parent's end of the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    logging.basicConfig(level=settings.worker_log_level, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    configure_logs(settings.worker_log_level, settings.log_format)
     torch.set_num_threads(settings.num_threads or os.cpu_count() or 1)
     choose_steady_kernels()
     transformers.utils.logging.disable_progress_bar()
@@ -184,6 +193,7 @@ class Child:
             return
         for warning in warnings_of(prepared.image):
             self._outlet.send(Warned(execution_id, warning))
+        execution.phases[prepared.index] = prepared.phases
         self._engine.admit(prepared.image, use_cache=prepared.order.use_cache)
         self._engine.set_previews(generation_id(execution_id, prepared.index), execution.wants_previews)
 
@@ -215,7 +225,7 @@ class Child:
         for event in steps:
             execution_id, _, index = event.generation_id.rpartition(":")
             if execution := self._executions.get(execution_id):
-                execution.steps[int(index)] = min(event.step, execution.request.num_steps)
+                execution.stepped(int(index), event.step)
                 moved[execution_id] = execution
         if moved:
             self._outlet.send(Progressed({execution_id: execution.step for execution_id, execution in moved.items()}))
@@ -236,7 +246,10 @@ class Child:
     def _finish_image(self, execution_id: str, index: int, execution: Execution, picture: Picture) -> None:
         execution.steps[index] = execution.request.num_steps
         execution.waiting.discard(index)
-        self._outlet.send_later(partial(_image, execution_id, index, execution.request.of_image(index), picture))
+        phases = execution.phases.pop(index)
+        phases.end("decode")
+        request = execution.request.of_image(index)
+        self._outlet.send_later(partial(_image, execution_id, index, request, picture, phases))
         if not execution.waiting:
             self._executions.pop(execution_id)
             self._outlet.send_later(partial(Finished, execution_id))
@@ -246,11 +259,16 @@ def _preview(execution_id: str, index: int, step: int, pixels: Pixels) -> Previe
     return Previewed(execution_id, index, step, encode_preview(pixels))
 
 
-def _image(execution_id: str, index: int, request: CompleteRequest, picture: Picture) -> ImageFinished | Failed:
+def _image(
+    execution_id: str, index: int, request: CompleteRequest, picture: Picture, phases: Phases
+) -> ImageFinished | Failed:
     height, width = picture.pixels.shape[:2]
     try:
-        return ImageFinished(execution_id, index, width, height, encode(picture.pixels, request, texts_of(picture)))
+        encoded = encode(picture.pixels, request, texts_of(picture))
+        phases.end("encode file")
+        return ImageFinished(execution_id, index, width, height, encoded, tuple(phases.ended))
     except Exception as error:
-        logger.error("%s: image %d cannot be encoded", execution_id, index, exc_info=error)
+        execution = {"execution_id": execution_id}
+        logger.error("%s: image %d cannot be encoded", execution_id, index, exc_info=error, extra=execution)
         failure = GenerationFailed(f"The picture could not be encoded as {request.output_format}.")
         return Failed(execution_id, JobFailure.of(failure))

@@ -13,6 +13,7 @@ from contract.job import JobFailure
 from contract.job_store import JobStore
 from contract.leases import Lease, Leases
 from contract.store_connection import StoreConnection
+from contract.tracing import UNTRACED, Tracer
 from worker.capacity import in_flight, is_full
 from worker.execution import Execution, until_available
 from worker.keeper import Keeper
@@ -49,9 +50,8 @@ class Consumer:
     Promise: a job that was taken is settled once, or is back in the queue one lease after this process has died.
     """
 
-    def __init__(self, settings: WorkerSettings, name: str) -> None:
-        self._settings = settings
-        self._name = name
+    def __init__(self, settings: WorkerSettings, name: str, tracer: Tracer = UNTRACED) -> None:
+        self._settings, self._name, self._tracer = settings, name, tracer
         self._connection = StoreConnection(settings.store_url)
         self._leases = Leases(
             self._connection,
@@ -81,10 +81,8 @@ class Consumer:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until `stop` is set, then drains: what is not done in time goes back to the queue."""
-        tasks = [
-            asyncio.create_task(self._persistently(work), name=work.__name__)
-            for work in (self._feed, self._supervisor.hear_children, self._keep, self._hear_wishes)
-        ]
+        duties = (self._feed, self._supervisor.hear_children, self._keep, self._hear_wishes)
+        tasks = [asyncio.create_task(self._persistently(work), name=work.__name__) for work in duties]
         stopped = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
         tasks[0].cancel()
@@ -142,8 +140,16 @@ class Consumer:
         job = await self._jobs.get(lease.job_id)
         forecast = self._tally.costs.forecast(job.request, in_flight(self._executions.values()))
         patience_seconds = self._settings.artifact_patience_seconds
-        execution = Execution(lease, job, self._leases, self._artifacts, forecast, patience_seconds=patience_seconds)
-        logger.info("%s: started, attempt %d", lease.job_id, execution.job.attempt)
+        execution = Execution(
+            lease,
+            job,
+            self._leases,
+            self._artifacts,
+            forecast,
+            patience_seconds=patience_seconds,
+            tracer=self._tracer,
+        )
+        execution.log.info("%s: started, attempt %d", lease.job_id, execution.job.attempt)
         self._executions[lease.execution_id] = execution
         if execution.num_images_left == 0:
             await self._end(Finished(lease.execution_id))
@@ -165,7 +171,8 @@ class Consumer:
     async def _lose_child(self) -> None:
         self._ready.clear()
         leases = [execution.lease for execution in self._executions.values()]
-        self._executions.clear()
+        for execution in list(self._executions.values()):
+            self._forget(execution)
         await until_available(lambda: self._leases.give_back(leases, "lost"))
 
     async def _obey(self, message: ToParent) -> None:
@@ -214,12 +221,13 @@ class Consumer:
         failure = message.failure if isinstance(message, Failed) else None
         settled = await execution.settle("failed" if failure else "succeeded", failure)
         self._forget(execution)
-        logger.info("%s: %s", execution.job.id, failure.code if failure else "succeeded")
+        execution.log.info("%s: %s", execution.job.id, failure.code if failure else "succeeded")
         if settled:
             await self._keeper.count(succeeded=failure is None)
 
     def _forget(self, execution: Execution) -> None:
         self._executions.pop(execution.lease.execution_id, None)
+        execution.spans.end("lost")
         self._changed.set()
 
     def _abort(self, execution: Execution) -> None:
@@ -247,7 +255,7 @@ class Consumer:
         renewals = await self._leases.renew([execution.lease for execution in executions])
         for execution, renewal in zip(executions, renewals, strict=True):
             if not renewal.held:
-                logger.warning("%s: the lease is lost; stopping its work", execution.job.id)
+                execution.log.warning("%s: the lease is lost; stopping its work", execution.job.id)
                 self._abort(execution)
             elif renewal.cancel_requested:
                 await self._cancel(execution)
@@ -273,7 +281,7 @@ class Consumer:
     async def _cancel(self, execution: Execution) -> None:
         self._abort(execution)
         await execution.settle("cancelled")
-        logger.info("%s: cancelled", execution.job.id)
+        execution.log.info("%s: cancelled", execution.job.id)
 
     # ---- leaving
 

@@ -62,5 +62,6 @@ def failure_of(generation_ids: Sequence[str], error: Exception) -> SafelightErro
     """What a client is told of an error; what is not ours goes to the log, and its kind to the client."""
     if isinstance(error, SafelightError):
         return error
-    logger.error("generation %s failed", ", ".join(generation_ids), exc_info=error)
+    execution = {"execution_id": generation_ids[0].partition(":")[0]}
+    logger.error("generation %s failed", ", ".join(generation_ids), exc_info=error, extra=execution)
     return GenerationFailed(f"The engine failed with {type(error).__name__}; the worker's log has the details.")

@@ -17,8 +17,11 @@ from contract.costs import Forecast
 from contract.errors import SafelightError, StoreUnavailable, UnknownArtifact, UnknownFile
 from contract.file_ids import storage_key_of
 from contract.job import Job, JobFailure
-from contract.job_store import EventName
+from contract.job_events import EventName
 from contract.leases import Lease, Leases, Outcome
+from contract.logs import Named
+from contract.tracing import UNTRACED, Tracer
+from worker.execution_spans import ExecutionSpans
 from worker.messages import Failed, Generate, ImageFinished, Previewed
 from worker.step_rate import StepRate
 
@@ -47,6 +50,7 @@ class Execution:
         forecast: Forecast | None = None,
         *,
         patience_seconds: float = 60.0,
+        tracer: Tracer = UNTRACED,
     ) -> None:
         """`forecast` is what the job is predicted to need, and is believed until its own steps say better;
         `patience_seconds` is for how long the artifact store may fail (a full disk, say) before the job does.
@@ -54,6 +58,9 @@ class Execution:
         self.lease = lease
         self.job = job
         self.previews_wanted = False
+        ids = {"job_id": job.id, "request_id": job.origin.request_id, "execution_id": lease.execution_id}
+        self.log = Named(logger, ids)
+        self.spans = ExecutionSpans(tracer, job, lease)
         self._leases = leases
         self._artifacts = artifacts
         self._patience_seconds = patience_seconds
@@ -125,17 +132,21 @@ class Execution:
         Raises: ArtifactStoreUnavailable, when that store has taken nothing for longer than this may wait.
         """
         artifact = self._artifact(message)
-        patience_seconds = self._patience_seconds - self._artifacts.refusing_seconds
-        await until_available(lambda: self._artifacts.put(artifact.storage_key, message.encoded), patience_seconds)
-        if not await until_available(lambda: self._leases.publish_image(self.lease, artifact)):
-            await self._artifacts.delete(artifact.storage_key)
+        self.spans.image(message.index, message.phases)
+        with self.spans.during("store"):
+            put = partial(self._artifacts.put, artifact.storage_key, message.encoded, artifact.headers)
+            await until_available(put, self._patience_seconds - self._artifacts.refusing_seconds)
+            if not await until_available(lambda: self._leases.publish_image(self.lease, artifact)):
+                await self._artifacts.delete(artifact.storage_key)
         self._published.add(message.index)
 
     async def settle(self, outcome: Outcome, failure: JobFailure | None = None) -> bool:
         """Ends the job. When the lease is lost, nothing changes: the job is another execution's by now."""
-        settled = await until_available(lambda: self._leases.settle(self.lease, outcome, failure))
+        with self.spans.during("settle"):
+            settled = await until_available(lambda: self._leases.settle(self.lease, outcome, failure))
+        self.spans.end(outcome if settled else "discarded", None if failure is None else failure.code)
         if not settled:
-            logger.warning("%s: the lease was lost; the %s outcome is discarded", self.job.id, outcome)
+            self.log.warning("%s: the lease was lost; the %s outcome is discarded", self.job.id, outcome)
         return settled
 
     def _artifact(self, message: ImageFinished) -> Artifact:
@@ -163,7 +174,7 @@ class Execution:
         try:
             await self._leases.report(self.lease, self._step, self._eta_seconds(), [(name, json.dumps(data))])
         except StoreUnavailable as error:
-            logger.info("%s: progress is not told: %s", self.job.id, error.message)
+            self.log.info("%s: progress is not told: %s", self.job.id, error.message)
 
 
 async def until_available(call: Callable[[], Awaitable[T]], patience_seconds: float = math.inf) -> T:

@@ -3,12 +3,13 @@
 import queue
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from contract.errors import SafelightError
 from worker import engine
 from worker.engine import Engine
 from worker.messages import Generate
+from worker.phases import Phases
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -18,6 +19,7 @@ class Prepared:
     order: Generate
     index: int
     image: engine.Prepared
+    phases: Phases = field(default_factory=Phases)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +49,15 @@ class Intake:
 
     def _prepare(self, order: Generate) -> None:
         for index in order.indexes:
+            phases = Phases()
             try:
                 name = generation_id(order.execution_id, index)
                 image = self._engine.prepare(name, order.request.of_image(index), order.inputs)
             except SafelightError as error:
                 self._done(Refused(order, error))
                 return
-            self._done(Prepared(order, index, image))
+            phases.end("encode text")
+            self._done(Prepared(order, index, image, phases))
 
 
 def generation_id(execution_id: str, index: int) -> str:

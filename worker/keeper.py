@@ -79,7 +79,7 @@ class Keeper:
             self._reaps_from = now + lease_seconds
         if now >= self._reaps_from:
             for job_id in await self._leases.reap():
-                logger.warning("%s: its lease had ended; taken back", job_id)
+                logger.warning("%s: its lease had ended; taken back", job_id, extra={"job_id": job_id})
         self._reaped_at = now
 
     async def sweep(self) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from contract.certificates import ModelCertificate
 from contract.costs import Cost
@@ -68,15 +69,24 @@ class Previewed:
     jpeg: bytes
 
 
+class Phase(NamedTuple):
+    """A part of the making of an image. Units: seconds of the Unix epoch."""
+
+    name: str
+    began_at: float
+    ended_at: float
+
+
 @dataclass(frozen=True, slots=True)
 class ImageFinished:
-    """One image, encoded in the format that the request asked for."""
+    """One image, encoded in the format that the request asked for, and when its phases were."""
 
     execution_id: str
     index: int
     width: int
     height: int
     encoded: bytes
+    phases: tuple[Phase, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

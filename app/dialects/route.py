@@ -83,7 +83,9 @@ class DialectRoute(JSONRoute):
             except ClientDisconnect:
                 raise
             except Exception as raised:
-                return self.answer(raised, request.state.request_id)
+                error = ours(raised, request.state.request_id)
+                request.state.error_code = error.code
+                return self.refuse(self.refusal(error, request.state.request_id))
 
         return answered
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Path
 from starlette.responses import Response
 
 from app.dependencies import ResourcesOf
-from app.downloads import HEAD_ANSWERS, ConditionsOf, documented_bytes, serve
+from app.downloads import ELSEWHERE, HEAD_ANSWERS, ConditionsOf, documented_bytes, serve
 from app.error_responses import documented
 from app.errors import RangeNotSatisfiable
 from app.responses import IMAGE_ID
@@ -36,9 +36,10 @@ ExistingArtifact = Annotated[Artifact, Depends(existing_artifact)]
     "/{artifact_id}",
     response_class=Response,
     responses=documented_bytes(*MEDIA_TYPES.values())
+    | ELSEWHERE
     | documented(UnknownArtifact, RangeNotSatisfiable, StoreUnavailable),
 )
 async def read_artifact(artifact: ExistingArtifact, asked: ConditionsOf, resources: ResourcesOf) -> Response:
     """Read a picture, or a range of its bytes."""
-    extension = artifact.media_type.partition("/")[2]
-    return await serve(artifact, f"{artifact.id}.{extension}", asked, resources.artifacts)
+    seconds = resources.settings.presigned_seconds
+    return await serve(artifact, artifact.file_name, asked, resources.artifacts, elsewhere_seconds=seconds)

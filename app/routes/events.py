@@ -13,7 +13,7 @@ from app.error_responses import documented
 from app.followers import Following, OnDisconnectQuery, following
 from app.waiting import follow, until, wishing_previews
 from contract.errors import InvalidRequest, SafelightError, StoreUnavailable, UnknownJob
-from contract.job_store import FIRST, JobEvent
+from contract.job_events import FIRST, JobEvent
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 

@@ -20,6 +20,7 @@ from app.retention import retention
 from app.webhooks.asked import webhook
 from contract.errors import IdempotencyConflict, InvalidRequest
 from contract.job import Job
+from contract.terms import Repeatable, Terms
 
 router = APIRouter(prefix="/v1", tags=["generations"], route_class=JSONRoute)
 
@@ -92,16 +93,14 @@ async def create_generation(
     if dry_run:
         response.status_code = 200
         return await quote(generation.request, resources, generation.priority)
-    most_seconds = resources.settings.retention_seconds
-    admission = await admit(
-        generation.request,
-        resources,
-        idempotency_key=idempotency_key,
-        no_store=forbids_storing(cache_control or ()),
+    terms = Terms(
         priority=generation.priority,
         webhook=webhook(generation.webhook, resources, links.base),
-        retention=retention(generation.retention_seconds, generation.expires_at, most_seconds),
+        retention=retention(generation.retention_seconds, generation.expires_at, resources.settings.retention_seconds),
+        no_store=forbids_storing(cache_control or ()),
+        repeatable=None if idempotency_key is None else Repeatable(idempotency_key),
     )
+    admission = await admit(generation.request, resources, terms)
     response.headers["Location"] = f"{request.scope.get('root_path', '')}/v1/jobs/{admission.job.id}"
     if wait_seconds is None:
         return presenter.admitted(admission.job)

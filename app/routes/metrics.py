@@ -1,7 +1,7 @@
 """The metrics page."""
 
 import asyncio
-from collections.abc import Iterator
+import time
 
 from fastapi import APIRouter
 from prometheus_client import CollectorRegistry
@@ -11,8 +11,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.dependencies import ResourcesOf
-from app.metrics import Snapshot, job_metrics, store_state, worker_metrics
+from app.metrics import (
+    Snapshot,
+    backlog_metrics,
+    job_metrics,
+    store_state,
+    worker_metrics,
+)
 from app.resources import Resources
+from contract.backlog import read_backlog
 from contract.errors import StoreUnavailable
 
 router = APIRouter(tags=["operations"])
@@ -32,11 +39,20 @@ async def read_metrics(request: Request, resources: ResourcesOf) -> Response:
     return Response(encode(registry), media_type=content_type)
 
 
-async def _store_metrics(resources: Resources) -> Iterator[Metric]:
+async def _store_metrics(resources: Resources) -> list[Metric]:
+    began = time.monotonic()
     try:
-        counts, statistics, pulses = await asyncio.gather(
-            resources.job_store.counts(), resources.job_store.statistics(), resources.liveness.alive()
+        counts, statistics, pulses, backlog = await asyncio.gather(
+            resources.job_store.counts(),
+            resources.job_store.statistics(),
+            resources.liveness.alive(),
+            read_backlog(resources.connection),
         )
     except StoreUnavailable:
-        return iter((store_state(False),))
-    return iter((store_state(True), *job_metrics(counts, statistics), *worker_metrics(pulses)))
+        return [*store_state(False, time.monotonic() - began)]
+    return [
+        *store_state(True, time.monotonic() - began),
+        *job_metrics(counts, statistics),
+        *backlog_metrics(backlog, (spec.id for spec in resources.catalogue.models)),
+        *worker_metrics(pulses),
+    ]

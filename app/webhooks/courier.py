@@ -19,7 +19,9 @@ from app.webhooks.bodies import Bodies, Happening, encoded
 from app.webhooks.messenger import Messenger
 from app.webhooks.schedule import Following, following
 from contract.errors import StoreUnavailable
+from contract.logs import bound
 from contract.outbox import Attempt, Claimed, Outbox
+from contract.tracing import SpanKind, Tracer, failed, span_of, trace_of
 from contract.webhook_secrets import WebhookSecrets
 
 logger = logging.getLogger("safelight.app")
@@ -39,8 +41,16 @@ class Courier:
     """Promise: what is claimed is tried and recorded, or tried again by somebody one lease later."""
 
     def __init__(
-        self, outbox: Outbox, secrets: WebhookSecrets, messenger: Messenger, bodies: Bodies, settings: AppSettings
+        self,
+        outbox: Outbox,
+        secrets: WebhookSecrets,
+        messenger: Messenger,
+        bodies: Bodies,
+        settings: AppSettings,
+        *,
+        tracer: Tracer,
     ) -> None:
+        self._tracer = tracer
         self._outbox = outbox
         self._secrets = secrets
         self._messenger = messenger
@@ -83,7 +93,8 @@ class Courier:
         )
         for claimed in claims:
             self._at_receiver[claimed.receiver] += 1
-            task = asyncio.create_task(self._carry(claimed))
+            with bound(job_id=claimed.job.id, request_id=claimed.job.origin.request_id):
+                task = asyncio.create_task(self._carry(claimed))
             self._carrying.add(task)
             task.add_done_callback(self._carrying.discard)
         return len(claims)
@@ -93,7 +104,7 @@ class Courier:
             if not claimed.delivery.asked_again and await self._outbox.disabled(claimed):
                 await self._record(claimed, None, Following("disabled"))
             else:
-                attempt = await self._attempt(claimed)
+                attempt = await self._traced_attempt(claimed)
                 await self._record(claimed, attempt, following(claimed.delivery, attempt, self._retries_at_seconds))
         except StoreUnavailable:
             logger.info("%s: the store does not answer; its webhook is sent again later", claimed.delivery.id)
@@ -101,6 +112,17 @@ class Courier:
             logger.error("%s: its webhook is sent again later: %s", claimed.delivery.id, type(error).__name__)
         finally:
             self._at_receiver -= Counter([claimed.receiver])
+
+    async def _traced_attempt(self, claimed: Claimed) -> Attempt:
+        context = trace_of(claimed.job.origin.traceparent)
+        said = {"safelight.delivery_id": claimed.delivery.id, "safelight.event": claimed.delivery.event}
+        with span_of(self._tracer, "webhook", context, SpanKind.CLIENT, said) as span:
+            attempt = await self._attempt(claimed)
+            if attempt.status_code is not None:
+                span.set_attribute("http.response.status_code", attempt.status_code)
+            if attempt.status_code is None or attempt.status_code >= 300:
+                failed(span, attempt.error or str(attempt.status_code))
+        return attempt
 
     async def _attempt(self, claimed: Claimed) -> Attempt:
         now = datetime.now(UTC)
@@ -141,7 +163,7 @@ async def carrying(resources: Resources, bodies: Bodies) -> AsyncIterator[None]:
     """Carries webhooks for as long as this lasts."""
     settings = resources.settings
     messenger = Messenger(settings.reachable_networks, timeout_seconds=settings.webhook_timeout_seconds)
-    courier = Courier(resources.outbox, resources.webhook_secrets, messenger, bodies, settings)
+    courier = Courier(resources.outbox, resources.webhook_secrets, messenger, bodies, settings, tracer=resources.tracer)
     running = asyncio.create_task(courier.run())
     try:
         yield

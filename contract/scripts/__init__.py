@@ -5,6 +5,7 @@ from typing import Literal, get_args
 
 ScriptName = Literal[
     "admit",
+    "backlog",
     "cancel",
     "claim",
     "claim_deliveries",

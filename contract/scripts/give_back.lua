@@ -7,6 +7,7 @@ for at = #ARGV - 1, 5, -2 do
     local id = ARGV[at]
     if holds(id, ARGV[at + 1]) then
         given = given + 1
+        redis.call('HINCRBY', STATISTICS, 'returned:' .. ARGV[1], 1)
         if ARGV[1] == 'drained' then redis.call('HINCRBY', job_key(id), 'attempt', -1) end
         recover(id, tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]))
     end

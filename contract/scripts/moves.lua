@@ -67,7 +67,10 @@ local function finish(id, status, failure, retention)
     redis.call('DEL', followers_key(id))
     move(id, status)
     redis.call('HSET', job_key(id), 'finished_at', seconds(now), 'expires_at', seconds(expires))
-    if failure ~= '' then redis.call('HSET', job_key(id), 'error', failure) end
+    if failure ~= '' then
+        redis.call('HSET', job_key(id), 'error', failure)
+        redis.call('HINCRBY', STATISTICS, 'failed:' .. cjson.decode(failure).code, 1)
+    end
     redis.call('ZADD', EXPIRING, seconds(expires), id)
     redis.call('HSET', rq_key(id), 'status', RQ_STATUS[status])
     redis.call('ZADD', rq_registry(RQ_STATUS[status]), seconds(expires), id)

@@ -22,7 +22,8 @@ from app.settings import AppSettings
 from contract.artifact import MEDIA_TYPES, Artifact, artifact_id
 from contract.artifact_store import ArtifactStore
 from contract.job import JobFailure
-from contract.job_store import EventName, JobStore
+from contract.job_events import EventName
+from contract.job_store import JobStore
 from contract.leases import Lease, Leases, Outcome
 from contract.store_connection import StoreConnection
 from tests.waiting import wait_until

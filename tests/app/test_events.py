@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from app.waiting import wishing_previews
-from contract.job_store import JobEvent, JobStore
+from contract.job_events import JobEvent
+from contract.job_store import JobStore
 from contract.store_connection import StoreConnection
 from tests.app.conftest import BODY, Api, Player, StartApi, assert_error, stream, submit
 from tests.waiting import wait_until_async

@@ -10,9 +10,11 @@ from contract.job_store import Admission, JobStore
 from contract.leases import Lease, Leases
 from contract.request import GenerationRequest
 from contract.store_connection import StoreConnection
+from contract.terms import Repeatable, Terms
 from tests.conftest import complete_request
 
 REQUEST = GenerationRequest(prompt="a red apple")
+KEPT = Terms(repeatable=Repeatable("k"))
 
 
 async def positions(job_store: JobStore, job_ids: list[str]) -> dict[str, int]:
@@ -40,7 +42,7 @@ async def test_an_admitted_job_waits_with_its_complete_request(job_store: JobSto
 
 
 async def test_the_same_key_and_body_make_one_job_however_many_ask_at_once(job_store: JobStore) -> None:
-    calls = [job_store.admit(REQUEST, complete_request(seed=n), max_queued=99, idempotency_key="k") for n in range(20)]
+    calls = [job_store.admit(REQUEST, complete_request(seed=n), KEPT, max_queued=99) for n in range(20)]
     admissions = await asyncio.gather(*calls)
     assert len({admission.job.id for admission in admissions}) == 1
     assert sum(not admission.replayed for admission in admissions) == 1
@@ -48,25 +50,24 @@ async def test_the_same_key_and_body_make_one_job_however_many_ask_at_once(job_s
 
 
 async def test_a_replayed_job_shows_itself_as_it_was_admitted(job_store: JobStore, leases: Leases) -> None:
-    first = await job_store.admit(REQUEST, complete_request(), max_queued=9, idempotency_key="k")
+    first = await job_store.admit(REQUEST, complete_request(), KEPT, max_queued=9)
     await leases.settle(await claim(leases), "succeeded")
-    again = await job_store.admit(REQUEST, complete_request(), max_queued=9, idempotency_key="k")
+    again = await job_store.admit(REQUEST, complete_request(), KEPT, max_queued=9)
     assert again.replayed
     assert again.job.status == "succeeded"
     assert again.job.as_admitted() == first.job
 
 
 async def test_the_same_key_with_another_body_is_a_conflict(job_store: JobStore) -> None:
-    await job_store.admit(REQUEST, complete_request(), max_queued=9, idempotency_key="k")
+    await job_store.admit(REQUEST, complete_request(), KEPT, max_queued=9)
     with pytest.raises(IdempotencyConflict):
-        await job_store.admit(GenerationRequest(prompt="a fox"), complete_request(), max_queued=9, idempotency_key="k")
+        await job_store.admit(GenerationRequest(prompt="a fox"), complete_request(), KEPT, max_queued=9)
 
 
 async def test_a_call_that_repeats_none_takes_the_key(job_store: JobStore) -> None:
     async def admission(takes_key: bool) -> Admission:
-        return await job_store.admit(
-            REQUEST, complete_request(), max_queued=9, idempotency_key="k", takes_key=takes_key
-        )
+        terms = Terms(repeatable=Repeatable("k", fresh=takes_key))
+        return await job_store.admit(REQUEST, complete_request(), terms, max_queued=9)
 
     first, second = await admission(True), await admission(True)
     assert first.job.id != second.job.id
@@ -81,7 +82,7 @@ async def test_a_call_that_repeats_none_takes_the_key(job_store: JobStore) -> No
 
 
 async def test_a_key_is_forgotten_in_its_time(job_store: JobStore, connection: StoreConnection) -> None:
-    await job_store.admit(REQUEST, complete_request(), max_queued=9, idempotency_key="k", idempotency_seconds=60)
+    await job_store.admit(REQUEST, complete_request(), Terms(repeatable=Repeatable("k", 60)), max_queued=9)
     keys = [key async for key in connection.redis.scan_iter("safelight:idempotency:*")]
     assert len(keys) == 1
     assert 0 < await connection.redis.ttl(keys[0]) <= 60

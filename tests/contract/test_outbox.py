@@ -16,6 +16,7 @@ from contract.leases import Lease, Leases
 from contract.outbox import Attempt, Claimed, Delivery, Outbox
 from contract.request import GenerationRequest
 from contract.store_connection import StoreConnection
+from contract.terms import Terms
 from contract.webhook_secrets import WebhookSecrets
 from contract.webhooks import WEBHOOK_EVENTS, Webhook
 from tests.conftest import complete_request, running_store
@@ -45,7 +46,7 @@ def webhook(*events: str, host: str = "a") -> Webhook:
 
 
 async def admit(job_store: JobStore, wanted: Webhook | None = None) -> Job:
-    admission = await job_store.admit(REQUEST, complete_request(), max_queued=1000, webhook=wanted or webhook())
+    admission = await job_store.admit(REQUEST, complete_request(), Terms(webhook=wanted or webhook()), max_queued=1000)
     return admission.job
 
 

@@ -10,9 +10,11 @@ from contract.leases import Leases
 from contract.quotas import Allowance, Quota
 from contract.request import GenerationRequest
 from contract.store_connection import StoreConnection
+from contract.terms import Repeatable, Terms
 from tests.conftest import complete_request
 
 REQUEST = GenerationRequest(prompt="x")
+ORDER = Terms(repeatable=Repeatable("order"))
 COST = 64 * 64 * 4
 """What `complete_request` costs."""
 
@@ -52,10 +54,10 @@ async def test_a_refused_job_costs_nothing(job_store: JobStore) -> None:
 
 
 async def test_a_replay_costs_nothing_however_empty_the_bucket(job_store: JobStore) -> None:
-    jobs = {(await admit(job_store, idempotency_key="order")).job.id for _ in range(9)}
+    jobs = {(await admit(job_store, terms=ORDER)).job.id for _ in range(9)}
     assert len(jobs) == 1
     await admit(job_store, changes={"num_images": 2})
-    assert (await admit(job_store, idempotency_key="order")).replayed
+    assert (await admit(job_store, terms=ORDER)).replayed
 
 
 async def test_what_never_fits_is_said_at_once(job_store: JobStore) -> None:

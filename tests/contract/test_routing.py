@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from contract.job_store import FIRST, JobStore
+from contract.job_events import FIRST
+from contract.job_store import JobStore
 from contract.leases import Leases
 from contract.store_connection import StoreConnection
 from tests.contract.test_job_store import admit, positions

@@ -14,6 +14,7 @@ from contract.liveness import Liveness, Pulse
 from contract.quotas import Allowance, Quota
 from contract.request import GenerationRequest
 from contract.store_connection import StoreConnection
+from contract.terms import Terms
 from tests.conftest import complete_request
 from tests.contract.test_job_store import positions
 
@@ -28,8 +29,8 @@ async def admit(
     admission = await job_store.of(tenant).admit(
         REQUEST,
         complete_request(model=model),
+        Terms(priority=priority),
         max_queued=10_000,
-        priority=priority,
         forecast=Forecast(seconds, seconds),
         **options,  # type: ignore[arg-type]
     )

@@ -136,7 +136,7 @@ def test_a_few_orders(stage: Stage) -> None:
     run(stage, max_examples=3, stateful_step_count=12, derandomize=True)
 
 
-@pytest.mark.faults
+@pytest.mark.faults_full
 @pytest.mark.timeout(3600)
 def test_many_orders(stage: Stage) -> None:
     run(stage, max_examples=40, stateful_step_count=30)

@@ -45,7 +45,7 @@ def test_the_document_is_true(small: Launched) -> None:
     schemathesis(small, "--header", f"Authorization: Bearer {new_key(small)}", "--seed", "1", "--max-examples", "8")
 
 
-@pytest.mark.faults
+@pytest.mark.faults_full
 @pytest.mark.timeout(3600)
 def test_the_document_is_true_of_very_much(small: Launched) -> None:
     schemathesis(small, "--header", f"Authorization: Bearer {new_key(small)}", "--max-examples", "300")

@@ -75,8 +75,8 @@ async def jobs_in_work(site: Site) -> AsyncIterator[str]:
     assert {job["attempt"] for job in ended} == {1}, ended
 
 
-KILLED_SECONDS = [10, pytest.param(30, marks=pytest.mark.faults)]
-FROZEN_SECONDS = [4, pytest.param(20, marks=pytest.mark.faults)]
+KILLED_SECONDS = [10, pytest.param(30, marks=pytest.mark.faults_full)]
+FROZEN_SECONDS = [4, pytest.param(20, marks=pytest.mark.faults_full)]
 
 
 @pytest.mark.parametrize("seconds", KILLED_SECONDS)

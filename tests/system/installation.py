@@ -14,6 +14,7 @@ from contract.job_store import JobStore
 from contract.leases import Leases
 from contract.request import GenerationRequest
 from contract.store_connection import StoreConnection
+from contract.terms import Terms
 from launch.embedded_store import server_command
 from tests.conftest import complete_request
 from tests.waiting import wait_until, wait_until_async
@@ -92,7 +93,7 @@ class Installation:
         """Admits a request, and returns the job's id."""
         complete = complete_request(**changes)
         admission = await self.jobs.admit(
-            GenerationRequest(prompt=complete.prompt), complete, max_queued=1000, no_store=no_store
+            GenerationRequest(prompt=complete.prompt), complete, Terms(no_store=no_store), max_queued=1000
         )
         return admission.job.id
 

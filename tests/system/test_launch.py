@@ -108,7 +108,7 @@ def test_two_workers_share_the_work(pair: Launched) -> None:
     ids = [pair.call("/v1/generations", asked)["id"] for _ in "ab"]
     for job_id in ids:
         wait_until(lambda job_id=job_id: pair.call(f"/v1/jobs/{job_id}")["status"] == "succeeded", 60, pair.log)
-    assert len(re.findall(r"consumer INFO job_\w+: started", pair.log())) == 2
+    assert len(re.findall(r"execution INFO job_\w+: started", pair.log())) == 2
 
 
 def test_cores_are_shared_out_unless_somebody_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:

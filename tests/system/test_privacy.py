@@ -1,5 +1,6 @@
 """What clients write is in their jobs, pictures and webhooks, and nowhere else; and it goes when it is due."""
 
+import json
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -43,6 +44,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launched]:
     catalogue.write_text(f"{CATALOGUE}\n[[models]]{BROKEN}")
     yield from launch(
         catalogue,
+        SAFELIGHT_LOG_FORMAT="json",
         SAFELIGHT_LOG_LEVEL="debug",
         SAFELIGHT_WORKER_LOG_LEVEL="DEBUG",
         SAFELIGHT_WEBHOOK_NETWORKS="127.0.0.0/8",
@@ -84,7 +86,8 @@ async def rq_everything(installation: Installation) -> str:
 
 async def submit(client: httpx.AsyncClient, receiver: Receiver, **changes: object) -> str:
     asked = {**WRITTEN, "webhook": {"url": receiver.url}, **changes}
-    answer = await client.post("/v1/generations", json=asked, headers={"Idempotency-Key": f"{CANARY}{changes}"})
+    headers = {"Idempotency-Key": f"{CANARY}{changes}", "X-Request-Id": "request-of-these"}
+    answer = await client.post("/v1/generations", json=asked, headers=headers)
     assert answer.status_code == 202, answer.text
     return str(answer.json()["id"])
 
@@ -148,6 +151,11 @@ async def test_what_clients_write_is_in_jobs_pictures_and_webhooks_alone(
     (image, *_) = (await client.get(f"/v1/jobs/{good}")).json()["images"]
     assert CANARY.encode() in (await client.get(image["url"])).content
     log, rq = service.log(), await rq_everything(service.installation)
+    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    assert len(lines) > 100
+    said_by = {line["logger"] for line in lines if line.get("request_id") == "request-of-these"}
+    assert {"safelight.access", "safelight.app", "worker.execution"} <= said_by, "the call is found in every process"
+    assert {line.get("job_id") for line in lines} >= {good, broken, untold, killed}
     assert all(job_id in log and job_id in rq for job_id in (good, broken, untold, killed))
     for text in (log, rq, (await client.get("/metrics")).text):
         assert CANARY not in text

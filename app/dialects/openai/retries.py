@@ -4,6 +4,7 @@ They send the same body with the same credentials, and how often they have tried
 leaves a key, made from its caller and its content, in the same step in which its job is admitted; a later try finds it.
 """
 
+from dataclasses import replace
 from typing import Annotated, NamedTuple
 
 from fastapi import Depends, Header
@@ -15,6 +16,7 @@ from app.resources import Resources
 from contract.job import Job
 from contract.job_store import Admission
 from contract.request import GenerationRequest
+from contract.terms import Repeatable, Terms
 
 RETRY_SECONDS = 1800
 """Clients wait for ten minutes, and try three times."""
@@ -57,21 +59,17 @@ async def admitted(
     Raises: as `app.admission.admit`.
     """
     if call.idempotency_key is not None:
-        return (await admit(generation, resources, idempotency_key=call.idempotency_key, brought=brought)).job
+        given = Terms(repeatable=Repeatable(call.idempotency_key))
+        return (await admit(generation, resources, given, brought=brought)).job
+    retry = Repeatable(f"openai\n{call.authorization}\n{generation.model_dump_json()}", RETRY_SECONDS)
+    first = replace(retry, fresh=True)
 
-    async def attempt(*, takes_key: bool) -> Admission:
-        return await admit(
-            generation,
-            resources,
-            idempotency_key=f"openai\n{call.authorization}\n{generation.model_dump_json()}",
-            idempotency_seconds=RETRY_SECONDS,
-            takes_key=takes_key,
-            brought=brought,
-        )
+    async def attempt(repeatable: Repeatable) -> Admission:
+        return await admit(generation, resources, Terms(repeatable=repeatable), brought=brought)
 
-    admission = await attempt(takes_key=call.num_retries == 0)
+    admission = await attempt(retry if call.num_retries else first)
     if admission.replayed and _is_worth_another(admission.job):
-        admission = await attempt(takes_key=True)
+        admission = await attempt(first)
     return admission.job
 
 

@@ -25,7 +25,7 @@ from app.resources import Resources
 from app.waiting import follow, until, wishing_previews
 from contract.artifact import Artifact
 from contract.job import Job
-from contract.job_store import FIRST, JobEvent
+from contract.job_events import FIRST, JobEvent
 
 Kind = Literal["image_generation", "image_edit"]
 """How the types of all events of an operation begin."""

@@ -20,6 +20,7 @@ from app.prefer import MAX_WAIT_SECONDS, preferred_wait
 from app.responses import JOB_ID
 from contract.catalogue import ModelSpec
 from contract.errors import InvalidRequest
+from contract.terms import Terms
 
 router = APIRouter(prefix="/v1", tags=["replicate"], route_class=PredictionRoute)
 
@@ -61,7 +62,7 @@ class Call(NamedTuple):
         generation = asked.input.request_for(spec.id)
         webhook = asked.wanted(resources, self.presenter.links)
         with asked.input.blamed():
-            job = (await admit(generation, resources, webhook=webhook)).job
+            job = (await admit(generation, resources, Terms(webhook=webhook))).job
         self.response.headers["Location"] = f"{self.request.scope.get('root_path', '')}/v1/predictions/{job.id}"
         if self.wait_seconds is None:
             return self.presenter.prediction(job)

@@ -24,7 +24,7 @@ from app.waiting import follow, until
 from contract.artifact import Artifact
 from contract.errors import InvalidRequest, SafelightError, StoreUnavailable, UnknownJob
 from contract.job import Job
-from contract.job_store import FIRST, JobEvent
+from contract.job_events import FIRST, JobEvent
 
 router = APIRouter(prefix="/v1/predictions", tags=["replicate"], route_class=ReplicateRoute)
 

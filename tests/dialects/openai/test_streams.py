@@ -15,7 +15,8 @@ from app.dialects.openai.streams import Partials, Stream
 from app.main import create_app
 from app.settings import AppSettings
 from contract.job import Job, JobFailure
-from contract.job_store import JobEvent, JobStore
+from contract.job_events import JobEvent
+from contract.job_store import JobStore
 from contract.leases import Lease
 from tests.app.conftest import Player, submit
 from tests.dialects.openai.desk import Desk

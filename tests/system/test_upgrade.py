@@ -1,0 +1,69 @@
+"""An upgrade as docs/operations.md says it: one process after the other is replaced, and nobody notices."""
+
+import asyncio
+import socket
+import sys
+
+import httpx
+import psutil
+import pytest
+
+from tests.system.installation import Installation
+from tests.waiting import wait_until, wait_until_async
+
+ASKED = {"prompt": "a red apple", "num_inference_steps": 600, "height": 64, "width": 64}
+
+
+@pytest.mark.timeout(180)
+async def test_a_rolling_restart_loses_nothing_and_counts_no_attempt(installation: Installation) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+        def start_api() -> psutil.Process:
+            fd = listener.fileno()
+            return installation.start(sys.executable, "-m", "app", "--fd", str(fd), fds=(fd,))
+
+        old_api, old_worker = start_api(), installation.start_worker(SAFELIGHT_DRAIN_SECONDS="1")
+        async with httpx.AsyncClient(base_url=address, timeout=30) as client:
+            await wait_until_async(lambda: has_workers(client, 1), 60)
+            ids = [
+                (await client.post("/v1/generations", json=ASKED | {"seed": seed})).json()["id"] for seed in range(8)
+            ]
+            calling = asyncio.create_task(call_until_cancelled(address))
+            # The new ones are there before the old ones are asked to go.
+            start_api()
+            installation.start_worker()
+            await wait_until_async(lambda: has_workers(client, 2), 60)
+            assert {(await client.get(f"/v1/jobs/{one}")).json()["status"] for one in ids} & {"running"}
+            for process in (old_worker, old_api):
+                process.terminate()
+                await asyncio.to_thread(
+                    wait_until, lambda process=process: not process.is_running() or _ended(process), 10
+                )
+            jobs = [await installation.until(one, "succeeded") for one in ids]
+            calling.cancel()
+    assert [job.attempt for job in jobs] == [1] * len(jobs)
+    assert (await asyncio.gather(calling, return_exceptions=True)) == [None]
+    await installation.disconnect()
+
+
+async def has_workers(client: httpx.AsyncClient, number: int) -> bool:
+    try:
+        answer = await client.get("/readyz")
+    except httpx.TransportError:
+        return False
+    return answer.status_code == 200 and answer.json()["num_workers"] >= number
+
+
+async def call_until_cancelled(address: str) -> None:
+    """Somebody who calls again and again, each time anew, and is always answered."""
+    try:
+        while True:
+            async with httpx.AsyncClient(base_url=address) as client:
+                (await client.get("/v1/jobs")).raise_for_status()
+    except asyncio.CancelledError:
+        return
+
+
+def _ended(process: psutil.Process) -> bool:
+    return process.status() == psutil.STATUS_ZOMBIE
