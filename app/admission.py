@@ -15,6 +15,7 @@ from contract.canvas_sizes import check_tones
 from contract.editing import Size
 from contract.errors import (
     AdapterMismatch,
+    ArtifactStoreUnavailable,
     DamagedFile,
     InvalidRequest,
     LimitExceeded,
@@ -62,6 +63,7 @@ REFUSALS: tuple[type[SafelightError], ...] = (
     QuotaExceeded,
     QuotaTooSmall,
     StoreUnavailable,
+    ArtifactStoreUnavailable,
 )
 """What operations that admit requests say in OpenAPI of how these may be refused."""
 
