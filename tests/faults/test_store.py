@@ -1,7 +1,6 @@
 """The store is killed, frozen, slow, or out of reach in the middle of jobs: they end once, and nobody dies of it."""
 
 import asyncio
-import signal
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -13,8 +12,8 @@ import pytest_asyncio
 
 from contract.scripts import ScriptName
 from tests.faults.client import BODY
-from tests.faults.outages import everybody_stays, is_back, refuses
-from tests.faults.site import Site
+from tests.faults.outages import everybody_stays, is_back, kill, refuses
+from tests.faults.site import Site, is_gone
 from tests.faults.small_disk import SmallInstallation, small_disk
 from tests.faults.store_proxy import StoreProxy
 from tests.waiting import wait_until_async
@@ -82,8 +81,7 @@ FROZEN_SECONDS = [4, pytest.param(20, marks=pytest.mark.faults_full)]
 @pytest.mark.parametrize("seconds", KILLED_SECONDS)
 async def test_the_store_is_killed_and_started_again(site: Site, seconds: float) -> None:
     async with jobs_in_work(site) as running:
-        site.send("store", signal.SIGKILL)
-        site.until_gone("store")
+        await kill(site, "store")
         await refuses(site, seconds)
         site.start("store")
         await is_back(site, running)
@@ -92,9 +90,9 @@ async def test_the_store_is_killed_and_started_again(site: Site, seconds: float)
 @pytest.mark.parametrize("seconds", FROZEN_SECONDS)
 async def test_the_store_is_frozen(site: Site, seconds: float) -> None:
     async with jobs_in_work(site) as running:
-        site.send("store", signal.SIGSTOP)
+        site.process("store").suspend()
         await refuses(site, seconds)
-        site.send("store", signal.SIGCONT)
+        site.process("store").resume()
         await is_back(site, running)
 
 
@@ -187,4 +185,4 @@ async def test_the_disk_of_the_store_is_full(site: Site) -> None:
 async def _ends_of(site: Site) -> bool:
     """Whether the store has ended of what it was asked to keep."""
     await site.ada.call("POST", "/v1/generations", body=BODY, key=f"full at {time.monotonic()}")
-    return site.is_gone("store")
+    return is_gone(site.process("store"))
