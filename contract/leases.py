@@ -67,10 +67,12 @@ class Leases:
         self._priority_patience_seconds = priority_patience_seconds
 
     async def wait_for_work(self) -> bool:
-        """Whether a job is waiting; blocks for up to BLOCK_SECONDS until one is.
+        """Whether a job is waiting, or one was claimed without an answer; blocks for up to BLOCK_SECONDS until one is.
 
         The head of the queue is moved onto its own place, which takes nothing out, so a crash here loses nothing.
         """
+        if self._unanswered is not None:
+            return True
         queue = "rq:queue:generations"
         with unavailable_when_unreachable():
             head = await self._connection.blocking.blmove(queue, queue, BLOCK_SECONDS, "LEFT", "LEFT")

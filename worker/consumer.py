@@ -111,7 +111,7 @@ class Consumer:
         if self._is_full:
             self._changed.clear()
             await self._changed.wait()
-        elif await self._work_waits() and self._ready.is_set():
+        elif await self._work_waits() and self._ready.is_set() and not self._is_full:
             lease = await self._leases.claim(self._name, self._tally.resident)
             if lease is not None:
                 await self._start(lease)

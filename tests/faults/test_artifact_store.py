@@ -35,8 +35,10 @@ def full(site: Site) -> Iterator[None]:
     """As on a full disk, the worker can make files, and write nothing of a picture's size into them."""
     parent = site.process("parent")
     parent.rlimit(psutil.RLIMIT_FSIZE, (1000, psutil.RLIM_INFINITY))
-    yield
-    parent.rlimit(psutil.RLIMIT_FSIZE, (psutil.RLIM_INFINITY, psutil.RLIM_INFINITY))
+    try:
+        yield
+    finally:
+        parent.rlimit(psutil.RLIMIT_FSIZE, (psutil.RLIM_INFINITY, psutil.RLIM_INFINITY))
 
 
 @contextmanager
@@ -45,9 +47,11 @@ def gone(site: Site) -> Iterator[None]:
     folder = site.installation.home / "artifacts"
     away = folder.rename(folder.with_name("away"))
     folder.write_text("")
-    yield
-    folder.unlink()
-    away.rename(folder)
+    try:
+        yield
+    finally:
+        folder.unlink()
+        away.rename(folder)
 
 
 async def until_health(site: Site, status: int) -> str:

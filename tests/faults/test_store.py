@@ -130,7 +130,7 @@ async def test_answers_are_lost(site: Site, proxy: StoreProxy, num_times: int) -
     """Each of the scripts that a job needs is carried out, and nobody hears of it, once or time after time."""
     for script in SCRIPTS:
         proxy.lose(script, num_times)
-        job = await site.ada.finish(await site.ada.submit(num_inference_steps=100))
+        job = await site.ada.finish(await site.ada.submit(num_inference_steps=30))
         assert (job["status"], job["attempt"]) == ("succeeded", 1), script
     proxy.losing.clear()
 
