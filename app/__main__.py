@@ -18,30 +18,32 @@ from contract.exposure import NoKeyError, check_exposure
 from contract.keys import KeyStore
 from contract.logs import configure_logs
 from contract.store_connection import StoreConnection
-from contract.tracing import NoExporterError, Tracer, tracing
+from contract.tracing import NoExporterError, Tracing, tracing
 
 logger = logging.getLogger("safelight.app")
 
 
 class Server(uvicorn.Server):
-    """A server that says so when it is about to wait for the requests in flight."""
+    """A server that says so when it is about to wait for the requests in flight, and sends its last spans."""
 
-    def __init__(self, config: uvicorn.Config, closing: asyncio.Event) -> None:
+    def __init__(self, config: uvicorn.Config, closing: asyncio.Event, tracing: Tracing) -> None:
         super().__init__(config)
         self._closing = closing
+        self._tracing = tracing
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Ends what waits, then the rest."""
+        """Ends what waits, then the rest. After it uvicorn ends the process by the signal that it had."""
         self._closing.set()
         await super().shutdown(sockets)
+        await asyncio.to_thread(self._tracing.close)
 
 
-async def serve(settings: AppSettings, listener: socket.socket | None, tracer: Tracer) -> None:
+async def serve(settings: AppSettings, listener: socket.socket | None, tracing: Tracing) -> None:
     """Serves until SIGINT or SIGTERM. Raises: NoKeyError, CatalogueInvalid, OSError."""
     await judge_exposure(settings)
     closing = asyncio.Event()
     config = uvicorn.Config(
-        create_app(settings, closing, tracer),
+        create_app(settings, closing, tracing.tracer),
         host=settings.host,
         port=settings.port,
         root_path=settings.root_path,
@@ -55,7 +57,7 @@ async def serve(settings: AppSettings, listener: socket.socket | None, tracer: T
     # What has been made until now stays: without this the collector looks through all of it, and every client waits.
     gc.collect()
     gc.freeze()
-    await Server(config, closing).serve(None if listener is None else [listener])
+    await Server(config, closing, tracing).serve(None if listener is None else [listener])
 
 
 async def judge_exposure(settings: AppSettings) -> None:
@@ -86,8 +88,8 @@ def main() -> None:
         listener = None if listener_fd is None else socket.socket(fileno=listener_fd)
         if listener is not None:
             settings = settings.model_copy(update={"host": address_of(listener)})
-        with tracing("safelight-api") as tracer, contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(serve(settings, listener, tracer))
+        with tracing("safelight-api") as spans, contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(serve(settings, listener, spans))
     except (CatalogueInvalid, NoExporterError, NoKeyError, ValidationError, OSError) as error:
         sys.exit(f"safelight: {error}")
 

@@ -33,7 +33,8 @@ from contract.errors import (
     UnsupportedPromptSyntax,
     UnsupportedScheduler,
 )
-from contract.files import FileContent, StoredFile
+from contract.file_content import FileContent
+from contract.files import StoredFile
 from contract.inputs import ARTIFACT_ID, DATA_URI, Reference, replace_references
 from contract.job_store import Admission
 from contract.request import CompleteRequest, GenerationRequest
@@ -101,6 +102,7 @@ async def _admit(generation: GenerationRequest, resources: Resources, terms: Ter
         ttl_seconds = (terms.retention or Retention()).of_files(resources.settings.file_ttl_seconds)
         complete = await completed(generation, resources, made, brought=brought, ttl_seconds=ttl_seconds)
         costs = await resources.costs.read()
+        await _have_secret(terms, resources)
         admission = await resources.job_store.admit(
             generation,
             complete,
@@ -112,6 +114,13 @@ async def _admit(generation: GenerationRequest, resources: Resources, terms: Ter
         if not admission.replayed:
             made.pop_all()
     return admission
+
+
+async def _have_secret(terms: Terms, resources: Resources) -> None:
+    """What signs the webhook is there before the job is. Raises: LimitExceeded, when the tenant has too many."""
+    if terms.webhook is not None:
+        with blaming("webhook"):
+            await resources.webhook_secrets.read(terms.webhook.secret)
 
 
 async def completed(

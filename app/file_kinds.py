@@ -1,51 +1,63 @@
-"""Which kinds of files are taken: each is recognised by its bytes, and has one function that judges it."""
+"""Which kinds of files are taken: each is recognised by its bytes, and judged where its kind is."""
 
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from app.decoding.decoders import NUMBER, Decoders
 from app.picture_headers import is_picture
-from app.pictures import check_picture
+from app.pictures import Limits
 from app.settings import AppSettings
 from app.weights import check_weights, is_weights
 from contract.errors import SafelightError, UnsupportedFile
-from contract.file_ids import FileKind
-from contract.files import FileContent
+from contract.file_content import FileContent
 
 T = TypeVar("T")
-Checker = Callable[[bytes, AppSettings], FileContent]
-
-RECOGNISERS: dict[FileKind, Callable[[bytes], bool]] = {"image": is_picture, "weights": is_weights}
-CHECKERS: dict[FileKind, Checker] = {"image": check_picture, "weights": check_weights}
 
 
 class FileChecker:
-    """Judges files on another thread, one at a time, so that not more than one picture is decoded in a process."""
+    """Judges files, few at a time: pictures in processes of their own, weights on another thread."""
 
     def __init__(self, settings: AppSettings) -> None:
         self._settings = settings
-        self._turn = asyncio.Semaphore(1)
+        self._decoders = Decoders(Limits(settings.max_image_bytes, settings.max_image_side, settings.max_image_pixels))
+        self._turns = asyncio.Semaphore(NUMBER)
+        self._own_turn = asyncio.Semaphore(1)
 
     async def check(self, read: Callable[[], bytes], *, field: str) -> FileContent:
-        """What `read` reads, in the form in which it is kept; `read` is called on that thread.
+        """What `read` reads, in the form in which it is kept; `read` is called on another thread.
 
         Raises: UnsupportedFile, DamagedFile, LimitExceeded, each naming the field.
         """
-        return await self.work(lambda: _checked(read(), self._settings), field=field)
+        async with self._turns:
+            with blaming(field):
+                return await self._checked(await asyncio.to_thread(read))
+
+    async def texts(self, content: bytes, *, field: str) -> dict[str, str]:
+        """The texts in a picture that was judged before. Raises: as `check`."""
+        async with self._turns:
+            with blaming(field):
+                return await self._decoders.texts(content)
 
     async def work(self, work: Callable[[], T], *, field: str) -> T:
-        """What else is to be made of a file, in the same turns. Raises: what the work does, naming the field."""
-        async with self._turn:
+        """What else is to be made of files that were judged, one at a time, on another thread. Raises: what the work
+        does, naming the field.
+        """
+        async with self._own_turn:
             with blaming(field):
                 return await asyncio.to_thread(work)
 
+    def close(self) -> None:
+        """Ends the processes."""
+        self._decoders.close()
 
-def _checked(content: bytes, settings: AppSettings) -> FileContent:
-    for kind, recognises in RECOGNISERS.items():
-        if recognises(content):
-            return CHECKERS[kind](content, settings)
-    raise UnsupportedFile("Files are pictures (PNG, JPEG, WebP) or weights (safetensors), and this is neither.")
+    async def _checked(self, content: bytes) -> FileContent:
+        if is_picture(content):
+            return await self._decoders.picture(content)
+        if is_weights(content):
+            return await asyncio.to_thread(check_weights, content, self._settings)
+        raise UnsupportedFile("Files are pictures (PNG, JPEG, WebP) or weights (safetensors), and this is neither.")
 
 
 @contextmanager

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
+from typing import NamedTuple
 
 from PIL import Image, ImageChops, ImageOps
 
 from app.picture_headers import JPEG, START_OF_SCAN, Size, check_end, declared_size
-from app.settings import AppSettings
 from contract.errors import DamagedFile, LimitExceeded, SafelightError, UnsupportedFile
-from contract.files import FileContent
+from contract.file_content import FileContent
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 SIXTEEN_BITS = "I;16"
@@ -22,19 +22,27 @@ COMPRESS_LEVEL = 1
 """zlib's fastest: what is stored is soon read again."""
 
 
-def check_picture(content: bytes, settings: AppSettings) -> FileContent:
+class Limits(NamedTuple):
+    """The most bytes of a picture, pixels along a side, and pixels."""
+
+    max_image_bytes: int
+    max_image_side: int
+    max_image_pixels: int
+
+
+def check_picture(content: bytes, limits: Limits) -> FileContent:
     """The picture as it is kept: upright, in 8 bits, grey or RGB, with its alpha if it has any.
 
     Metadata are dropped, and colour profiles with them, unapplied.
     Raises: UnsupportedFile, DamagedFile, LimitExceeded.
     """
-    check_num_bytes(content, settings.max_image_bytes)
-    _check_size(declared_size(content), settings)
+    check_num_bytes(content, limits.max_image_bytes)
+    _check_size(declared_size(content), limits)
     check_end(content)
     if content.startswith(JPEG) and content.count(START_OF_SCAN) > MAX_SCANS:
         raise UnsupportedFile(f"The JPEG has more than {MAX_SCANS} scans.")
     with _damaged_when_unreadable(), Image.open(BytesIO(content), formats=FORMATS) as picture:
-        _check_size(Size(*picture.size), settings)
+        _check_size(Size(*picture.size), limits)
         _check_frames(picture)
         ImageOps.exif_transpose(picture, in_place=True)
         upright = _in_eight_bits(picture)
@@ -55,11 +63,11 @@ def check_num_bytes(content: bytes, max_bytes: int) -> None:
         raise LimitExceeded(f"The file has {len(content)} bytes, and {max_bytes} are allowed.")
 
 
-def _check_size(size: Size, settings: AppSettings) -> None:
-    if max(size) > settings.max_image_side or size.width * size.height > settings.max_image_pixels:
+def _check_size(size: Size, limits: Limits) -> None:
+    if max(size) > limits.max_image_side or size.width * size.height > limits.max_image_pixels:
         raise LimitExceeded(
-            f"The picture has {size.width} × {size.height} pixels; at most {settings.max_image_side} a side and "
-            f"{settings.max_image_pixels} in all are allowed."
+            f"The picture has {size.width} × {size.height} pixels; at most {limits.max_image_side} a side and "
+            f"{limits.max_image_pixels} in all are allowed."
         )
 
 
@@ -90,7 +98,7 @@ def _tones(picture: Image.Image) -> tuple[int, int]:
 def _damaged_when_unreadable() -> Iterator[None]:
     try:
         yield
-    except SafelightError:
+    except (SafelightError, MemoryError):
         raise
     except Exception as error:  # Pillow's readers raise whatever the bytes lead them to.
         raise DamagedFile("The picture is cut off, or its bytes contradict each other.") from error

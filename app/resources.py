@@ -87,6 +87,7 @@ async def open_resources(
 ) -> AsyncIterator[Resources]:
     """The resources of a running process; connections are made when they are first needed."""
     connection = StoreConnection(settings.store_url)
+    file_checker = FileChecker(settings)
     artifacts = ArtifactStore(settings.artifacts_location)
     errands = Errands()
     keyring = Keyring(KeyStore(connection), SigningSecrets(connection), signed_seconds=settings.signed_seconds)
@@ -104,7 +105,7 @@ async def open_resources(
             certificates=Certificates(connection, lease_seconds=settings.lease_seconds),
             artifacts=artifacts,
             files=FileStore(connection, artifacts),
-            file_checker=FileChecker(settings),
+            file_checker=file_checker,
             doorkeeper=Doorkeeper(
                 keyring,
                 open_without_keys=settings.open_to_others or is_loopback(settings.host),
@@ -121,4 +122,5 @@ async def open_resources(
         closing.set()
         await following
         await errands.finish(ERRAND_SECONDS)
+        file_checker.close()
         await connection.close()

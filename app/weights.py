@@ -14,7 +14,7 @@ from app.json_bodies import parse_json
 from app.pictures import check_num_bytes
 from app.settings import AppSettings
 from contract.errors import DamagedFile, UnsupportedFile
-from contract.files import FileContent
+from contract.file_content import FileContent
 
 MAX_HEADER_BYTES = 1_000_000
 LENGTH_BYTES = 8

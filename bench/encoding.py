@@ -16,7 +16,7 @@ from worker.png import write_png
 
 Pixels = npt.NDArray[np.uint8]
 
-SHEET = Path(__file__).parents[1] / "docs" / "contact-sheet.png"
+SHEET = Path(__file__).parents[1] / "docs" / "contact-sheet.webp"
 CELL, MARGIN = 128, 8
 TINTS = np.array([[1.0, 0.2, 0.1], [1.0, -0.1, 0.1], [1.0, -0.1, -0.3]])
 """How much of the three noises is in each channel: mostly the same, as in photographs."""
@@ -30,7 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description="Encode pictures as PNG with worker.png and with Pillow's defaults, in turns.",
         epilog="Pictures: noise whose spectrum falls as 1/f^1, 1/f^1.5 and 1/f^2, and decoded pictures from "
-        f"docs/contact-sheet.png. Judged are those of {JUDGED_SIZE}²: time ≤ {MOST_TIME}, size ≤ {MOST_BYTES}.",
+        f"docs/contact-sheet.webp. Judged are those of {JUDGED_SIZE}²: time ≤ {MOST_TIME}, size ≤ {MOST_BYTES}.",
     )
     parser.add_argument("--runs", type=int, default=15, help="how often each picture is encoded either way")
     arguments = parser.parse_args()

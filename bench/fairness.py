@@ -8,12 +8,12 @@ import time
 import urllib.request
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 from bench.one_picture import fetch_json
 from bench.quantiles import p95
 from bench.table import Measure, conclude
-from bench.waiting import own_service
+from bench.waiting import at, own_service
 from contract.keys import KeyGrant, KeyStore
 from contract.settings import Settings
 from contract.store_connection import StoreConnection
@@ -55,25 +55,42 @@ def measure(address: str, calm: str, flood: str, num_jobs: int, num_flooding: in
     left = len(call(address, "/v1/jobs?status=queued&limit=100", flood)["data"])
     if not left:
         raise RuntimeError("the flood was over too soon; admit more with --flood")
+    totals = [p95([one.total for one in taken]) for taken in (alone, flooded)]
+    medians = [median(one.total for one in taken) for taken in (alone, flooded)]
     return [
-        Measure("p95 alone", round(p95(alone), 3), "s"),
-        Measure("p95 beside a flood", round(p95(flooded), 3), "s"),
-        Measure("p95 beside a flood ÷ alone", round(p95(flooded) / p95(alone), 2), at_most=MOST_RATIO),
-        Measure("median beside a flood ÷ alone", round(median(flooded) / median(alone), 2)),
+        Measure("p95 alone", round(totals[0], 3), "s"),
+        Measure("p95 beside a flood", round(totals[1], 3), "s"),
+        Measure("p95 beside a flood ÷ alone", round(totals[1] / totals[0], 2), at_most=MOST_RATIO),
+        Measure("median beside a flood ÷ alone", round(medians[1] / medians[0], 2)),
+        *(
+            Measure(f"{what} {name}, median", round(median(getattr(one, name) for one in taken), 3), "s")
+            for what, taken in (("alone:", alone), ("beside a flood:", flooded))
+            for name in ("waiting", "running")
+        ),
         Measure("jobs of the flood left at the end, at least", left),
     ]
 
 
-def one_by_one(address: str, key: str, number: int) -> list[float]:
-    """Seconds from each POST to the finished picture."""
-    seconds = []
+class Taken(NamedTuple):
+    """Seconds from a POST to the finished picture; before a worker took the job, and from then on."""
+
+    total: float
+    waiting: float
+    running: float
+
+
+def one_by_one(address: str, key: str, number: int) -> list[Taken]:
+    """What each of so many pictures took."""
+    taken = []
     for seed in range(number):
-        started_at = time.perf_counter()
+        began = time.perf_counter()
         job = post(address, key, 1000 + seed, wait_seconds=60)
+        total = time.perf_counter() - began
         if job["status"] != "succeeded":
             raise RuntimeError(f"the job is {job['status']}")
-        seconds.append(time.perf_counter() - started_at)
-    return seconds
+        created, started, finished = (at(job[name]) for name in ("created_at", "started_at", "finished_at"))
+        taken.append(Taken(total, started - created, finished - started))
+    return taken
 
 
 def post(address: str, key: str, seed: int, wait_seconds: int) -> Any:

@@ -100,7 +100,8 @@ def defaults(edit: Edit, trained_for: TrainedFor, scheduler: str) -> dict[str, o
     if trained_for == "pictures":
         filled |= {"mask_mode": edit.mask_mode or "blend"} if edit.mask is not None else {}
         if edit.is_inpainting and edit.mask_mode != "strength" and edit.inpaint_method is None:
-            filled |= {"inpaint_method": "standard" if can_repeat(scheduler) else "fast"}
+            repeats = can_repeat(scheduler) and not edit.remove
+            filled |= {"inpaint_method": "standard" if repeats else "fast"}
     return filled
 
 

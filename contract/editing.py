@@ -20,7 +20,7 @@ DEFAULT_STRENGTH = 0.75
 REFINING_STRENGTH = 0.2
 """How far a picture that is enlarged leaves its plain enlargement."""
 
-REMOVAL_STRENGTH = 0.5
+REMOVAL_STRENGTH = 0.3
 """How far what is removed leaves the smooth fill that takes its place."""
 
 LEAST_VARIATION, MOST_VARIATION = 0.2, 0.8
@@ -99,7 +99,8 @@ class Edit(BaseModel):
     inpaint_method: InpaintMethod | None = Field(
         default=None,
         description="How what is repainted is made to fit what stays: `fast` puts old latents back after each step, "
-        f"`standard` also makes each step {RESAMPLINGS} times, `quality` follows the gradient of the misfit instead.",
+        f"`standard` also makes each step {RESAMPLINGS} times, `quality` follows the gradient of the misfit instead. "
+        "Null takes `fast` to remove or where the scheduler cannot repeat a step, else `standard`.",
         examples=["standard"],
     )
     mask_padding: int | None = Field(

@@ -7,12 +7,13 @@ next sweep finds it. A job that waits or runs holds its files: they outlive thei
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from contract.artifact_store import ArtifactStore
 from contract.errors import FileInUse, UnknownArtifact, UnknownFile
+from contract.file_content import FileContent
 from contract.file_ids import FileKind, new_file_id, storage_key_of
 from contract.store_connection import StoreConnection, unavailable_when_unreachable
 from contract.tenants import PUBLIC, index_of
@@ -23,22 +24,6 @@ ANNOUNCED_SECONDS = 3600
 
 OF_PICTURES = ("width", "height", "darkest", "brightest")
 """Numbers that records of pictures have, and others have not."""
-
-
-class FileContent(NamedTuple):
-    """Checked bytes, and what they are; None for what is no picture.
-
-    `darkest` and `brightest` are of its tones as a mask, where what is transparent is black.
-    Units: width and height in pixels, tones of 255.
-    """
-
-    kind: FileKind
-    media_type: str
-    content: bytes
-    width: int | None = None
-    height: int | None = None
-    darkest: int | None = None
-    brightest: int | None = None
 
 
 class StoredFile(BaseModel):

@@ -1,7 +1,7 @@
 """Jobs in Redis, as only the holder of a lease may use them: claim, renew, report, publish, settle, give back, reap."""
 
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,9 +16,12 @@ Outcome = Literal["succeeded", "failed", "cancelled"]
 CANCELLATIONS = "safelight:cancellations"
 """The channel on which the ids of running jobs to be cancelled are called out; the record says so too."""
 
-Wish = Literal["cancel", "previews"]
-WISHES: dict[str, Wish] = {CANCELLATIONS: "cancel", PREVIEW_WISHES: "previews"}
-"""What clients ask of running jobs, by the channel on which they do."""
+ARRIVALS = "safelight:arrivals"
+"""The channel on which the id of a job is called out that is the first of its tenant's to wait."""
+
+Wish = Literal["cancel", "previews", "arrive"]
+WISHES: dict[str, Wish] = {CANCELLATIONS: "cancel", PREVIEW_WISHES: "previews", ARRIVALS: "arrive"}
+"""What clients ask of jobs, by the channel on which they do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +81,20 @@ class Leases:
             head = await self._connection.blocking.blmove(queue, queue, BLOCK_SECONDS, "LEFT", "LEFT")
         return head is not None
 
-    async def claim(self, worker: str, resident: Sequence[str] = ()) -> Lease | None:
+    async def claim(
+        self, worker: str, resident: Sequence[str] = (), *, passing_over: Collection[str] = ()
+    ) -> Lease | None:
         """Takes a waiting job, or None: that of the tenant whose turn it is, or one near it of a model that is resident
-        with the worker. None also where all that waits may not run yet.
+        with the worker. None also where all that waits may not run yet, or is of tenants that are passed over.
 
         Promise: a claim whose answer was lost is answered to the next one. One at a time, therefore.
         """
         self._unanswered = execution_id = self._unanswered or secrets.token_hex(8)
         patience = (self._patience_seconds, self._priority_patience_seconds)
-        job_id = await self._connection.run("claim", worker, execution_id, self.lease_seconds, *patience, *resident)
+        others = ",".join(passing_over)
+        job_id = await self._connection.run(
+            "claim", worker, execution_id, self.lease_seconds, *patience, others, *resident
+        )
         self._unanswered = None
         return Lease(job_id, execution_id) if job_id else None
 

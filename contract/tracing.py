@@ -5,9 +5,11 @@ look like ids, and no span records an exception's words.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from threading import Thread
+from typing import NamedTuple
 
 from opentelemetry.context import Context
 from opentelemetry.trace import NoOpTracer, Span, SpanKind, Status, StatusCode, Tracer, set_span_in_context
@@ -18,7 +20,7 @@ __all__ = ["Span", "SpanKind", "Tracer"]
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 """Without one of these there are no spans. Headers, timeouts, sampling and more are said by the other `OTEL_…`."""
 
-FAREWELL_MILLISECONDS = 1000
+FAREWELL_SECONDS = 1.0
 """So long the last spans of a process that ends may take."""
 
 UNTRACED = NoOpTracer()
@@ -33,11 +35,18 @@ class NoExporterError(Exception):
     """A collector is named, and what would send to it is not installed."""
 
 
+class Tracing(NamedTuple):
+    """A tracer, and how it is closed, which is for who ends without coming back."""
+
+    tracer: Tracer
+    close: Callable[[], None]
+
+
 @contextmanager
-def tracing(service_name: str) -> Iterator[Tracer]:
+def tracing(service_name: str) -> Iterator[Tracing]:
     """A tracer whose spans are sent to the collector that the environment names. Raises: NoExporterError."""
     if not any(os.environ.get(name) for name in ENDPOINTS):
-        yield UNTRACED
+        yield Tracing(UNTRACED, lambda: None)
         return
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -49,11 +58,17 @@ def tracing(service_name: str) -> Iterator[Tracer]:
     name = os.environ.get("OTEL_SERVICE_NAME") or service_name
     provider = TracerProvider(resource=Resource.create({"service.name": name}), shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+
+    def close() -> None:
+        # The library waits for a collector that is away for much longer, whatever it is told.
+        ending = Thread(target=provider.shutdown, daemon=True)
+        ending.start()
+        ending.join(FAREWELL_SECONDS)
+
     try:
-        yield provider.get_tracer("safelight")
+        yield Tracing(provider.get_tracer("safelight"), close)
     finally:
-        provider.force_flush(FAREWELL_MILLISECONDS)
-        provider.shutdown()
+        close()
 
 
 def trace_of(traceparent: str | None) -> Context:

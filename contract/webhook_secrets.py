@@ -7,10 +7,14 @@ from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict
 
+from contract.errors import LimitExceeded
 from contract.store_connection import StoreConnection
 from contract.tenants import PUBLIC
 
 SECRET_BYTES = 32
+
+MAX_SECRETS = 1000
+"""A tenant's receivers, each with a secret that is kept for good."""
 
 
 class WebhookSecret(BaseModel):
@@ -32,7 +36,8 @@ class WebhookSecret(BaseModel):
 class WebhookSecrets:
     """One tenant's secrets. Promise: all processes sign with the same ones, however many ask for a new one at once.
 
-    All methods raise StoreUnavailable within two seconds when the server does not answer.
+    All methods raise LimitExceeded for one more than a tenant may have, and StoreUnavailable within two seconds when
+    the server does not answer.
     """
 
     def __init__(self, connection: StoreConnection, tenant: str = PUBLIC) -> None:
@@ -52,16 +57,23 @@ class WebhookSecrets:
         return await self._run(name, "rotate", overlap_seconds)
 
     async def _run(self, name: str, what: str, overlap_seconds: float) -> WebhookSecret:
-        digest = hashlib.sha256(f"{self._tenant}\n{name}".encode()).hexdigest()
-        key, created, previous, until = await self._connection.run(
-            "webhook_secret", digest, what, _new_key(), overlap_seconds
+        digest, owner = _digest(f"{self._tenant}\n{name}"), _digest(self._tenant)
+        found = await self._connection.run(
+            "webhook_secret", digest, what, _new_key(), overlap_seconds, owner, MAX_SECRETS
         )
+        if not found:
+            raise LimitExceeded(f"Webhooks have at most {MAX_SECRETS} receivers of different scheme, host and port.")
+        key, created, previous, until = found
         return WebhookSecret(
             key=key,
             created_at=_time(created),
             previous_key=previous or None,
             previous_until=_time(until) if previous else None,
         )
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _new_key() -> str:

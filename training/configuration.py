@@ -51,16 +51,16 @@ class Shares:
 
 @dataclass(frozen=True)
 class LatentsClassifierConfig:
-    """The `[latents_classifier]` table; `num_drawn` pictures of the unconditional model stand for what is not known."""
+    """The `[latents_classifier]` table; `num_drawn` pictures of the unconditional model stand for what is not known.
 
+    `spread_share` is how much of the variance around templates is believed: less has a picture come nearer to one.
+    """
+
+    num_renders: int
     num_drawn: int
-    channels: list[int]
-    embedding_channels: int
-    learning_rate: float
-    weight_decay: float
-    batch_size: int
-    average_decay: float
-    minutes: float
+    rank: int
+    spread_share: float
+    share_of_nothing: float
 
 
 @dataclass(frozen=True)

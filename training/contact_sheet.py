@@ -35,7 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Draw one picture for each line of a prompt file; seed = line index.")
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--prompts", type=Path, default=_PROMPTS)
-    parser.add_argument("--output", type=Path, default=Path("docs/contact-sheet.png"))
+    parser.add_argument("--output", type=Path, default=Path("docs/contact-sheet.webp"))
     parser.add_argument("--guidance-scale", type=float, default=None)
     parser.add_argument("--num-inference-steps", type=int, default=None)
     arguments = parser.parse_args()
@@ -46,7 +46,7 @@ def main() -> None:
     steps = arguments.num_inference_steps or configuration.default_num_inference_steps
     images = load_painter(configuration).draw(prompts, range(len(prompts)), guidance_scale, steps)
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    contact_sheet(images, prompts).save(arguments.output, optimize=True)
+    contact_sheet(images, prompts).save(arguments.output, quality=95, method=6)
 
 
 if __name__ == "__main__":

@@ -15,13 +15,13 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from training import noise_aware, picture_classifier
+from training import picture_classifier
 from training.captions import Scene
 from training.checkpoints import averaged_weights
 from training.configuration import Configuration, read_configuration
 from training.export import write_json
-from training.groups import GROUPS
-from training.noise_aware import group_members, scenes_of, shape_of
+from training.groups import GROUPS, thing_groups
+from training.noise_aware import accuracies, fitted, group_members, held_out, singles_of
 from training.picture_classifier import Renders, build_network, renders_of
 from training.scenes import SIZE
 from worker.latent_classifier import LatentClassifier, Shape
@@ -42,8 +42,9 @@ def latents_configuration(configuration: Configuration, shape: Shape, labels: Se
     return {
         "architecture": "LatentClassifier",
         "in_channels": shape.in_channels,
-        "channels": list(shape.channels),
-        "embedding_channels": shape.embedding_channels,
+        "side": shape.side,
+        "rank": shape.rank,
+        "num_colours": shape.num_colours,
         "id2label": {str(index): name for index, name in enumerate(labels)},
         "latents": "variance_preserving",
         "noise_level": "log_snr",
@@ -53,17 +54,20 @@ def latents_configuration(configuration: Configuration, shape: Shape, labels: Se
 
 
 def export_latents(
-    configuration: Configuration, folder: Path, labels: Sequence[str], groups: Mapping[str, str]
+    configuration: Configuration,
+    folder: Path,
+    network: LatentClassifier,
+    labels: Sequence[str],
+    groups: Mapping[str, str],
 ) -> LatentClassifier:
-    """Write the moving average of the classifier of latents, and return it as it was written."""
-    weights = averaged_weights(configuration.work_folder / noise_aware.CHECKPOINT)
-    shape = shape_of(configuration.latents_classifier, weights["enter.weight"].shape[1], len(labels))
-    described = latents_configuration(configuration, shape, labels)
+    """Write the classifier of latents, and return it as it was written."""
+    described = latents_configuration(configuration, network.shape, labels)
     write_json(folder / "config.json", described | {"groups": group_members(labels, groups)})
-    save_file({name: value.half().contiguous() for name, value in weights.items()}, folder / "model.safetensors")
-    network = LatentClassifier(shape)
-    network.load_state_dict({name: value.half().float() for name, value in weights.items()})
-    return network.eval()
+    weights = {name: value.half().contiguous() for name, value in network.state_dict().items()}
+    save_file(weights, folder / "model.safetensors")
+    written = LatentClassifier(network.shape)
+    written.load_state_dict({name: value.float() for name, value in weights.items()})
+    return written.eval().requires_grad_(False)
 
 
 def export_pixels(configuration: Configuration, folder: Path) -> torch.nn.Module:
@@ -112,13 +116,14 @@ def write_card(folder: Path, name: str, scores: Mapping[str, float]) -> None:
     (folder / "README.md").write_text(card, encoding="utf-8")
 
 
-def make_latents(configuration: Configuration, minutes: float) -> None:
-    """Train, export and measure the classifier of latents."""
-    scenes, folder = scenes_of(configuration), configuration.classifiers_folder / "emoji-groups"
-    noise_aware.train(configuration, scenes, minutes)
-    network = export_latents(configuration, folder, scenes.labels, scenes.groups)
-    fresh = noise_aware.held_out(configuration, scenes)
-    scores = noise_aware.accuracies(network, fresh, scenes, MEASURING_SEED)
+def make_latents(configuration: Configuration) -> None:
+    """Fit, export and measure the classifier of latents."""
+    singles, folder = singles_of(configuration), configuration.classifiers_folder / "emoji-groups"
+    groups = thing_groups(configuration, singles.vocabulary)
+    network = fitted(singles, configuration.latents_classifier, configuration.seed)
+    network = export_latents(configuration, folder, network, singles.labels, groups)
+    fresh = held_out(configuration, singles.vocabulary)
+    scores = accuracies(network, fresh, singles, groups, MEASURING_SEED)
     log.info("%s", json.dumps(scores))
     write_samples(renders_of(configuration), folder)
     write_card(folder, "latents", scores)
@@ -137,13 +142,15 @@ def make_pixels(configuration: Configuration, minutes: float) -> None:
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(
-        description="Train and export the classifiers that guidance follows: of noisy latents, and of pictures."
+        description="Make and export the classifiers that guidance follows: of noisy latents, and of pictures."
     )
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument(
         "--kind", choices=("latents", "pixels"), action="append", help="again for both; both if left out"
     )
-    parser.add_argument("--minutes", type=float, default=None, help="wall-clock budget of each, not the configured one")
+    parser.add_argument(
+        "--minutes", type=float, default=None, help="wall-clock budget of the one of pictures, not the configured one"
+    )
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     configuration = read_configuration(arguments.config)
@@ -151,7 +158,7 @@ def main() -> None:
     torch.set_flush_denormal(True)
     kinds = arguments.kind or ["latents", "pixels"]
     if "latents" in kinds:
-        make_latents(configuration, arguments.minutes or configuration.latents_classifier.minutes)
+        make_latents(configuration)
     if "pixels" in kinds:
         make_pixels(configuration, arguments.minutes or configuration.pixels_classifier.minutes)
 

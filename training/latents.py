@@ -50,6 +50,12 @@ def load_autoencoder(configuration: Configuration) -> AutoencoderDC:
     return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
+def shipped_autoencoder(configuration: Configuration) -> AutoencoderDC:
+    """The autoencoder that the model is shipped with."""
+    network = AutoencoderDC.from_pretrained(configuration.model_folder / "vae", torch_dtype=torch.float32)
+    return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+
+
 def library_keys(vocabulary: Vocabulary) -> list[Key]:
     """What is encoded: every thing alone (on white four times, else twice) and, in its own colours, several times."""
     keys: list[Key] = []

@@ -5,9 +5,10 @@ import os
 import secrets
 import signal
 import socket
+import sys
 
 from contract.logs import configure_logs
-from contract.tracing import tracing
+from contract.tracing import NoExporterError, tracing
 from worker.consumer import Consumer
 from worker.settings import WorkerSettings
 
@@ -21,8 +22,8 @@ async def main() -> None:
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, stop.set)
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-    with tracing("safelight-worker") as tracer:
-        await Consumer(settings, name, tracer).run(stop)
+    with tracing("safelight-worker") as spans:
+        await Consumer(settings, name, spans.tracer).run(stop)
 
 
 if __name__ == "__main__":
@@ -30,4 +31,7 @@ if __name__ == "__main__":
     # waits: they spin for some microseconds and then sleep. This must stand before torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-    asyncio.run(main())
+    try:
+        asyncio.run(main())
+    except NoExporterError as error:
+        sys.exit(f"safelight: {error}")

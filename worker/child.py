@@ -193,8 +193,9 @@ class Child:
             return
         for warning in warnings_of(prepared.image):
             self._outlet.send(Warned(execution_id, warning))
+        order = prepared.order
         execution.phases[prepared.index] = prepared.phases
-        self._engine.admit(prepared.image, use_cache=prepared.order.use_cache)
+        self._engine.admit(prepared.image, use_cache=order.use_cache, tenant=order.tenant)
         self._engine.set_previews(generation_id(execution_id, prepared.index), execution.wants_previews)
 
     def _set_previews(self, execution_id: str, wanted: bool) -> None:

@@ -161,9 +161,10 @@ def _latents_network(folder: Path) -> nn.Module:
     try:
         shape = Shape(
             in_channels=config["in_channels"],
-            channels=tuple(config["channels"]),
-            embedding_channels=config["embedding_channels"],
-            num_labels=len(config["id2label"]),
+            side=config["side"],
+            rank=config["rank"],
+            num_things=len(config["id2label"]) - 1,
+            num_colours=config["num_colours"],
         )
         network = LatentClassifier(shape)
         network.load_state_dict(safetensors.torch.load_file(folder / WEIGHTS))

@@ -14,8 +14,9 @@ from contract.job_store import JobStore
 from contract.leases import Lease, Leases
 from contract.store_connection import StoreConnection
 from contract.tracing import UNTRACED, Tracer
-from worker.capacity import in_flight, is_full
-from worker.execution import Execution, until_available
+from worker.execution import Execution, unreadable, until_available
+from worker.feed import Feed
+from worker.in_flight import InFlight
 from worker.keeper import Keeper
 from worker.messages import (
     Abort,
@@ -40,8 +41,6 @@ from worker.tally import Tally
 logger = logging.getLogger(__name__)
 
 OUTAGE_RETRY_SECONDS = 0.5
-COURTESY_SECONDS = 0.02
-HELD_BACK_SECONDS = 0.05
 
 
 class Consumer:
@@ -73,15 +72,23 @@ class Consumer:
             artifacts=self._artifacts,
             tally=self._tally,
         )
-        self._executions: dict[str, Execution] = {}
+        self._executions = InFlight(settings.max_in_flight)
         self._supervisor = Supervisor(settings, hear=self._obey, lose=self._lose_child)
         self._ready = asyncio.Event()
-        self._changed = asyncio.Event()
+        self._feed = Feed(
+            name,
+            self._leases,
+            self._executions,
+            self._tally,
+            self._artifacts,
+            ready=self._ready,
+            start=self._start,
+        )
         self._hurry = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until `stop` is set, then drains: what is not done in time goes back to the queue."""
-        duties = (self._feed, self._supervisor.hear_children, self._keep, self._hear_wishes)
+        duties = (self._feed.feed, self._supervisor.hear_children, self._keep, self._hear_wishes)
         tasks = [asyncio.create_task(self._persistently(work), name=work.__name__) for work in duties]
         stopped = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
@@ -106,47 +113,23 @@ class Consumer:
 
     # ---- taking jobs
 
-    async def _feed(self) -> None:
-        await self._ready.wait()
-        if self._is_full:
-            self._changed.clear()
-            await self._changed.wait()
-        elif await self._work_waits() and self._ready.is_set() and not self._is_full:
-            lease = await self._leases.claim(self._name, self._tally.resident)
-            if lease is not None:
-                await self._start(lease)
-            else:  # Somebody was quicker, or what waits may not run yet: its tenant has as much running as it may.
-                await asyncio.sleep(HELD_BACK_SECONDS)
-
-    async def _work_waits(self) -> bool:
-        """Whether there is a job to claim. One that has just come is left to idle workers first: it is sooner done
-        on a device of its own than beside others."""
-        asked_at = time.monotonic()
-        found = await self._leases.wait_for_work()
-        if found and self._executions and time.monotonic() - asked_at > COURTESY_SECONDS:
-            await asyncio.sleep(COURTESY_SECONDS)
-        return found
-
-    @property
-    def _is_full(self) -> bool:
-        """Whether another job would have to wait for the device; or whether there is nowhere to put what it makes."""
-        executions = self._executions.values()
-        return bool(self._artifacts.refusing_seconds) or is_full(executions, self._settings, self._tally.row_cap)
-
     async def _start(self, lease: Lease) -> None:
         if not self._ready.is_set():  # The child died while we waited for work.
             await self._leases.give_back([lease], "drained")
             return
-        job = await self._jobs.get(lease.job_id)
-        forecast = self._tally.costs.forecast(job.request, in_flight(self._executions.values()))
-        patience_seconds = self._settings.artifact_patience_seconds
+        try:
+            job = await self._jobs.get(lease.job_id)
+        except (ValueError, KeyError) as error:
+            await self._leases.settle(lease, "failed", JobFailure.of(unreadable(lease.job_id, error)))
+            return
+        forecast = self._tally.costs.forecast(job.request, self._executions.requests)
         execution = Execution(
             lease,
             job,
             self._leases,
             self._artifacts,
             forecast,
-            patience_seconds=patience_seconds,
+            patience_seconds=self._settings.artifact_patience_seconds,
             tracer=self._tracer,
         )
         execution.log.info("%s: started, attempt %d", lease.job_id, execution.job.attempt)
@@ -186,7 +169,7 @@ class Consumer:
                 self._tally.hear(message)
                 if isinstance(message, Resident | Certified):
                     self._hurry.set()
-                    self._changed.set()
+                    self._feed.changed.set()
             case Progressed(steps):
                 await self._progress(steps)
             case Finished() | Failed():
@@ -198,7 +181,7 @@ class Consumer:
         for execution_id, step in steps.items():
             if execution := self._executions.get(execution_id):
                 await execution.progress(step, len(self._executions))
-        self._changed.set()
+        self._feed.changed.set()
 
     async def _tell(self, execution: Execution, message: Previewed | ImageFinished | Warned) -> None:
         try:
@@ -207,7 +190,7 @@ class Consumer:
                     await execution.preview(message)
                 case ImageFinished():
                     await execution.publish(message)
-                    self._changed.set()
+                    self._feed.changed.set()
                 case Warned(warning=warning):
                     await execution.warn(warning)
         except StoreUnavailable as error:
@@ -228,7 +211,7 @@ class Consumer:
     def _forget(self, execution: Execution) -> None:
         self._executions.pop(execution.lease.execution_id, None)
         execution.spans.end("lost")
-        self._changed.set()
+        self._feed.changed.set()
 
     def _abort(self, execution: Execution) -> None:
         self._forget(execution)
@@ -245,7 +228,7 @@ class Consumer:
         await self._keeper.sweep()
         if self._executions:
             self._supervisor.replace_if_silent()
-        self._changed.set()
+        self._feed.changed.set()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._hurry.wait(), self._settings.lease_seconds / 5)
         self._hurry.clear()
@@ -271,11 +254,14 @@ class Consumer:
 
     async def _hear_wishes(self) -> None:
         """Hears of wishes at once; those called out while nobody listened come with the next renewal."""
+        self._feed.hear_of_arrival()
         async for wish, job_id in self._leases.wishes():
+            if wish == "arrive":
+                self._feed.hear_of_arrival()
             for execution in [one for one in self._executions.values() if one.job.id == job_id]:
                 if wish == "cancel":
                     await self._cancel(execution)
-                else:
+                elif wish == "previews":
                     self._set_previews(execution, True)
 
     async def _cancel(self, execution: Execution) -> None:
@@ -288,9 +274,9 @@ class Consumer:
     async def _drain(self) -> None:
         deadline = time.monotonic() + self._settings.drain_seconds
         while self._executions and time.monotonic() < deadline:
-            self._changed.clear()
+            self._feed.changed.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), deadline - time.monotonic())
+                await asyncio.wait_for(self._feed.changed.wait(), deadline - time.monotonic())
 
     async def _leave(self) -> None:
         leases = [execution.lease for execution in self._executions.values()]

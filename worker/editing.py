@@ -55,9 +55,9 @@ class Whole(NamedTuple):
     mask: Mask
     region: Region
 
-    def laid_out(self, size: Size) -> Layout:
-        """The region in this size."""
-        picture, mask = (fills.resampled(pixels[self.region], size) for pixels in (self.picture, self.mask))
+    def laid_out(self, size: Size, shown: Pixels) -> Layout:
+        """The region in this size, of what is shown of the picture."""
+        picture, mask = (fills.resampled(pixels[self.region], size) for pixels in (shown, self.mask))
         return Layout(picture, mask, whole=self)
 
     def around(self, canvas: Canvas) -> Canvas:
@@ -86,7 +86,8 @@ def laid_out(request: CompleteRequest, picture: Pixels, mask: Mask | None) -> La
         result_size = Size(*picture.shape[:2]).times(request.upscale)
         return Layout(fills.resampled(picture, size), None, None if result_size == size else result_size)
     if request.mask_padding is not None and mask is not None:
-        return Whole(picture, mask, masks.region(mask, request.mask_padding, size)).laid_out(size)
+        whole = Whole(picture, mask, masks.region(mask, request.mask_padding, size))
+        return whole.laid_out(size, fills.harmonic(picture, mask) if request.remove else picture)
     if request.resize == "latents":
         return Layout(picture)
     inner = size if request.expand is None else size.less(request.expand.margins)

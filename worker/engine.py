@@ -13,25 +13,21 @@ from worker.adapters import Adapters
 from worker.counters import Counters
 from worker.events import Event, Failed, Finished, Picture, Previewed, Progressed, failure_of
 from worker.exclusive import Exclusive, WholeRun
-from worker.generation import Generation, identity, start
+from worker.generation import NOBODY, Generation, identity, start
 from worker.gradients import Pulled
 from worker.guiders import classifiers_of
 from worker.images import Pixels
 from worker.inputs import NO_INPUTS, Inputs
-from worker.lane import Lane, LaneKey, Measuring
+from worker.lane import Lane
+from worker.lanes import Certify, Lanes
 from worker.pipelines.whole import WholePipeline
 from worker.prompt_cache import PromptCache
 from worker.result_cache import ResultCache
+from worker.shares import Shares
 from worker.sources import ClassifierSource, Models, NoClassifiers
-from worker.stepwise_pipeline import StepwisePipeline
-from worker.turns import Turns
 
 Prepared = Generation | WholeRun
 """An image that may be admitted."""
-
-
-Certify = Callable[[LaneKey, StepwisePipeline], Measuring]
-"""How a lane is measured before its first image."""
 
 
 class Engine:
@@ -39,6 +35,7 @@ class Engine:
 
     Promise: where a lane's certificate says `exact`, the bits of a picture depend on its request, the model and the
              certificate; not on the other images in flight. What goes wrong with one image ends that image only.
+             A tenant with few images in flight waits for little more than it would without the many of another.
     """
 
     def __init__(
@@ -53,15 +50,14 @@ class Engine:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._models = models
-        self._certify = certify
         self._prompts = prompts or PromptCache()
         self._results = results or ResultCache(0)
         self._classifiers = classifiers or NoClassifiers()
         self._adapters = adapters or Adapters((), models)
         self._clock = clock
         self._generations: dict[Hashable, Generation] = {}
-        self._lanes: dict[LaneKey, Lane] = {}
-        self._turns = Turns()
+        self._lanes = Lanes(certify)
+        self._decodes = Shares()
         self._exclusive = Exclusive(self.discard)
         self._known: list[Finished] = []
         self.counters = Counters()
@@ -74,7 +70,7 @@ class Engine:
     @property
     def lanes(self) -> tuple[Lane, ...]:
         """Of every model and size that has been measured."""
-        return tuple(lane for lane in self._lanes.values() if lane.certificate is not None)
+        return self._lanes.measured
 
     @property
     def resident(self) -> tuple[str, ...]:
@@ -83,10 +79,12 @@ class Engine:
 
     # ---- taking in
 
-    def add(self, generation_id: str, request: CompleteRequest, inputs: Inputs = NO_INPUTS) -> tuple[str, ...]:
+    def add(
+        self, generation_id: str, request: CompleteRequest, inputs: Inputs = NO_INPUTS, *, tenant: str = NOBODY
+    ) -> tuple[str, ...]:
         """Prepares and admits the one image of a request. Raises: as `prepare`."""
         prepared = self.prepare(generation_id, request, inputs)
-        self.admit(prepared)
+        self.admit(prepared, tenant=tenant)
         return warnings_of(prepared)
 
     def prepare(self, generation_id: str, request: CompleteRequest, inputs: Inputs = NO_INPUTS) -> Prepared:
@@ -111,12 +109,13 @@ class Engine:
             self._models.release(request.model)
             raise failure_of([generation_id], error) from error
 
-    def admit(self, prepared: Prepared, *, use_cache: bool = True) -> None:
-        """Takes a prepared image in; one that is in flight or remembered already is not made twice."""
+    def admit(self, prepared: Prepared, *, use_cache: bool = True, tenant: str = NOBODY) -> None:
+        """Takes a prepared image of a tenant in; one that is in flight or remembered already is not made twice."""
         prepared.accepted_at = self._clock()
         if isinstance(prepared, WholeRun):
             self._exclusive.admit(prepared)
         else:
+            prepared.ids = dict.fromkeys(prepared.ids, tenant)
             self._admit(prepared, use_cache)
 
     def _admit(self, generation: Generation, use_cache: bool) -> None:
@@ -125,7 +124,7 @@ class Engine:
         if picture is not None:
             self._known += [Finished(generation_id, picture) for generation_id in generation.ids]
         elif key in self._generations:
-            self._generations[key].ids += generation.ids
+            self._generations[key].ids |= generation.ids
         else:
             self._generations[key] = generation
             return
@@ -143,7 +142,7 @@ class Engine:
         self._exclusive.abort(generation_id)
         generation = self._find(generation_id)
         if generation is not None:
-            generation.ids.remove(generation_id)
+            del generation.ids[generation_id]
             generation.watchers.discard(generation_id)
             if not generation.ids:
                 self._forget(generation)
@@ -174,33 +173,26 @@ class Engine:
             return [*known, *self._denoise(), *self._decode()]
 
     def _denoise(self) -> Iterator[Event]:
-        waiting: dict[Lane, list[Generation]] = {}
-        for generation in self._generations.values():
-            if not generation.is_denoised:
-                waiting.setdefault(self._lane(generation), []).append(generation)
-        if not waiting:
+        turn = self._lanes.next(one for one in self._generations.values() if not one.is_denoised)
+        if turn is None:
             return
-        lane = self._turns.next(list(waiting))
+        lane = turn.lane
         if lane.certificate is None:
-            yield from self._measure(lane, waiting[lane])
+            yield from self._measure(lane, turn.waiting)
             return
         started_at = time.perf_counter()
-        yield from self._advance(lane, batcher.select(waiting[lane], lane.pace))
-        self.counters += Counters(tick_seconds=time.perf_counter() - started_at)
+        yield from self._advance(lane, batcher.select(turn.waiting, lane.pace, lane.shares))
+        seconds = time.perf_counter() - started_at
+        turn.end(seconds)
+        self.counters += Counters(tick_seconds=seconds)
 
     def _measure(self, lane: Lane, waiting: Sequence[Generation]) -> Iterator[Event]:
         try:
             lane.measure()
         except Exception as error:
-            del self._lanes[lane.key]
+            self._lanes.forget(lane)
             for generation in waiting:
                 yield from self._failed(generation, error)
-
-    def _lane(self, generation: Generation) -> Lane:
-        key = generation.lane_key
-        if key not in self._lanes:
-            self._lanes[key] = Lane(key, self._certify(key, generation.pipeline), generation.latents.device)
-        return self._lanes[key]
 
     def _advance(self, lane: Lane, generations: Sequence[Generation]) -> Iterator[Event]:
         try:
@@ -241,7 +233,9 @@ class Engine:
         started_at = time.perf_counter()
         own = stepping.pull(generation)
         if own is not None:
-            self.counters += Counters(num_forwards=1, num_rows=1, forward_seconds=lane.charge(started_at))
+            seconds = lane.charge(started_at)
+            lane.owe(generation.tenants, seconds)
+            self.counters += Counters(num_forwards=1, num_rows=1, forward_seconds=seconds)
         return own
 
     def _stepped(self, generation: Generation, before: int) -> Iterator[Event]:
@@ -252,20 +246,23 @@ class Engine:
     # ---- pictures
 
     def _decode(self) -> Iterator[Event]:
-        done = next((generation for generation in self._generations.values() if generation.is_denoised), None)
-        if done is not None:
-            yield from self._finished(done)
+        done = [generation for generation in self._generations.values() if generation.is_denoised]
+        if done:
+            yield from self._finished(batcher.first(done, self._decodes))
             return
-        watched = [generation for generation in self._generations.values() if generation.has_news]
+        watched = [one for one in self._generations.values() if one.has_news and not self._owes(one)]
         if watched:
             yield from self._previewed(min(watched, key=lambda generation: generation.previewed_step))
+
+    def _owes(self, generation: Generation) -> bool:
+        return self._lanes.of(generation).shares.owes(generation.tenants)
 
     def _finished(self, generation: Generation) -> Iterator[Event]:
         pixels = self._decoded(generation, generation.latents)
         if isinstance(pixels, Exception):
             yield from self._failed(generation, pixels)
             return
-        picture = Picture(pixels, self._lane(generation).certificate)
+        picture = Picture(pixels, self._lanes.of(generation).certificate)
         self._results.put(identity(generation.request), picture)
         self._forget(generation)
         for generation_id in generation.ids:
@@ -282,15 +279,17 @@ class Engine:
             yield Previewed(generation_id, generation.step, pixels)
 
     def _decoded(self, generation: Generation, latents: Tensor) -> Pixels | Exception:
+        lane, started_at = self._lanes.of(generation), time.perf_counter()
         try:
-            pixels = self._lane(generation).decode(generation.pipeline, latents)
+            pixels = lane.decode(generation.pipeline, latents)
+            lane.owe(generation.tenants, time.perf_counter() - started_at)
             return pixels if generation.canvas is None else generation.canvas.composite(pixels)
         except Exception as error:
             return error
 
     def _failed(self, generation: Generation, error: Exception) -> Iterator[Event]:
         self._forget(generation)
-        known = failure_of(generation.ids, error)
+        known = failure_of(list(generation.ids), error)
         for generation_id in generation.ids:
             yield Failed(generation_id, known)
 

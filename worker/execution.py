@@ -14,7 +14,7 @@ from typing import TypeVar
 from contract.artifact import MEDIA_TYPES, Artifact, artifact_id
 from contract.artifact_store import ArtifactStore
 from contract.costs import Forecast
-from contract.errors import SafelightError, StoreUnavailable, UnknownArtifact, UnknownFile
+from contract.errors import GenerationFailed, SafelightError, StoreUnavailable, UnknownArtifact, UnknownFile
 from contract.file_ids import storage_key_of
 from contract.job import Job, JobFailure
 from contract.job_events import EventName
@@ -77,7 +77,9 @@ class Execution:
         except SafelightError as error:
             return Failed(self.lease.execution_id, JobFailure.of(error))
         missing = (index for index in range(self.job.request.num_images) if index not in self._published)
-        return Generate(self.lease.execution_id, self.job.request, tuple(missing), not self.job.no_store, inputs)
+        job = self.job
+        tenant = hashlib.sha256(job.tenant.encode()).hexdigest()[:12]
+        return Generate(self.lease.execution_id, job.request, tuple(missing), not job.no_store, inputs, tenant)
 
     async def _inputs(self) -> dict[str, bytes]:
         """The bytes of the files that the request names. Raises: UnknownFile, naming the field; StoreUnavailable.
@@ -175,6 +177,12 @@ class Execution:
             await self._leases.report(self.lease, self._step, self._eta_seconds(), [(name, json.dumps(data))])
         except StoreUnavailable as error:
             self.log.info("%s: progress is not told: %s", self.job.id, error.message)
+
+
+def unreadable(job_id: str, error: Exception) -> GenerationFailed:
+    """Why a job cannot be run whose record somebody else has written, or damaged. The record is not quoted."""
+    logger.error("%s: its record cannot be read: %s", job_id, type(error).__name__)
+    return GenerationFailed("The job's record cannot be read.")
 
 
 async def until_available(call: Callable[[], Awaitable[T]], patience_seconds: float = math.inf) -> T:

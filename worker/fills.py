@@ -1,5 +1,7 @@
 """What is laid where a picture has nothing to show: in another size, in room around it, where something is hidden."""
 
+from typing import Any, TypeVar
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter
@@ -11,11 +13,15 @@ from worker.masks import Mask
 Tones = npt.NDArray[np.float32]
 """Shape (height, width, channels)."""
 
+Number = TypeVar("Number", np.uint8, np.float32)
 Hidden = npt.NDArray[np.bool_]
 """Shape (height, width)."""
 
 NUM_ROUNDS = 30
 """How often a fill is relaxed at each size; what is left to be smoothed is then of less than a tone."""
+
+MOST_PIXELS = 1 << 20
+"""Larger pictures are filled at half their size, which a fill without details does not show."""
 
 BLUR_SHARE = 0.08
 """How far the fill beside a picture is blurred, as a share of its longer side."""
@@ -64,21 +70,31 @@ def expanded_mask(mask: Mask | None, size: Size, expand: Expand) -> Mask:
 def harmonic(picture: Pixels, mask: Mask) -> Pixels:
     """The picture with the smoothest fill in what the mask hides: each pixel there is the mean of those around it.
 
+    Where everything is hidden there is nothing to go by, and the picture stays.
     Shapes: picture and result (height, width, 3), mask (height, width).
     Source: Laplace's equation with the kept pixels for its boundary, relaxed by Jacobi's method from coarse to fine.
     """
-    smooth = _relaxed(picture.astype(np.float32), mask > 0)
-    result: Pixels = np.where(mask[..., None] > 0, smooth.round().astype(np.uint8), picture)
+    hidden = mask > 0
+    if hidden.all() or not hidden.any():
+        return picture
+    if hidden.size > MOST_PIXELS:
+        tones, few = _halved(picture, hidden)
+        smooth = _doubled(harmonic(_rounded(tones), few.astype(np.uint8)), hidden)
+    else:
+        smooth = _rounded(_relaxed(picture.astype(np.float32), hidden))
+    result: Pixels = np.where(hidden[..., None], smooth, picture)
     return result
 
 
+def _rounded(tones: Tones) -> Pixels:
+    return tones.round().astype(np.uint8)
+
+
 def _relaxed(tones: Tones, hidden: Hidden) -> Tones:
-    height, width = hidden.shape
-    if height == width == 1 or not hidden.any():
+    if not hidden.any():
         return tones
-    guess = _relaxed(*_halved(tones, hidden)).repeat(2, axis=0).repeat(2, axis=1)[:height, :width]
     unknown = hidden[..., None]
-    tones = np.where(unknown, guess, tones)
+    tones = np.where(unknown, _doubled(_relaxed(*_halved(tones, hidden)), hidden), tones)
     for _ in range(NUM_ROUNDS):
         wide = np.pad(tones, ((1, 1), (1, 1), (0, 0)), mode="edge")
         mean = (wide[:-2, 1:-1] + wide[2:, 1:-1] + wide[1:-1, :-2] + wide[1:-1, 2:]) / 4
@@ -86,12 +102,18 @@ def _relaxed(tones: Tones, hidden: Hidden) -> Tones:
     return tones
 
 
-def _halved(tones: Tones, hidden: Hidden) -> tuple[Tones, Hidden]:
+def _doubled(values: npt.NDArray[Number], like: Hidden) -> npt.NDArray[Number]:
+    height, width = like.shape
+    return values.repeat(2, axis=0).repeat(2, axis=1)[:height, :width]
+
+
+def _halved(tones: Tones | Pixels, hidden: Hidden) -> tuple[Tones, Hidden]:
     """The mean of what is known of each four pixels; hidden is where nothing is."""
     height, width = hidden.shape
     margins = (0, height % 2), (0, width % 2)
     weights = np.pad(~hidden, margins).astype(np.float32)[..., None]
-    sums, known = (_fours(values).sum((1, 3)) for values in (np.pad(tones, (*margins, (0, 0))) * weights, weights))
+    wide: npt.NDArray[Any] = np.pad(tones, (*margins, (0, 0)))
+    sums, known = (_fours(values).sum((1, 3)) for values in (wide * weights, weights))
     return sums / np.maximum(known, 1), known[..., 0] == 0
 
 

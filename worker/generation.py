@@ -1,6 +1,6 @@
 """The live state of one image: where its latents are on their way, and all that its next step needs."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -24,17 +24,20 @@ from worker.schedules import Evaluation, Schedule
 from worker.stages import Role, Stage, stages_of
 from worker.stepwise_pipeline import PromptEmbeds, StepwisePipeline
 
+NOBODY = ""
+"""The tenant where there are none."""
+
 
 @dataclass(eq=False, slots=True)
 class Generation:
-    """One image in flight, for everybody in `ids` who asked for it; `watchers` are those who want previews.
+    """One image in flight, for everybody in `ids` who asked for it, whose tenants these name; `watchers` want previews.
 
     `stages` says of each evaluation which rows it has; `embeds` has what each kind of row is told. `momentum` is what
     guidance remembers. Shapes: latents, denoised and momentum (1, C, H, W), float32; memory likewise.
     Units: accepted_at in seconds of the engine's clock.
     """
 
-    ids: list[str]
+    ids: dict[str, str]
     request: CompleteRequest
     pipeline: StepwisePipeline
     schedule: Schedule
@@ -62,6 +65,11 @@ class Generation:
         edited = self.canvas is not None and bool(self.canvas.steering)
         guided_so = any("perturbed" in one.roles for one in self.stages)
         self.is_steered = self.adaptation.is_steered or edited or guided_so
+
+    @property
+    def tenants(self) -> Collection[str]:
+        """Whose image it is."""
+        return dict.fromkeys(self.ids.values())
 
     @property
     def evaluation(self) -> Evaluation:
@@ -153,7 +161,7 @@ def start(
     schedule = guided(begun.schedule, request.guidance, parts).with_recurrence(request.num_resamplings)
     stages = stages_of(parts, schedule)
     return Generation(
-        ids=[generation_id],
+        ids={generation_id: NOBODY},
         request=request,
         pipeline=pipeline,
         schedule=schedule,

@@ -1,7 +1,7 @@
 """A lane: what the images of one model and size have in common, which may share forwards."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +13,7 @@ from worker.certificate import Certificate, Shape
 from worker.devices import as_written
 from worker.images import Pixels, pixels_of
 from worker.pace import Pace, blend
+from worker.shares import Shares
 from worker.stepwise_pipeline import StepwisePipeline
 
 Measuring = Iterator[Certificate | None]
@@ -40,6 +41,7 @@ class Lane:
     def __init__(self, key: LaneKey, measuring: Measuring, device: torch.device) -> None:
         self.key = key
         self.deficit = 0.0
+        self.shares = Shares()
         self.certificate: Certificate | None = None
         self.pace = Pace({1: 0.0})
         """Until the certificate is there, what one size more took to measure."""
@@ -83,6 +85,10 @@ class Lane:
         seconds = time.perf_counter() - started_at
         self.deficit -= seconds
         return seconds
+
+    def owe(self, tenants: Iterable[str], seconds: float) -> None:
+        """Takes seconds that were spent for these tenants alone off their rows in the next forwards."""
+        self.shares.owe(tenants, seconds / max(self.pace.seconds_per_row, 1e-9))
 
     def decode(self, pipeline: StepwisePipeline, latents: Tensor) -> Pixels:
         """The picture of latents (1, C, H, W); always one at a time, as the bits depend on how many there are."""

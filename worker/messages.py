@@ -17,7 +17,7 @@ class Generate:
     """Make the images `indexes` of a request; those not named are stored already.
 
     `use_cache` says whether pictures that were made before may be given, and these may be given to others. `inputs` has
-    the bytes of the files that the request names, by their ids.
+    the bytes of the files that the request names, by their ids. `tenant` tells tenants apart, and not who they are.
     """
 
     execution_id: str
@@ -25,6 +25,7 @@ class Generate:
     indexes: tuple[int, ...]
     use_cache: bool = True
     inputs: Mapping[str, bytes] = field(default_factory=dict)
+    tenant: str = ""
 
 
 @dataclass(frozen=True, slots=True)

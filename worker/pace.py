@@ -54,6 +54,16 @@ class Pace:
         """What a forward of this size takes."""
         return self._seconds[size]
 
+    def at_most(self, size: int) -> float:
+        """What a forward of this size takes at most, whatever was measured of it alone and long ago: no more than lies
+        between the smallest size and the cap, of which more is known.
+        """
+        smallest, cap = min(self._seconds), self._row_cap
+        if size >= cap or cap == smallest:
+            return self._seconds[size]
+        way = (size - smallest) / (cap - smallest)
+        return min(self._seconds[size], (1 - way) * self._seconds[smallest] + way * self._seconds[cap])
+
     def size_for(self, num_rows: int) -> int:
         """The smallest size with room for so many rows, at most the cap."""
         return min((size for size in self.sizes if num_rows <= size), default=self._row_cap)
@@ -65,14 +75,14 @@ class Pace:
         self._row_cap = self._profitable()
 
     def best_size(self, rows_that_fit: Mapping[int, int]) -> int | None:
-        """Of the sizes up to the cap, the one with the most rows a second, given how many rows would fill each.
+        """Of some of the sizes, the one with the most rows a second, given how many rows would fill each.
 
         A trial that is due comes first where more rows fit into it than into the cap.
         """
         trial = self._trial
-        if trial is not None and rows_that_fit[trial] > self._row_cap:
+        if trial is not None and rows_that_fit.get(trial, 0) > self._row_cap:
             return trial
-        sizes = [size for size in self.sizes if size != trial and rows_that_fit[size]]
+        sizes = [size for size, num_rows in rows_that_fit.items() if size != trial and num_rows]
         return max(sizes, key=lambda size: (rows_that_fit[size] / max(self._seconds[size], 1e-9), -size), default=None)
 
     def _profitable(self) -> int:

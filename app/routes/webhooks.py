@@ -12,7 +12,7 @@ from app.file_kinds import blaming
 from app.responses import TIME
 from app.webhooks.addresses import MAX_URL_LENGTH, origin, receiver
 from app.webhooks.bodies import Told
-from contract.errors import InvalidRequest, StoreUnavailable
+from contract.errors import InvalidRequest, LimitExceeded, StoreUnavailable
 from contract.webhook_secrets import WebhookSecret
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
@@ -71,19 +71,23 @@ SecretOwner = Annotated[str, Depends(secret_owner)]
 
 
 @router.get(
-    "/secret", response_description="The secret in force.", responses=documented(InvalidRequest, StoreUnavailable)
+    "/secret",
+    response_description="The secret in force.",
+    responses=documented(InvalidRequest, LimitExceeded, StoreUnavailable),
 )
 async def read_secret(owner: SecretOwner, resources: ResourcesOf) -> SecretShown:
     """Read the secret that signs what a receiver is sent; it is made when it is first asked for."""
-    return SecretShown.of(owner, await resources.webhook_secrets.read(owner))
+    with blaming("url"):
+        return SecretShown.of(owner, await resources.webhook_secrets.read(owner))
 
 
 @router.post(
     "/secret/rotate",
     response_description="The new secret.",
-    responses=documented(InvalidRequest, StoreUnavailable),
+    responses=documented(InvalidRequest, LimitExceeded, StoreUnavailable),
 )
 async def rotate_secret(owner: SecretOwner, resources: ResourcesOf) -> SecretShown:
     """Replace the secret of a receiver. For a while both sign, so that the receiver can change over in between."""
     overlap_seconds = resources.settings.webhook_secret_overlap_seconds
-    return SecretShown.of(owner, await resources.webhook_secrets.rotate(owner, overlap_seconds=overlap_seconds))
+    with blaming("url"):
+        return SecretShown.of(owner, await resources.webhook_secrets.rotate(owner, overlap_seconds=overlap_seconds))

@@ -4,14 +4,16 @@
 -- for ever. Of the first WINDOW jobs a worker takes the first whose model it has in memory, unless the very first has
 -- waited for as long as the routing patience. Of a tenant's jobs that are passed over for more urgent ones, the oldest
 -- has every fourth turn of the tenant's once it has waited for as long as the priority patience.
+-- A worker that is full takes no job of the tenants who have filled it: these are passed over.
 -- An execution that has claimed a job already is told of that one again: its worker has not had the answer.
 -- ARGV: worker name, execution id, lease seconds, routing patience seconds, priority patience seconds,
---       then the models that the worker has in memory
+--       tenants that are passed over, separated by commas, then the models that the worker has in memory
 -- Returns the job id, or false when nothing waits that may run
 local WINDOW, PASSED_OVER = 16, 3
 local worker, execution = ARGV[1], ARGV[2]
-local resident = {}
-for at = 6, #ARGV do resident[ARGV[at]] = true end
+local resident, passed_over = {}, {}
+for at = 7, #ARGV do resident[ARGV[at]] = true end
+for tenant in string.gmatch(ARGV[6], '[^,]+') do passed_over[tenant] = true end
 
 local function waits_longer(id, patience)
     local created = id and redis.call('HGET', job_key(id), 'created_at')
@@ -35,7 +37,7 @@ end
 local function in_turn()
     local tenants = {}
     for _, tenant in ipairs(redis.call('ZRANGE', TURNS, 0, -1)) do
-        if not is_held_back(tenant) then tenants[#tenants + 1] = tenant end
+        if not passed_over[tenant] and not is_held_back(tenant) then tenants[#tenants + 1] = tenant end
         if #tenants == WINDOW then break end
     end
     return tenants
@@ -76,7 +78,7 @@ end
 local function choose(tenants)
     local first = front(tenants[1], 1)[1]
     local late = overdue(tenants[1], first)
-    if late or #ARGV < 6 or waits_longer(first, ARGV[4]) then return late or first, tenants[1] end
+    if late or #ARGV < 7 or waits_longer(first, ARGV[4]) then return late or first, tenants[1] end
     for _, tenant in ipairs(tenants) do
         for _, id in ipairs(front(tenant, math.ceil(WINDOW / #tenants))) do
             if suits(id) then return id, tenant end
@@ -109,7 +111,7 @@ if again then return again end
 adopt()
 local id, tenant = take()
 if not id then return false end
-redis.call('HSET', GIVEN, '', redis.call('ZSCORE', TURNS, tenant))
+if ARGV[6] == '' then redis.call('HSET', GIVEN, '', redis.call('ZSCORE', TURNS, tenant)) end
 local now = clock()
 local attempt = redis.call('HINCRBY', job_key(id), 'attempt', 1)
 move(id, 'running')

@@ -16,6 +16,7 @@ local function enter_line(id, place)
     if redis.call('ZSCORE', TURNS, place.tenant) then return end
     local given = redis.call('HMGET', GIVEN, '', place.tenant)
     redis.call('ZADD', TURNS, math.max(tonumber(given[1] or 0), tonumber(given[2] or 0)), place.tenant)
+    redis.call('PUBLISH', 'safelight:arrivals', id)
 end
 
 local function leave_line(id, tenant, work)

@@ -14,6 +14,7 @@ from standardwebhooks import WebhookVerificationError
 
 from app.settings import AppSettings
 from contract.store_connection import StoreConnection
+from contract.webhook_secrets import MAX_SECRETS
 from tests.app.conftest import BODY, Player, StartApi, assert_error, starting, submit
 from tests.conftest import running_store
 from tests.receivers import OK, Receiver, answers, hangs, receiving, resets, says_nonsense, talks_without_end
@@ -302,3 +303,16 @@ async def test_processes_share_the_work(start: StartApi) -> None:
     carried = [api.log.read_text().count("webhook 200") for api in apis]
     assert sum(carried) == len(job_ids)
     assert all(carried)
+
+
+async def test_a_receiver_too_many_is_refused_with_the_job(
+    client: httpx.AsyncClient, connection: StoreConnection, receiver: Receiver
+) -> None:
+    await secret(client, receiver)
+    (kept,) = await connection.redis.keys("safelight:webhook_secrets:*")
+    await connection.redis.sadd(kept, *(str(number) for number in range(MAX_SECRETS)))
+    other = {"url": "http://127.0.0.1:9/"}
+    assert_error(await client.post("/v1/generations", json=BODY | {"webhook": other}), 422, "limit_exceeded", "webhook")
+    assert_error(await client.get("/v1/webhooks/secret", params=other), 422, "limit_exceeded", "url")
+    assert (await client.get("/v1/jobs")).json()["data"] == []
+    await submit(client, webhook={"url": receiver.url})

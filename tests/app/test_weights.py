@@ -1,7 +1,10 @@
 """Uploaded safetensors: their header is held against their bytes, and nothing is ever unpickled."""
 
 import json
+import pickle
 import struct
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -65,6 +68,38 @@ BAD: dict[str, tuple[bytes, str]] = {
 async def test_bad_weights_are_named(client: httpx.AsyncClient, name: str) -> None:
     content, code = BAD[name]
     assert_error(await client.post("/v1/files", files={"file": content}), 422, code, "file")
+
+
+class Touch:
+    """Leaves a trace where it is unpickled."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return Path.touch, (self.trace,)
+
+
+def archived(content: object, **options: bool) -> bytes:
+    """What torch makes of it, as `.bin`, `.pt` and `.ckpt` files are."""
+    output = BytesIO()
+    torch.save(content, output, **options)
+    return output.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["pickle", "archive", "old archive", "pickle after a header"])
+async def test_pickles_are_refused_unread(client: httpx.AsyncClient, tmp_path: Path, kind: str) -> None:
+    bomb = Touch(tmp_path / "trace")
+    content = {
+        "pickle": pickle.dumps(bomb),
+        "archive": archived({"weight": torch.zeros(3), "bomb": bomb}),
+        "old archive": archived({"weight": torch.zeros(3), "bomb": bomb}, _use_new_zipfile_serialization=False),
+        "pickle after a header": weights({}) + pickle.dumps(bomb),
+    }[kind]
+    for name in ("lora.safetensors", "pytorch_model.bin", "model.ckpt"):
+        sent = await client.post("/v1/files", files={"file": (name, content)})
+        assert_error(sent, 422, "unsupported_file", "file")
+    assert not (tmp_path / "trace").exists()
 
 
 async def test_weights_are_no_picture(client: httpx.AsyncClient) -> None:

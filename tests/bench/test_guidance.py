@@ -18,7 +18,7 @@ from training.sprites import Sprite
 
 
 def point(kind: str, scale: float, accuracy: float, distance: float) -> Point:
-    return Point(kind, scale, accuracy, distance, 0.01, 1.0)
+    return Point(kind, scale, accuracy, distance, 0.01, 1.0, 96)
 
 
 def plain_renders() -> Renders:
@@ -48,6 +48,16 @@ def test_equal_distributions_are_near_and_others_are_not() -> None:
     (near, error), (far, _) = distance_of(same, real), distance_of(other, real)
     assert abs(near) < 4 * error + 0.02
     assert far > 0.5
+
+
+def test_an_error_is_of_pictures_and_not_of_groups() -> None:
+    generator = torch.Generator().manual_seed(0)
+    groups = torch.arange(64) % len(GROUPS)
+    real, made = (torch.nn.functional.one_hot(groups, 8) * 9 + torch.randn(64, 8, generator=generator) for _ in "ab")
+    distance, error = distance_of(made, real)
+    assert abs(distance) < 4 * error
+    moved, _ = distance_of(made[::4].repeat(4, 1), real)
+    assert error < moved / 10
 
 
 def test_prompts_and_renders_are_of_the_group_that_is_asked() -> None:

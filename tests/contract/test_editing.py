@@ -107,6 +107,8 @@ def test_values_out_of_range(field: str, value: object) -> None:
         ({"mask": MASK, "scheduler": "unipc"}, {"inpaint_method": "fast"}),
         ({"mask": MASK, "mask_mode": "strength"}, {"inpaint_method": None, "strength": 1.0}),
         ({"mask": MASK, "remove": True}, {"guidance_scale": 4.0, "prompt": "", "strength": REMOVAL_STRENGTH}),
+        ({"mask": MASK, "remove": True}, {"inpaint_method": "fast"}),
+        ({"mask": MASK, "remove": True, "inpaint_method": "standard"}, {"inpaint_method": "standard"}),
         ({"mask": MASK, "remove": True, "strength": 1.0}, {"strength": 1.0}),
         ({"expand": {"right": 64}}, {"width": 192, "height": 128, "inpaint_method": "standard"}),
         ({"variation": 0.5}, {"strength": None, "variation": 0.5}),

@@ -7,7 +7,8 @@ import pytest
 
 from contract.artifact_store import ArtifactStore
 from contract.errors import FileInUse, UnknownFile
-from contract.files import EXPIRING, FileContent, FileStore, StoredFile
+from contract.file_content import FileContent
+from contract.files import EXPIRING, FileStore, StoredFile
 from contract.inputs import ImageReference
 from contract.job_store import JobStore
 from contract.leases import Leases

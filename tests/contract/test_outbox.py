@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from contract.artifact import Artifact
-from contract.errors import UnknownDelivery
+from contract.errors import LimitExceeded, UnknownDelivery
 from contract.job import Job
 from contract.job_store import JobStore
 from contract.leases import Lease, Leases
@@ -17,7 +17,7 @@ from contract.outbox import Attempt, Claimed, Delivery, Outbox
 from contract.request import GenerationRequest
 from contract.store_connection import StoreConnection
 from contract.terms import Terms
-from contract.webhook_secrets import WebhookSecrets
+from contract.webhook_secrets import MAX_SECRETS, WebhookSecrets
 from contract.webhooks import WEBHOOK_EVENTS, Webhook
 from tests.conftest import complete_request, running_store
 from tests.waiting import wait_until_async
@@ -293,3 +293,15 @@ async def test_a_replaced_secret_signs_for_a_while(connection: StoreConnection) 
     assert await secrets.read("x") == new
     newest = await secrets.rotate("x", overlap_seconds=0)
     assert newest.keys == (newest.key,)
+
+
+async def test_a_tenant_has_a_bounded_number_of_secrets_and_no_other_tenant_less(connection: StoreConnection) -> None:
+    secrets = WebhookSecrets(connection, "acme")
+    for start in range(0, MAX_SECRETS, 100):
+        await asyncio.gather(*(secrets.read(str(number)) for number in range(start, start + 100)))
+    for ask in (secrets.read("one more"), secrets.rotate("one more", overlap_seconds=0)):
+        with pytest.raises(LimitExceeded, match=f"at most {MAX_SECRETS} receivers"):
+            await ask
+    first = await secrets.read("0")
+    assert (await secrets.rotate("0", overlap_seconds=60)).keys[1:] == first.keys
+    assert (await secrets.of("rival").read("one more")).key

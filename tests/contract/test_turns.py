@@ -1,5 +1,6 @@
 """Whose job is next: tenants take turns by work, priorities order a tenant's own, and nobody waits for ever."""
 
+import asyncio
 from collections import Counter
 
 import pytest
@@ -17,6 +18,7 @@ from contract.store_connection import StoreConnection
 from contract.terms import Terms
 from tests.conftest import complete_request
 from tests.contract.test_job_store import positions
+from tests.waiting import wait_until_async
 
 REQUEST = GenerationRequest(prompt="x")
 
@@ -262,3 +264,49 @@ async def test_what_would_be_is_what_is_then(job_store: JobStore, liveness: Live
         job = await job_store.get(job_id)
         assert (job.admitted_position, job.admitted_eta_seconds) == expected
         await job_store.cancel(job_id)
+
+
+async def test_a_full_worker_takes_no_job_of_who_has_filled_it(job_store: JobStore, leases: Leases) -> None:
+    for _ in range(3):
+        await admit(job_store, "flood")
+    assert await leases.claim("w", passing_over=["flood"]) is None
+    calm = await admit(job_store, "calm")
+    lease = await leases.claim("w", passing_over=["flood", "other"])
+    assert lease is not None
+    assert lease.job_id == calm
+    assert await leases.claim("w", passing_over=["flood", "calm"]) is None
+    assert await tenants_served(job_store, leases, 3) == ["flood"] * 3
+
+
+async def test_who_was_let_in_by_a_full_worker_sets_no_clock_forward(job_store: JobStore, leases: Leases) -> None:
+    """Who comes next does not stand behind a tenant that only a full worker has taken a job of."""
+    for _ in range(4):
+        await admit(job_store, "flood")
+    await admit(job_store, "calm", seconds=50)
+    await claim(leases)
+    for _ in range(3):
+        await admit(job_store, "calm", seconds=50)
+        await leases.claim("w", passing_over=["flood"])
+    await admit(job_store, "new")
+    assert "new" in await tenants_served(job_store, leases, 2)
+
+
+async def test_the_first_job_of_a_tenant_to_wait_is_called_out(job_store: JobStore, leases: Leases) -> None:
+    wishes = leases.wishes()
+    heard = asyncio.ensure_future(anext(wishes))
+    called: list[str] = []
+
+    async def spoken() -> bool:
+        called.append(await admit(job_store, f"tenant-{len(called)}"))
+        return heard.done()
+
+    await wait_until_async(spoken, 5)
+    assert heard.result()[0] == "arrive"
+    assert heard.result()[1] in called
+    second = await admit(job_store, "tenant-0")
+    other = await admit(job_store, "other")
+    told = [heard.result()[1]]
+    while told[-1] != other:
+        told.append((await anext(wishes))[1])
+    assert second not in told
+    await wishes.aclose()

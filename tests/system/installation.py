@@ -89,10 +89,10 @@ class Installation:
     def artifacts(self) -> ArtifactStore:
         return ArtifactStore((self.home / "artifacts").as_uri())
 
-    async def submit(self, *, no_store: bool = False, **changes: object) -> str:
+    async def submit(self, *, no_store: bool = False, tenant: str = "public", **changes: object) -> str:
         """Admits a request, and returns the job's id."""
         complete = complete_request(**changes)
-        admission = await self.jobs.admit(
+        admission = await self.jobs.of(tenant).admit(
             GenerationRequest(prompt=complete.prompt), complete, Terms(no_store=no_store), max_queued=1000
         )
         return admission.job.id

@@ -4,7 +4,8 @@ import psutil
 import torch
 from safetensors.torch import save
 
-from contract.files import EXPIRING, FileContent, FileStore, StoredFile
+from contract.file_content import FileContent
+from contract.files import EXPIRING, FileStore, StoredFile
 from contract.leases import Lease
 from tests.pictures import encoded, gradient
 from tests.system.installation import Installation

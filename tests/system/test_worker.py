@@ -97,6 +97,18 @@ async def test_fifty_cancellations_harm_nobody_else(installation: Installation, 
     assert survivor.images[0].sha256 == undisturbed.images[0].sha256
 
 
+async def test_a_worker_that_one_tenant_fills_has_room_for_another(
+    installation: Installation, worker: psutil.Process
+) -> None:
+    flood = [await installation.submit(num_images=16, num_inference_steps=5000, seed=16 * at) for at in range(3)]
+    await installation.until_step(flood[0], 1)
+    calm = [await installation.submit(tenant="calm", seed=seed) for seed in range(5)]
+    for job_id in calm:
+        await installation.until(job_id, "succeeded")
+    left = [(await installation.jobs.get(job_id)).status for job_id in flood]
+    assert left == ["running", "queued", "queued"]
+
+
 async def test_two_workers_share_the_queue(installation: Installation) -> None:
     installation.start_worker()
     installation.start_worker()

@@ -1,33 +1,33 @@
-"""The classifier of noisy latents learns from true shares at true noise levels, and goes on after an interruption."""
+"""The classifier of noisy latents is made of templates of things, at the noise that the model was trained on."""
 
-import random
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from training import checkpoints
-from training.captions import Scene, read_vocabulary
-from training.configuration import LatentsClassifierConfig, read_configuration
-from training.groups import group_of, is_pure
-from training.latents import Library
+from training.captions import Vocabulary, read_vocabulary
+from training.configuration import read_configuration
+from training.groups import group_of
+from training.latents import Library, library_of
 from training.measures import kernel_distance
 from training.noise_aware import (
-    Scenes,
+    Singles,
     accuracies,
+    colour_shares,
+    described,
+    fitted,
     group_members,
-    library_keys,
-    new_training,
-    noisy_batch,
-    shape_of,
-    train_step,
+    of_library,
+    single_keys,
+    thing_shares,
     with_noise,
 )
 from training.schedule import build_scheduler
 
 CONFIGURATION = read_configuration(Path("training/safelight-emoji.toml"))
-CONFIG: LatentsClassifierConfig = replace(CONFIGURATION.latents_classifier, channels=[16, 16], embedding_channels=16)
+CONFIG = replace(CONFIGURATION.latents_classifier, rank=6)
+GROUPED = {"fox": "animals", "cat": "animals", "pizza": "food and drink", "bread": "food and drink"}
 
 
 @pytest.mark.parametrize(
@@ -51,23 +51,13 @@ def test_groups_are_unicodes(group: str, subgroup: str, expected: str | None) ->
     assert group_of(group, subgroup) == expected
 
 
-def test_a_scene_of_two_groups_is_half_of_each() -> None:
-    scenes = two_groups()
-    mixed, pure = Scene("beside", ("fox", "pizza"), "white"), Scene("beside", ("fox", "cat"), "white")
-    shares, members = scenes.shares_of(mixed), group_members(scenes.labels, scenes.groups)
-    assert shares.sum() == 1
-    assert shares[members["animals"]].sum() == shares[members["food and drink"]].sum() == 0.5
-    assert members["plants"] == []
-    assert (is_pure(mixed, scenes.groups, "animals"), is_pure(pure, scenes.groups, "animals")) == (False, True)
-
-
 def test_noise_is_what_the_model_was_trained_on() -> None:
     scheduler = build_scheduler()
     latents, timesteps = (
         torch.randn(4, 2, 8, 8, generator=torch.Generator().manual_seed(1)),
         torch.tensor([0, 9, 500, 999]),
     )
-    noisy = with_noise(latents, torch.zeros(4, 8), timesteps, torch.Generator().manual_seed(3))
+    noisy = with_noise(latents, timesteps, torch.Generator().manual_seed(3))
     noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(3))
     assert torch.allclose(noisy.latents, scheduler.add_noise(latents, noise, timesteps))
     ratio = noisy.log_snr.exp()
@@ -75,44 +65,66 @@ def test_noise_is_what_the_model_was_trained_on() -> None:
     assert noisy.log_snr[-1] == -torch.inf
 
 
-def two_groups() -> Scenes:
-    """Things that are told apart by the sign of their latents."""
+def test_pictures_count_as_often_as_training_shows_them() -> None:
     vocabulary = read_vocabulary(CONFIGURATION.vocabulary)
-    things = {label: vocabulary.things[label] for label in ("fox", "pizza", "cat", "bread")}
-    small = replace(vocabulary, things=things, colours={"white": (255, 255, 255), "black": (0, 0, 0)})
-    keys = library_keys(small)
-    groups = {"fox": "animals", "cat": "animals", "pizza": "food and drink", "bread": "food and drink"}
-    signs = torch.tensor([1.0 if groups[key[0]] == "animals" else -1.0 for key in keys])
-    rows: dict[tuple[str, str, str], list[int]] = {}
-    for row, key in enumerate(keys):
-        rows.setdefault(key, []).append(row)
-    library = Library(signs[:, None, None, None].expand(-1, 2, 16, 16).half(), rows, 1.0)
-    drawn = torch.zeros(5, 2, 16, 16).half()
-    return Scenes(small, replace(CONFIGURATION.scenes, three=0.0, tinted=0.0), library, groups, drawn)
+    things, colours = (shares(vocabulary, CONFIGURATION.scenes) for shares in (thing_shares, colour_shares))
+    tinted = torch.tensor([thing.tint is not None for thing in vocabulary.things.values()])
+    assert things[tinted].sum() == pytest.approx(CONFIGURATION.scenes.tinted)
+    assert things.sum() == pytest.approx(1)
+    assert colours[list(vocabulary.colours).index("white")] == pytest.approx(CONFIGURATION.scenes.white)
+    assert colours.sum() == pytest.approx(1)
 
 
-def test_it_learns_and_an_interruption_changes_nothing(tmp_path: Path) -> None:
-    scenes = two_groups()
-    shape = shape_of(CONFIG, 2, len(scenes.labels))
-    whole = new_training(CONFIG, shape, 1.0, seed=0)
-    for _ in range(60):
-        train_step(whole, noisy_batch(scenes, 32, whole.rng, whole.noise), CONFIG, 0.1)
-    checkpoints.save(whole, tmp_path / "checkpoint.pt")
-    expected = train_step(whole, noisy_batch(scenes, 32, whole.rng, whole.noise), CONFIG, 0.2)
-    resumed = new_training(CONFIG, shape, 1.0, seed=1)
-    assert checkpoints.resume(resumed, tmp_path / "checkpoint.pt")
-    assert train_step(resumed, noisy_batch(scenes, 32, resumed.rng, resumed.noise), CONFIG, 0.2) == expected
-    found = accuracies(whole.network, scenes.library, scenes, seed=5)
+def small_vocabulary() -> Vocabulary:
+    whole = read_vocabulary(CONFIGURATION.vocabulary)
+    things = {label: whole.things[label] for label in GROUPED}
+    colours = {"white": (255, 255, 255), "black": (0, 0, 0), "red": (255, 0, 0), "green": (0, 255, 0)}
+    return replace(whole, things=things, colours=colours)
+
+
+def pictures(seed: int) -> Library:
+    """Things that shift with the colour behind them, with a little of chance that the seed decides."""
+    vocabulary, draw = small_vocabulary(), torch.Generator().manual_seed(2)
+    keys = single_keys(vocabulary, num_renders=3)
+    looks = torch.randn(len(GROUPED), 2, 8, 8, generator=draw)
+    backgrounds = torch.randn(3, 2, 8, 8, generator=draw)
+    labels = list(vocabulary.things)
+    colours = {name: torch.tensor(rgb) / 127.5 - 1 for name, rgb in vocabulary.colours.items()}
+    plain = [
+        looks[labels.index(label)] + torch.einsum("i,ichw->chw", colours[name], backgrounds) for label, _, name in keys
+    ]
+    chance = torch.randn((len(keys), 2, 8, 8), generator=torch.Generator().manual_seed(seed))
+    return library_of(torch.stack(plain) + 0.05 * chance, keys, 1.0)
+
+
+def singles() -> Singles:
+    """Such things, and what shows none: chance alone."""
+    drawn = torch.randn((40, 2, 8, 8), generator=torch.Generator().manual_seed(3))
+    return of_library(pictures(0), small_vocabulary(), replace(CONFIGURATION.scenes, tinted=0.0), drawn)
+
+
+def test_templates_are_what_things_look_like_on_any_colour() -> None:
+    shown = singles()
+    network = fitted(shown, CONFIG, seed=0)
+    made = described(network.templates, shown) @ network.basis.T + network.mean
+    left = made - shown.latents.flatten(1)
+    assert left.square().mean() < 1.2 * 0.05**2
+    assert network.spread.max() < 2 * CONFIG.spread_share * 0.05**2
+    assert network.outside_spread[0] == pytest.approx(0.05**2, rel=0.2)
+    assert network.outside_spread[1] > 0.5
+
+
+def test_it_knows_things_and_groups_and_what_is_none_of_them() -> None:
+    shown = singles()
+    network = fitted(shown, CONFIG, seed=0)
+    assert shown.labels == [*GROUPED, "nothing known"]
+    members = group_members(shown.labels, GROUPED)
+    assert (members["animals"], members["food and drink"], members["plants"]) == ([0, 1], [2, 3], [])
+    found = accuracies(network, pictures(1), shown, GROUPED, seed=5)
     assert found["timestep 50"] == 1.0
-    assert found["timestep 50"] >= found["timestep 900"]
-
-
-def test_batches_are_of_the_whole_range_and_of_known_groups() -> None:
-    batch = noisy_batch(two_groups(), 20, random.Random(0), torch.Generator().manual_seed(0))
-    assert batch.latents.shape == (20, 2, 16, 16)
-    assert batch.log_snr.min() < -4 < 2 < batch.log_snr.max()
-    assert torch.allclose(batch.shares.sum(1), torch.ones(20))
-    assert batch.shares[:, -1].tolist() == [0.0] * 14 + [1.0] * 6
+    assert found["timestep 250"] >= found["timestep 900"]
+    nothing = with_noise(shown.drawn, torch.full((40,), 100), torch.Generator().manual_seed(4))
+    assert (network(*nothing).argmax(1) == len(GROUPED)).float().mean() > 0.9
 
 
 def test_the_kernel_distance_of_one_distribution_is_none() -> None:

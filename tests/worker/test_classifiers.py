@@ -31,9 +31,10 @@ NAMES = {str(row): name for row, name in enumerate(LABELS)}
 def build_latents(folder: Path, autoencoder_sha256: str = "") -> None:
     """Saves a classifier of latents with 4 channels."""
     torch.manual_seed(0)
-    network = LatentClassifier(Shape(4, (8, 16), 8, len(LABELS)))
-    torch.nn.init.normal_(network.offset)
-    config = {"in_channels": 4, "channels": [8, 16], "embedding_channels": 8, "id2label": NAMES}
+    network = LatentClassifier(Shape(4, 8, 6, len(LABELS) - 1, 2))
+    for name, weights in network.named_parameters():
+        torch.nn.init.uniform_(weights, 0.1 if "spread" in name else -0.5, 0.5)
+    config = {"in_channels": 4, "side": 8, "rank": 6, "num_colours": 2, "id2label": NAMES}
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps(config | {"autoencoder_sha256": autoencoder_sha256}))
     save_file(network.state_dict(), folder / "model.safetensors")
@@ -254,7 +255,7 @@ def test_what_is_wrong_with_a_folder_is_said(home: Path, kind: str) -> None:
     assert "SHA-256" in refusal(catalogue(home, sha256="0" * 64), kind)
     assert "labels" in refusal(catalogue(home, labels=["cat", "horse"]), kind)
     tensors = load_file(home / kind / "model.safetensors")
-    tensors.pop(next(name for name in tensors if name.endswith("weight")))
+    tensors.pop(next(name for name in tensors if name.endswith(("weight", "basis"))))
     save_file(tensors, home / kind / "model.safetensors", {"format": "pt"})
     assert str(home / kind) in refusal(catalogue(home), kind)
     whole = catalogue(home)

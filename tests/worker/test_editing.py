@@ -73,6 +73,17 @@ def test_removing_keeps_the_rest(pipeline: StepwisePipeline) -> None:
     assert not np.array_equal(*results)
 
 
+@pytest.mark.parametrize(
+    "fields", [{}, {"strength": 1.0}, {"mask_padding": 0}, {"inpaint_method": "standard"}], ids=repr
+)
+def test_what_is_removed_leaves_no_trace(pipeline: StepwisePipeline, fields: dict[str, object]) -> None:
+    """Pictures that differ under the mask alone become the same picture."""
+    mask = rectangle(9, 13, 38, 50)
+    other = np.where(mask[..., None] > 0, 255 - PICTURE, PICTURE)
+    request = masked(prompt="", remove=True, **{"inpaint_method": "fast"} | fields)
+    assert np.array_equal(*(made(pipeline, request, picture=shown, mask=mask) for shown in (PICTURE, other)))
+
+
 def test_an_expanded_picture_has_the_old_one_inside(pipeline: StepwisePipeline) -> None:
     expand = Expand(left=16, top=8, right=0, bottom=24)
     result = made(pipeline, edit(expand=expand.model_dump(), inpaint_method="standard", height=96, width=80))

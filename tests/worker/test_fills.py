@@ -51,3 +51,16 @@ def test_a_hole_at_the_edge_takes_the_tone_beside_it() -> None:
     mask[20:, 4:] = 7
     spoilt = np.where(mask[..., None] > 0, np.uint8(0), picture)
     assert np.array_equal(harmonic(spoilt, mask), picture)
+
+
+def test_large_pictures_are_filled_too() -> None:
+    rise = np.linspace(0, 250, 1100).round().astype(np.uint8)
+    picture, hidden = np.broadcast_to(rise[:, None], (1100, 1100, 3)), box(1100, 1100, 201, 333)
+    spoilt = np.where(hidden[..., None] > 0, np.uint8(255), picture)
+    found = harmonic(spoilt, hidden)
+    assert np.array_equal(found[hidden == 0], picture[hidden == 0])
+    assert np.abs(found.astype(int) - picture).max() <= 3
+
+
+def test_where_all_is_hidden_there_is_nothing_to_go_by() -> None:
+    assert np.array_equal(harmonic(plane(8, 8), np.full((8, 8), 1, np.uint8)), plane(8, 8))

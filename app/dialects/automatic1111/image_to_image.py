@@ -14,7 +14,7 @@ from app.resources import Resources
 from contract.catalogue import ModelSpec
 from contract.editing import DEFAULT_STRENGTH, Resize
 from contract.errors import InvalidMask, InvalidRequest, UnknownFile
-from contract.files import FileContent
+from contract.file_content import FileContent
 
 RESIZES: tuple[Resize, ...] = ("stretch", "crop", "pad", "latents")
 """By `resize_mode`."""

@@ -3,21 +3,18 @@
 import json
 import re
 from contextlib import suppress
-from io import BytesIO
 
 from fastapi import APIRouter
-from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.dependencies import ResourcesOf
 from app.dialects.automatic1111.route import Automatic1111Route
 from app.dialects.automatic1111.sent_pictures import EXAMPLE, decoded
 from app.errors import BodyTooLarge, MalformedJSON, UnsupportedMediaType
+from app.picture_texts import EXIF_COMMENT
 from contract.errors import DamagedFile, InvalidRequest, LimitExceeded, UnsupportedFile
 from contract.infotext import INFOTEXT_KEY
 
-EXIF_IFD, USER_COMMENT = 0x8769, 0x9286
-UNICODE = b"UNICODE\0"
 NEGATIVE = "Negative prompt:"
 LEAST_PARAMETERS = 3
 """A last line with fewer of them is still prompt."""
@@ -71,8 +68,9 @@ async def read_picture(asked: Question, resources: ResourcesOf) -> Said:
     """Read how a picture was made."""
     content = decoded(asked.image, "image")
     await resources.file_checker.check(lambda: content, field="image")
-    texts = await resources.file_checker.work(lambda: _texts(content), field="image")
-    info = texts.pop(INFOTEXT_KEY, "")
+    texts = await resources.file_checker.texts(content, field="image")
+    own = texts.pop(INFOTEXT_KEY, "")
+    info = texts.pop(EXIF_COMMENT, own)
     return Said(info=info, items=texts, parameters=parameters_of(info) if info else {})
 
 
@@ -98,12 +96,3 @@ def _parts(name: str, value: str) -> dict[str, str]:
         value = str(json.loads(value)) if value.startswith('"') else value
     size = _SIZE.fullmatch(value)
     return {name: value} if size is None else {f"{name}-1": size[1], f"{name}-2": size[2]}
-
-
-def _texts(content: bytes) -> dict[str, str]:
-    with Image.open(BytesIO(content)) as picture:
-        texts = {str(keyword): text for keyword, text in picture.info.items() if isinstance(text, str)}
-        comment = picture.getexif().get_ifd(EXIF_IFD).get(USER_COMMENT)
-    if isinstance(comment, bytes) and comment.startswith(UNICODE):
-        texts[INFOTEXT_KEY] = comment[len(UNICODE) :].decode("utf-16-be", errors="replace")
-    return texts

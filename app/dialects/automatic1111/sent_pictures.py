@@ -11,7 +11,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from app.resources import Resources
 from contract.errors import InvalidRequest
-from contract.files import FileContent
+from contract.file_content import FileContent
 
 EXAMPLE = "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAAAAADhZOFXAAAADElEQVR42mNgoA4AAABIAAEQRe/SAAAAAElFTkSuQmCC"
 """A small black picture, for documentation."""

@@ -6,7 +6,7 @@ from PIL import Image
 
 from app.pictures import kept
 from contract.errors import InvalidMask
-from contract.files import FileContent
+from contract.file_content import FileContent
 
 WHITE_WHERE_TRANSPARENT = [255] + [0] * 255
 """Only what is fully transparent is edited."""

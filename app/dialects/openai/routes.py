@@ -37,7 +37,7 @@ from contract.errors import (
     UnsupportedFile,
     WorkerDied,
 )
-from contract.files import FileContent
+from contract.file_content import FileContent
 from contract.job import Job
 
 ERRORS = (

@@ -18,7 +18,7 @@ from app.webhooks.addresses import MAX_URL_LENGTH
 from app.webhooks.asked import webhook_to
 from app.webhooks.bodies import Happening
 from contract.catalogue import Catalogue
-from contract.errors import InvalidRequest, StoreUnavailable
+from contract.errors import InvalidRequest, LimitExceeded, StoreUnavailable
 from contract.webhooks import ENDINGS, Webhook, WebhookEvent
 
 router = APIRouter(prefix="/v1/webhooks/default", tags=["replicate"], route_class=ReplicateRoute)
@@ -44,7 +44,11 @@ class DefaultSecret(BaseModel):
     )
 
 
-@router.get("/secret", response_description="The secret.", responses=ReplicateRoute.documented(StoreUnavailable))
+@router.get(
+    "/secret",
+    response_description="The secret.",
+    responses=ReplicateRoute.documented(LimitExceeded, StoreUnavailable),
+)
 async def read_default_secret(resources: ResourcesOf) -> DefaultSecret:
     """Read the secret that signs the webhooks of predictions; it is made when it is first asked for."""
     return DefaultSecret(key=(await resources.webhook_secrets.read(SECRET)).key)

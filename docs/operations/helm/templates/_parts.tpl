@@ -5,7 +5,7 @@ app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
 {{- define "safelight.image" -}}
-{{ .image.repository }}:{{ .image.tag | default .Chart.AppVersion }}
+{{ .part.image.repository }}:{{ .part.image.tag | default .Chart.AppVersion }}
 {{- end }}
 
 {{/* Who a pod is: nobody in particular, with the file system that it came with. */}}
@@ -54,7 +54,7 @@ volumeMounts:
   {{- if .Values.catalogue }}
   - {name: catalogue, mountPath: /catalogue, readOnly: true}
   {{- end }}
-  {{- with .Values.volumeMounts }}
+  {{- with .part.volumeMounts }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
 {{- end }}
@@ -67,7 +67,7 @@ volumes:
   - name: catalogue
     configMap: {name: {{ .Release.Name }}-catalogue}
   {{- end }}
-  {{- with .Values.volumes }}
+  {{- with .part.volumes }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
 {{- end }}
