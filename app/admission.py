@@ -14,6 +14,7 @@ from contract.canvas_sizes import check_tones
 from contract.editing import Size
 from contract.errors import (
     AdapterMismatch,
+    ArtifactStoreUnavailable,
     DamagedFile,
     InvalidRequest,
     LimitExceeded,
@@ -64,6 +65,7 @@ REFUSALS: tuple[type[SafelightError], ...] = (
     QuotaExceeded,
     QuotaTooSmall,
     StoreUnavailable,
+    ArtifactStoreUnavailable,
 )
 """What operations that admit requests say in OpenAPI of how these may be refused."""
 

@@ -75,11 +75,8 @@ def _lifespan(
 
 
 def _allowed_methods(path: str) -> set[str]:
-    """All methods that some route takes under a path."""
-    return {
-        method
-        for router in ROUTERS
-        for route in router.routes
-        if route.path_regex.fullmatch(path)  # type: ignore[attr-defined]
-        for method in route.methods  # type: ignore[attr-defined]
-    }
+    """All methods that some route takes under a path. One for whatever lies below a path is the last resort."""
+    routes: list[Any] = [route for router in ROUTERS for route in router.routes]
+    matching = [route for route in routes if route.path_regex.fullmatch(path)]
+    own = [route for route in matching if not route.path.endswith(":path}")]
+    return {method for route in own or matching for method in route.methods}

@@ -113,6 +113,9 @@ def worker_metrics(pulses: Iterable[Pulse]) -> Iterator[Metric]:
     rows = _counter("safelight_worker_rows", "Rows in those forward passes.")
     batch = GaugeMetricFamily("safelight_worker_rows_per_forward", "Mean batch size.", labels=["worker"])
     speed = GaugeMetricFamily("safelight_worker_steps_per_second", "Denoising steps lately.", labels=["worker"])
+    can_store = GaugeMetricFamily(
+        "safelight_worker_can_store", "Whether the artifact store takes what the worker makes.", labels=["worker"]
+    )
     resident = GaugeMetricFamily("safelight_model_resident", "Workers with the model in memory.", labels=["model"])
     pulses = list(pulses)
     for model, num_workers in Counts(model for pulse in pulses for model in pulse.resident).items():
@@ -126,7 +129,8 @@ def worker_metrics(pulses: Iterable[Pulse]) -> Iterator[Metric]:
         rows.add_metric(name, pulse.num_rows)
         batch.add_metric(name, pulse.num_rows / max(1, pulse.num_forwards))
         speed.add_metric(name, pulse.steps_per_second)
-    yield from (up, quarantined, steps, forwards, rows, batch, speed, resident)
+        can_store.add_metric(name, float(pulse.can_store))
+    yield from (up, quarantined, steps, forwards, rows, batch, speed, can_store, resident)
 
 
 def _counter(name: str, documentation: str) -> CounterMetricFamily:

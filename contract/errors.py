@@ -217,10 +217,16 @@ class QuotaTooSmall(SafelightError):
 
 
 class StoreUnavailable(SafelightError):
-    """The job store or the artifact store cannot be reached."""
+    """The job store cannot be reached."""
 
     code = "store_unavailable"
     retryable = True
+
+
+class ArtifactStoreUnavailable(StoreUnavailable):
+    """The artifact store cannot be reached, or is full."""
+
+    code = "artifact_store_unavailable"
 
 
 class IllegalTransition(SafelightError):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from contract.artifact import Artifact
-from contract.errors import GenerationStalled, SafelightError, WorkerDied
+from contract.errors import GenerationStalled, SafelightError, StoreUnavailable, WorkerDied
 from contract.job import JobFailure
 from contract.job_events import PREVIEW_WISHES, EventName
 from contract.store_connection import BLOCK_SECONDS, StoreConnection, unavailable_when_unreachable
@@ -157,13 +157,22 @@ class Leases:
         )
 
     async def wishes(self) -> AsyncIterator[tuple[Wish, str]]:
-        """What clients ask of jobs, by id, as it happens; what was called out earlier comes with `renew`."""
+        """What clients ask of jobs, by id, as it happens; what was called out earlier comes with `renew`.
+
+        Raises: StoreUnavailable, also when the server has not even answered a question for BLOCK_SECONDS.
+        """
+        asked = False
         with unavailable_when_unreachable():
             async with self._connection.blocking.pubsub() as channel:
                 await channel.subscribe(*WISHES)
                 while True:
-                    message = await channel.get_message(ignore_subscribe_messages=True, timeout=BLOCK_SECONDS)
-                    if message is not None:
+                    message = await channel.get_message(timeout=BLOCK_SECONDS)
+                    if message is None and asked:
+                        raise StoreUnavailable("The job store says nothing any more.")
+                    asked = message is None
+                    if message is None:
+                        await channel.ping()
+                    elif message["type"] == "message":
                         yield WISHES[message["channel"]], message["data"]
 
     async def reap(self) -> list[str]:

@@ -9,7 +9,8 @@ from contract.store_connection import StoreConnection, unavailable_when_unreacha
 @dataclass(frozen=True, slots=True)
 class Pulse:
     """What a worker says of itself with every heartbeat: counts since it started, its speed since the last one, the
-    models that it has in memory, and whether it is in quarantine: alive, and without work, as its device keeps failing.
+    models that it has in memory, whether it is in quarantine (alive, and without work, as its device keeps failing),
+    and whether what it makes can be stored.
     """
 
     worker: str
@@ -19,6 +20,7 @@ class Pulse:
     steps_per_second: float
     resident: tuple[str, ...] = ()
     in_quarantine: bool = False
+    can_store: bool = True
 
 
 class Liveness:
@@ -36,6 +38,7 @@ class Liveness:
         counts = asdict(pulse) | {
             "resident": json.dumps(pulse.resident),
             "in_quarantine": int(pulse.in_quarantine),
+            "can_store": int(pulse.can_store),
         }
         counts.pop("worker")
         with unavailable_when_unreachable():
@@ -71,6 +74,7 @@ class Liveness:
             steps_per_second=float(counts["steps_per_second"]),
             resident=tuple(json.loads(counts.get("resident", "[]"))),
             in_quarantine=counts.get("in_quarantine") == "1",
+            can_store=counts.get("can_store", "1") == "1",
         )
 
 

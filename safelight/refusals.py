@@ -202,9 +202,15 @@ class QuotaTooSmall(ServiceError):
 
 
 class StoreUnavailable(ServiceError):
-    """The job store or the artifact store cannot be reached."""
+    """The job store cannot be reached."""
 
     code = "store_unavailable"
+
+
+class ArtifactStoreUnavailable(ServiceError):
+    """The artifact store cannot be reached, or is full."""
+
+    code = "artifact_store_unavailable"
 
 
 class IllegalTransition(ServiceError):

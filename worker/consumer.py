@@ -82,8 +82,9 @@ class Consumer:
             name,
             self._leases,
             self._executions,
-            self._tally,
-            self._fitness,
+            tally=self._tally,
+            fitness=self._fitness,
+            artifacts=self._artifacts,
             ready=self._ready,
             start=self._start,
         )
@@ -124,7 +125,15 @@ class Consumer:
             await until_available(lambda: self._leases.give_back([lease], "drained"))
             return
         forecast = self._tally.costs.forecast(job.request, self._executions.requests)
-        execution = Execution(lease, job, self._leases, self._artifacts, forecast, tracer=self._tracer)
+        execution = Execution(
+            lease,
+            job,
+            self._leases,
+            self._artifacts,
+            forecast,
+            patience_seconds=self._settings.artifact_patience_seconds,
+            tracer=self._tracer,
+        )
         execution.log.info("%s: started, attempt %d", lease.job_id, execution.job.attempt)
         self._executions[lease.execution_id] = execution
         if execution.num_images_left == 0:
@@ -229,6 +238,7 @@ class Consumer:
         await self._keeper.sweep()
         if self._executions:
             self._supervisor.replace_if_silent(self._executions.job_ids)
+        self._feed.changed.set()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._hurry.wait(), self._settings.lease_seconds / 5)
         self._hurry.clear()

@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Collection
 
+from contract.artifact_store import ArtifactStore
 from contract.leases import Lease, Leases
 from worker.execution import until_available
 from worker.fitness import Fitness
@@ -23,9 +24,10 @@ class Feed:
         worker: str,
         leases: Leases,
         executions: InFlight,
+        *,
         tally: Tally,
         fitness: Fitness,
-        *,
+        artifacts: ArtifactStore,
         ready: asyncio.Event,
         start: Callable[[Lease], Awaitable[None]],
     ) -> None:
@@ -34,6 +36,7 @@ class Feed:
         self._executions = executions
         self._tally = tally
         self._fitness = fitness
+        self._artifacts = artifacts
         self._ready = ready
         self._start = start
         self._sated_in_vain: frozenset[str] | None = None
@@ -49,8 +52,8 @@ class Feed:
     async def feed(self) -> None:
         """Takes at most one job, as soon as the child is ready and there is one for this worker."""
         await self._ready.wait()
-        if self._fitness.needs_proof:
-            await self._until_changed()
+        if self._fitness.needs_proof or self._artifacts.refusing_seconds:
+            await self._rest()
         elif self._executions.is_full(self._tally.row_cap):
             await self._feed_the_full()
         elif await self._work_waits() and self._ready.is_set() and not await self._take():
@@ -61,19 +64,22 @@ class Feed:
         """Takes a job of a tenant with less than its share, if there is one; asks again when there may be."""
         sated = self._executions.sated(self._tally.row_cap)
         if sated is None or sated == self._sated_in_vain:
-            await self._until_changed()
+            await self._rest()
             return
         self._sated_in_vain = sated
         await asyncio.sleep(COURTESY_SECONDS)
         if await self._take(sated):
             self._sated_in_vain = None
 
-    async def _until_changed(self) -> None:
+    async def _rest(self) -> None:
+        """Waits until there may be more room."""
         self.changed.clear()
         await self.changed.wait()
 
     async def _take(self, passing_over: Collection[str] = ()) -> bool:
         """Whether a job was taken. Nothing interrupts that: one that is claimed and not known yet would be lost."""
+        if self._artifacts.refusing_seconds:
+            return False
         self._taking = asyncio.create_task(self._claim(passing_over))
         return await asyncio.shield(self._taking)
 

@@ -1,6 +1,8 @@
 """How RQ's own tools see this worker: the only file here that imports rq."""
 
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
@@ -24,11 +26,11 @@ class RQWorker:
     """The worker's entry in RQ's registries, so that `rq info` tells the truth about who is there and what they did.
 
     Only presence and counts are kept with RQ's own methods; leases, reaping and settling are the contract's scripts.
-    The methods block for as long as the server takes to answer.
+    The methods block for as long as the server takes to answer, and for two seconds where it does not.
     """
 
     def __init__(self, url: str, name: str, lease_seconds: float) -> None:
-        self._redis = Redis.from_url(url, socket_connect_timeout=CALL_SECONDS)
+        self._redis = Redis.from_url(url, retry=Retry(NoBackoff(), 1), socket_connect_timeout=CALL_SECONDS)
         self._worker = SimpleWorker(
             [Queue(QUEUE_NAME, connection=self._redis, serializer=JSONSerializer, job_class=SafelightRQJob)],
             name=name,

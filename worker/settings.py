@@ -54,6 +54,11 @@ class WorkerSettings(Settings):
     drain_seconds: float = Field(
         default=5, ge=0, description="How long a stopping worker works on; what is not done then is queued again."
     )
+    artifact_patience_seconds: float = Field(
+        default=60,
+        ge=0,
+        description="How long the artifact store may take nothing before the jobs in work fail for it.",
+    )
     stall_seconds: float = Field(
         default=300, gt=0, description="After this long without a sign of life, a busy child process is replaced."
     )

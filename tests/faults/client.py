@@ -112,14 +112,15 @@ class Client:
     @asynccontextmanager
     async def following(self, job_id: str) -> AsyncIterator["asyncio.Task[None]"]:
         """A task that hears the job's events to the last one, over as many connections as it takes."""
-        task = asyncio.create_task(self._follow(job_id))
+        task = asyncio.create_task(self.follow(job_id))
         try:
             yield task
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def _follow(self, job_id: str) -> None:
+    async def follow(self, job_id: str) -> None:
+        """Hears the job's events to the last one, over as many connections as it takes."""
         follower, after = f"{self.tenant}'s follower {next(self._numbers)} of {job_id}", None
 
         async def ended() -> bool:

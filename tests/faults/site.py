@@ -123,7 +123,8 @@ class Site:
 
         async def settled() -> FinalState | None:
             state = await read_final_state(self.installation.connection, self.installation.artifacts)
-            return state if not state.leftovers else None
+            at_rest = not state.leftovers and all(final.job.ended for final in state.jobs.values())
+            return state if at_rest else None
 
         try:
             state = await wait_until_async(settled, 30)
