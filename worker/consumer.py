@@ -202,7 +202,6 @@ class Consumer:
                     await execution.warn(warning)
         except StoreUnavailable as error:
             await self._end(Failed(message.execution_id, JobFailure.of(error)))
-            self._abort(execution)
 
     async def _end(self, message: Finished | Failed) -> None:
         execution = self._executions.get(message.execution_id)
