@@ -66,6 +66,16 @@ def test_the_flood_has_as_many_rows_meanwhile_and_all_of_them_afterwards(pipelin
     assert steps == {"calm": NUM_STEPS, "flood": NUM_STEPS}
 
 
+@pytest.mark.parametrize("stale", [{4: 30.0}, {4: 1.0}, {6: 3.0}, {12: 9.0}])
+def test_a_stale_measurement_of_one_size_changes_little(pipeline: StepwisePipeline, stale: dict[int, float]) -> None:
+    one = engine_with(pipeline, SLOW | stale)
+    flood(one, 12)
+    one.add("calm", CALM, tenant="calm")
+    _, rows = until_finished(one, "calm")
+    assert len(rows) == NUM_STEPS
+    assert max(rows) <= 6
+
+
 def test_where_a_larger_forward_takes_no_longer_the_flood_fills_it(pipeline: StepwisePipeline) -> None:
     one = engine_with(pipeline, dict.fromkeys(BUCKETS, 1.0))
     flood(one, 12)
