@@ -17,6 +17,7 @@ from contract.errors import CatalogueInvalid, StoreUnavailable
 from contract.exposure import NoKeyError, check_exposure
 from contract.keys import KeyStore
 from contract.logs import configure_logs
+from contract.settings import SettingError
 from contract.store_connection import StoreConnection
 from contract.tracing import NoExporterError, Tracing, tracing
 
@@ -39,7 +40,7 @@ class Server(uvicorn.Server):
 
 
 async def serve(settings: AppSettings, listener: socket.socket | None, tracing: Tracing) -> None:
-    """Serves until SIGINT or SIGTERM. Raises: NoKeyError, CatalogueInvalid, OSError."""
+    """Serves until SIGINT or SIGTERM. Raises: NoKeyError, CatalogueInvalid, SettingError, OSError."""
     await judge_exposure(settings)
     closing = asyncio.Event()
     config = uvicorn.Config(
@@ -90,7 +91,7 @@ def main() -> None:
             settings = settings.model_copy(update={"host": address_of(listener)})
         with tracing("safelight-api") as spans, contextlib.suppress(KeyboardInterrupt):
             asyncio.run(serve(settings, listener, spans))
-    except (CatalogueInvalid, NoExporterError, NoKeyError, ValidationError, OSError) as error:
+    except (CatalogueInvalid, SettingError, NoExporterError, NoKeyError, ValidationError, OSError) as error:
         sys.exit(f"safelight: {error}")
 
 

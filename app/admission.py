@@ -1,7 +1,5 @@
 """From a request to a job: completed, its pictures kept as files, and admitted in one step."""
 
-import base64
-import binascii
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -11,14 +9,17 @@ from types import MappingProxyType
 
 from app.file_kinds import blaming
 from app.resources import Resources
+from app.sent_pictures import decoded
 from contract.canvas_sizes import check_tones
 from contract.editing import Size
 from contract.errors import (
     AdapterMismatch,
+    ArtifactStoreUnavailable,
     DamagedFile,
     InvalidRequest,
     LimitExceeded,
     MalformedPrompt,
+    PromptRefused,
     QueueFull,
     QuotaExceeded,
     QuotaTooSmall,
@@ -55,6 +56,7 @@ REFUSALS: tuple[type[SafelightError], ...] = (
     LimitExceeded,
     UnsupportedPromptSyntax,
     MalformedPrompt,
+    PromptRefused,
     UnknownFile,
     UnknownArtifact,
     UnsupportedFile,
@@ -63,6 +65,7 @@ REFUSALS: tuple[type[SafelightError], ...] = (
     QuotaExceeded,
     QuotaTooSmall,
     StoreUnavailable,
+    ArtifactStoreUnavailable,
 )
 """What operations that admit requests say in OpenAPI of how these may be refused."""
 
@@ -134,6 +137,7 @@ async def completed(
     _check_mask(None if generation.mask is None else files[generation.mask])
     sizes = {field: _size(files[reference]) for field, reference in generation.references().items()}
     complete = resources.catalogue.resolve(generation, {field: size for field, size in sizes.items() if size})
+    resources.deny_list.check(complete)
     return replace_references(complete, {reference: file.id for reference, file in files.items()})
 
 
@@ -175,7 +179,7 @@ async def _content(field: str, reference: Reference, resources: Resources) -> Fi
         content = await resources.artifacts.get(artifact.storage_key)
         return await resources.file_checker.check(partial(bytes, content), field=field)
     if DATA_URI.match(reference):
-        return await resources.file_checker.check(partial(_decoded, reference), field=field)
+        return await resources.file_checker.check(partial(decoded, reference), field=field)
     return None
 
 
@@ -187,10 +191,3 @@ async def _file(
     file = await resources.files.add(content, ttl_seconds=ttl_seconds)
     made.push_async_callback(resources.files.remove, file.id)
     return file
-
-
-def _decoded(data_uri: str) -> bytes:
-    try:
-        return base64.b64decode(data_uri.partition(",")[2], validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise InvalidRequest("The data: URI is not base64.") from error

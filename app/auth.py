@@ -9,8 +9,8 @@ from app.errors import Forbidden
 from app.signatures import SignedAddress
 from contract.keys import Scope
 
-OPEN = re.compile(r"/|/healthz|/readyz|/openapi\.json|/docs(/.*)?")
-"""Paths that are everybody's: health and documentation."""
+OPEN = re.compile(r"/|/healthz|/readyz|/openapi\.json|/docs(/.*)?|/v1/receipts/keys")
+"""Paths that are everybody's: health, documentation, and the keys that check receipts."""
 
 OPERATORS = frozenset({"/metrics"})
 """Paths that want `admin`. Of all others, reading wants `read` and everything else `generate`."""
@@ -22,6 +22,8 @@ ARTIFACT = re.compile(r"/v1/artifacts/([^/]+)")
 """Where a signed address will do."""
 
 READING = frozenset({"GET", "HEAD"})
+LOOKING = frozenset({"/v1/verify"})
+"""Where POST changes nothing, and so wants `read`."""
 
 
 def scope_of(path: str, method: str) -> Scope | None:
@@ -30,7 +32,8 @@ def scope_of(path: str, method: str) -> Scope | None:
         return None
     if path in OPERATORS:
         return "admin"
-    return "read" if method.upper() in READING and not SECRETS.fullmatch(path) else "generate"
+    reading = method.upper() in READING or path in LOOKING
+    return "read" if reading and not SECRETS.fullmatch(path) else "generate"
 
 
 async def caller(request: Request) -> Caller:

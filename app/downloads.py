@@ -73,13 +73,13 @@ class Conditions:
 async def conditions(
     request: Request,
     if_none_match: Annotated[
-        str | None, Header(description="Entity tags that the client has.", examples=['"9f86d0…"'])
+        str | None, Header(description="Entity tags that the client has.", examples=['"9f86d081884c7d65"'])
     ] = None,
     range_: Annotated[
         str | None, Header(alias="Range", description="One range of bytes.", examples=["bytes=0-1023"])
     ] = None,
     if_range: Annotated[
-        str | None, Header(description="The entity tag that the range is of.", examples=['"9f86d0…"'])
+        str | None, Header(description="The entity tag that the range is of.", examples=['"9f86d081884c7d65"'])
     ] = None,
 ) -> Conditions:
     """From the headers."""

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from app.decoding.decoders import NUMBER, Decoders
+from app.looking import Seen
 from app.picture_headers import is_picture
 from app.pictures import Limits
 from app.settings import AppSettings
@@ -39,6 +40,14 @@ class FileChecker:
         async with self._turns:
             with blaming(field):
                 return await self._decoders.texts(content)
+
+    async def look(self, content: bytes, anchors: str | None, *, field: str) -> Seen:
+        """What verifying needs of a picture. Raises: as `check`."""
+        if not is_picture(content):
+            raise UnsupportedFile("Pictures are PNG, JPEG or WebP, and this is none of them.", field=field)
+        async with self._turns:
+            with blaming(field):
+                return await self._decoders.look(content, anchors)
 
     async def work(self, work: Callable[[], T], *, field: str) -> T:
         """What else is to be made of files that were judged, one at a time, on another thread. Raises: what the work

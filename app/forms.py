@@ -47,8 +47,12 @@ class Form(NamedTuple):
                 *(name for name, field in self.files.items() if field.required and not field.alias),
                 *texts.get("required", []),
             ],
-            "properties": files | others | texts.get("properties", {}),
+            "properties": files
+            | others
+            | {name: never_null(text) for name, text in texts.get("properties", {}).items()},
         }
+        if others:
+            schema["allOf"] = [_one_of(name, field) for name, field in self.files.items() if field.alias]
         return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
 
 
@@ -64,6 +68,23 @@ class Received(NamedTuple):
             return model.model_validate_strings(dict(self.texts))
         except ValidationError as error:
             raise as_in_a_body(error) from error
+
+
+def never_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """What says that something is of a type or null, where null cannot be said: in a form, a query, a header."""
+    types = [one for one in schema.get("anyOf", ()) if one != {"type": "null"}]
+    match types:
+        case []:
+            return schema
+        case [only]:
+            return {**only, **{key: value for key, value in schema.items() if key != "anyOf"}}
+    return schema | {"anyOf": types}
+
+
+def _one_of(name: str, field: FileField) -> dict[str, Any]:
+    """That a file comes under one of its names, or under one of them at most."""
+    names = [{"required": [name]}, {"required": [field.alias]}]
+    return {"oneOf": names} if field.required else {"not": {"allOf": names}}
 
 
 def _documented(description: str) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def owner_and_name(spec: ModelSpec) -> tuple[str, str]:
 
 def version_id(spec: ModelSpec) -> str:
     """The digest of a row; where a local folder lies is no part of it."""
-    row = spec.model_dump(mode="json")
+    row = spec.model_dump(mode="json", exclude={"checker"} if spec.checker is None else None)
     if isinstance(spec.source, LocalSource):
         row["source"] = spec.source.path.name
     return hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()

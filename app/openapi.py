@@ -11,6 +11,7 @@ from pydantic.json_schema import models_json_schema
 from app.auth import scope_of
 from app.error_responses import ErrorResponse, documented
 from app.errors import Forbidden, Unauthenticated
+from app.forms import never_null
 from contract.errors import SafelightError
 from contract.keys import Scope
 
@@ -67,6 +68,8 @@ def describe(app: FastAPI) -> dict[str, Any]:
         document["components"]["securitySchemes"] = SECURITY_SCHEMES | {"signature": SIGNATURE}
         for path, methods in document["paths"].items():
             for method, operation in methods.items():
+                for parameter in operation.get("parameters", ()):
+                    parameter["schema"] = never_null(parameter["schema"])
                 _guard(operation, scope_of(path, method))
                 _add_headers(operation["responses"])
         document["paths"][SIGNED[0]][SIGNED[1]]["security"].append({"signature": []})

@@ -36,6 +36,18 @@ def check_picture(content: bytes, limits: Limits) -> FileContent:
     Metadata are dropped, and colour profiles with them, unapplied.
     Raises: UnsupportedFile, DamagedFile, LimitExceeded.
     """
+    with judged(content, limits) as picture:
+        ImageOps.exif_transpose(picture, in_place=True)
+        upright = _in_eight_bits(picture)
+    return kept(upright)
+
+
+@contextmanager
+def judged(content: bytes, limits: Limits) -> Iterator[Image.Image]:
+    """The picture in a file, not decoded yet, once what it says of itself is within the limits.
+
+    Raises: UnsupportedFile, DamagedFile, LimitExceeded.
+    """
     check_num_bytes(content, limits.max_image_bytes)
     _check_size(declared_size(content), limits)
     check_end(content)
@@ -44,9 +56,7 @@ def check_picture(content: bytes, limits: Limits) -> FileContent:
     with _damaged_when_unreadable(), Image.open(BytesIO(content), formats=FORMATS) as picture:
         _check_size(Size(*picture.size), limits)
         _check_frames(picture)
-        ImageOps.exif_transpose(picture, in_place=True)
-        upright = _in_eight_bits(picture)
-    return kept(upright)
+        yield picture
 
 
 def kept(picture: Image.Image) -> FileContent:

@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from typing import TypedDict
 
 from app.callers import ANYBODY, Caller, Doorkeeper
+from app.deny_list import DenyList
 from app.errands import Errands
 from app.file_kinds import FileChecker
 from app.keyring import Keyring
 from app.metrics import RequestMetrics
+from app.operators_files import OperatorsFiles
 from app.settings import AppSettings
 from contract.artifact_store import ArtifactStore
 from contract.catalogue import Catalogue
@@ -25,6 +27,7 @@ from contract.liveness import Liveness
 from contract.notes import Notes
 from contract.origin import UNKNOWN, Origin
 from contract.outbox import Outbox
+from contract.receipt_keys import ReceiptKeys
 from contract.signing import SigningSecrets
 from contract.store_connection import StoreConnection
 from contract.tracing import Tracer
@@ -47,9 +50,12 @@ class Resources:
     liveness: Liveness
     costs: Costs
     certificates: Certificates
+    receipt_keys: ReceiptKeys
     artifacts: ArtifactStore
     files: FileStore
     file_checker: FileChecker
+    deny_list: DenyList
+    c2pa_anchors: str | None
     followers: Followers
     outbox: Outbox
     webhook_secrets: WebhookSecrets
@@ -83,7 +89,7 @@ class State(TypedDict):
 
 @asynccontextmanager
 async def open_resources(
-    settings: AppSettings, catalogue: Catalogue, metrics: RequestMetrics, closing: asyncio.Event, tracer: Tracer
+    settings: AppSettings, files: OperatorsFiles, metrics: RequestMetrics, closing: asyncio.Event, tracer: Tracer
 ) -> AsyncIterator[Resources]:
     """The resources of a running process; connections are made when they are first needed."""
     connection = StoreConnection(settings.store_url)
@@ -95,7 +101,7 @@ async def open_resources(
     try:
         yield Resources(
             settings=settings,
-            catalogue=catalogue,
+            catalogue=files.catalogue,
             metrics=metrics,
             closing=closing,
             connection=connection,
@@ -103,9 +109,12 @@ async def open_resources(
             liveness=Liveness(connection, lease_seconds=settings.lease_seconds),
             costs=Costs(connection),
             certificates=Certificates(connection, lease_seconds=settings.lease_seconds),
+            receipt_keys=ReceiptKeys(connection),
             artifacts=artifacts,
             files=FileStore(connection, artifacts),
             file_checker=file_checker,
+            deny_list=files.deny_list,
+            c2pa_anchors=files.c2pa_anchors,
             doorkeeper=Doorkeeper(
                 keyring,
                 open_without_keys=settings.open_to_others or is_loopback(settings.host),

@@ -11,7 +11,9 @@ from contract.artifact import Artifact
 from contract.costs import amount, pixel_steps
 from contract.guidance import Several
 from contract.job import Job, JobStatus, Priority
+from contract.receipts import SHA256, Difference
 from contract.request import CompleteRequest, Scheduler
+from contract.safety import Finding
 
 JOB_ID = "job_3f2b8c1d9e7a4f60b5c2d1e0a9f8b7c6"
 IMAGE_ID = "art_3f2b8c1d9e7a4f60b5c2d1e0a9f8b7c6_0"
@@ -116,13 +118,18 @@ class ImageShown(BaseModel):
     size_bytes: int = Field(description="How many bytes it has.", examples=[18423])
     sha256: str = Field(
         description="Hex digest of the bytes.",
-        examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],
+        examples=[SHA256],
+    )
+    safety: Finding | None = Field(
+        default=None,
+        description="What the model's checker has found in it; null where none has looked.",
+        examples=[None],
     )
 
     @classmethod
     def of(cls, artifact: Artifact, links: Links) -> "ImageShown":
-        """A published artifact, without the place where it is stored."""
-        return cls(**artifact.model_dump(exclude={"storage_key"}), url=links.artifact(artifact.id))
+        """A published artifact, without what is the house's own."""
+        return cls(**artifact.model_dump(exclude={"storage_key", "replayed"}), url=links.artifact(artifact.id))
 
 
 class FailureShown(BaseModel):
@@ -134,6 +141,38 @@ class FailureShown(BaseModel):
     field: str | None = Field(
         default=None, description="The part of the request that is to blame, where one is.", examples=[None]
     )
+
+
+class ReplayShown(BaseModel):
+    """How a picture that is made again compares with the file that was sent."""
+
+    of: str = Field(description="Hex digest of the file that was sent.", examples=[SHA256])
+    agrees: bool | None = Field(
+        description="Whether the file that was made now has the same bytes, up to its receipt and with it; null until "
+        "it is made.",
+        examples=[True],
+    )
+    pixels_agree: bool | None = Field(
+        description="Whether it has the pixels that the receipt was signed for; null until it is made.", examples=[True]
+    )
+    differences: list[Difference] = Field(
+        description="What was another way when the picture was made first: what is known before the job runs, and "
+        "then all of it.",
+        examples=[[{"what": "versions.torch", "then": "2.12.0", "now": "2.13.0"}]],
+    )
+
+    @classmethod
+    def of_job(cls, job: Job) -> "ReplayShown | None":
+        """What is known of it now; None of a job that is no replay."""
+        if job.replay is None:
+            return None
+        done = job.images[0].replayed if job.images else None
+        return cls(
+            of=job.replay.of,
+            agrees=None if done is None else done.bytes_agree,
+            pixels_agree=None if done is None else done.pixels_agree,
+            differences=list(job.replay.foreseen if done is None else done.differences),
+        )
 
 
 class JobUrls(BaseModel):
@@ -181,6 +220,11 @@ class JobShown(BaseModel):
     images: list[ImageShown] = Field(description="The pictures that are finished, in order.", examples=[[]])
     warnings: list[str] = Field(description="What you should know about the result.", examples=[[]])
     error: FailureShown | None = Field(description="Why it failed; null unless it did.", examples=[None])
+    replay: ReplayShown | None = Field(
+        description="How its picture compares with the one that it makes again; null unless it came by `POST "
+        "/v1/replay`.",
+        examples=[None],
+    )
     attempt: int = Field(description="Which execution this is, from 1; 0 before the first.", examples=[1])
     created_at: datetime = Field(description="When it was accepted.", examples=[TIME])
     started_at: datetime | None = Field(description="When its present execution started.", examples=[TIME])
@@ -215,6 +259,7 @@ class JobShown(BaseModel):
                 eta_seconds=eta_seconds,
             ),
             cost=CostShown.of(job.request),
+            replay=ReplayShown.of_job(job),
             queue_position=queue_position,
             images=[ImageShown.of(artifact, links) for artifact in job.images],
             urls=JobUrls(self=url, events=f"{url}/events", cancel=f"{url}/cancel"),
@@ -245,7 +290,10 @@ class Readiness(BaseModel):
     """That jobs are accepted and worked on."""
 
     status: Literal["ready"] = Field(default="ready", description="Always this.", examples=["ready"])
-    num_workers: int = Field(description="How many workers are alive.", examples=[1])
+    num_workers: int = Field(description="How many workers take jobs.", examples=[1])
+    num_quarantined: int = Field(
+        description="How many workers take none, as their devices keep failing; their logs say how.", examples=[0]
+    )
 
 
 class Welcome(BaseModel):

@@ -1,6 +1,7 @@
 """What the HTTP side reads from the environment beyond what both sides need."""
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -56,6 +57,12 @@ class AppSettings(Settings):
     )
     file_ttl_seconds: float = Field(
         default=7 * 24 * 3600, gt=0, description="How long a file can be named by requests after it was sent."
+    )
+    c2pa_trust: Path | None = Field(
+        default=None, description="Certificates, PEM, that C2PA manifests are to lead to when pictures are verified."
+    )
+    prompt_deny_list: Path | None = Field(
+        default=None, description="A file of words and patterns, one a line; prompts that have one of them are refused."
     )
     signed_seconds: int = Field(
         default=900,

@@ -40,7 +40,7 @@ SCALES: Mapping[str, tuple[float, ...]] = {
     "cfg_pp": (0.3, 0.6, 1.0),
     "adaptive_projected": (2.5, 5.0, 10.0),
     "perturbed_attention": (1.0, 3.0),
-    "classifier": (1.0, 3.0, 8.0, 20.0),
+    "classifier": (1.0, 3.0, 5.0, 8.0, 20.0),
     "universal": (3.0, 10.0, 30.0),
 }
 """Scales of each kind; `classifier` and `universal` steer the unconditional model, the others follow a prompt."""

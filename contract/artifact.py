@@ -2,7 +2,9 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from contract.replays import Replayed
 from contract.request import OutputFormat
+from contract.safety import Finding
 
 MEDIA_TYPES: dict[OutputFormat, str] = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 
@@ -13,7 +15,8 @@ IMMUTABLE = "private, max-age=31536000, immutable"
 class Artifact(BaseModel):
     """One published picture. `storage_key` is where its bytes are; clients never see it.
 
-    Units: width and height in pixels. `sha256` is the hex digest of the bytes.
+    Units: width and height in pixels. `sha256` is the hex digest of the bytes. `safety` is what a checker has found in
+    it; `replayed` says how it compares with the picture that it was made to equal.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -27,6 +30,8 @@ class Artifact(BaseModel):
     size_bytes: int
     sha256: str
     storage_key: str
+    safety: Finding | None = None
+    replayed: Replayed | None = None
 
     @property
     def file_name(self) -> str:

@@ -13,6 +13,7 @@ from contract import prompt_syntax
 from contract.adapter_specs import AdapterSpec, check_adapters
 from contract.adapters import named
 from contract.canvas_sizes import Allowed
+from contract.classifier_specs import CheckerSpec, ClassifierSpec
 from contract.costs import pixel_steps
 from contract.edit_support import Capabilities, TrainedFor, check_scheduler, edited
 from contract.editing import Size
@@ -20,7 +21,6 @@ from contract.errors import (
     CatalogueInvalid,
     LimitExceeded,
     UnknownClassifier,
-    UnknownLabel,
     UnknownModel,
     UnsupportedClassifier,
     UnsupportedPromptSyntax,
@@ -91,6 +91,7 @@ class ModelSpec(Row):
     limits: Limits
     schedulers: tuple[Scheduler, ...] = SCHEDULERS
     trained_for: TrainedFor = "pictures"
+    checker: str | None = None
 
     @model_validator(mode="after")
     def _offers_its_own_default(self) -> "ModelSpec":
@@ -156,48 +157,13 @@ class ModelSpec(Row):
         prompt_syntax.parse(request.negative_prompt, field="negative_prompt")
 
 
-class ClassifierSpec(Row):
-    """One classifier that guidance may follow: of noisy latents of some models, or of finished pictures of any.
-
-    `sha256` is the hex digest of its `model.safetensors`. `labels` are those on offer, out of its `config.json`.
-    """
-
-    id: str
-    kind: Literal["latents", "pixels"]
-    models: tuple[str, ...] = ()
-    source: LocalSource | HubSource
-    sha256: str
-    owned_by: str
-    licence: str
-    created: int
-    labels: tuple[str, ...] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _names_models_if_it_must(self) -> "ClassifierSpec":
-        if (self.kind == "latents") != bool(self.models):
-            raise ValueError("models must be named by classifiers of latents, and by no others")
-        return self
-
-    def check(self, label: str, model_id: str, within: str = "") -> None:
-        """Refuses what this classifier cannot steer; `within` is what stands before its fields' names in the request.
-
-        Raises: UnsupportedClassifier, UnknownLabel.
-        """
-        if self.models and model_id not in self.models:
-            raise UnsupportedClassifier(
-                f"{self.id} reads latents of {', '.join(self.models)}, and not of {model_id}.",
-                field=f"{within}classifier",
-            )
-        if label not in self.labels:
-            raise UnknownLabel(f"{self.id} knows {', '.join(self.labels)}.", field=f"{within}label")
-
-
 class Catalogue(Row):
     """All models, classifiers and adapters on offer, in the order of the file."""
 
     default_model: str
     models: tuple[ModelSpec, ...] = Field(min_length=1)
     classifiers: tuple[ClassifierSpec, ...] = ()
+    checkers: tuple[CheckerSpec, ...] = ()
     adapters: tuple[AdapterSpec, ...] = ()
 
     @model_validator(mode="after")
@@ -216,6 +182,14 @@ class Catalogue(Row):
         unknown = {name for spec in self.classifiers for name in spec.models} - {spec.id for spec in self.models}
         if unknown:
             raise ValueError(f"classifiers name models that are not there: {', '.join(sorted(unknown))}")
+        return self
+
+    @model_validator(mode="after")
+    def _checkers_are_there(self) -> "Catalogue":
+        if len({spec.id for spec in self.checkers}) < len(self.checkers):
+            raise ValueError("two checkers have the same id")
+        if unknown := {spec.checker for spec in self.models if spec.checker} - {spec.id for spec in self.checkers}:
+            raise ValueError(f"models name checkers that are not there: {', '.join(sorted(unknown))}")
         return self
 
     @model_validator(mode="after")
@@ -243,6 +217,11 @@ class Catalogue(Row):
         raise UnknownClassifier(
             f"There is no classifier {classifier_id!r}; GET /v1/classifiers lists them.", field=f"{within}classifier"
         )
+
+    def checker_of(self, model_id: str) -> CheckerSpec | None:
+        """What looks at a model's pictures; None where nothing does. Raises: UnknownModel."""
+        wanted = self.find(model_id).checker
+        return next((spec for spec in self.checkers if spec.id == wanted), None)
 
     def resolve(self, request: GenerationRequest, sizes: Mapping[str, Size] = NO_SIZES) -> CompleteRequest:
         """The complete request that will be stored, replayable because its seed is in it.
@@ -282,11 +261,12 @@ def read_catalogue(path: Path) -> Catalogue:
             "models": tuple(_anchored(spec, folder) for spec in catalogue.models),
             "classifiers": tuple(_anchored(spec, folder) for spec in catalogue.classifiers),
             "adapters": tuple(_anchored(spec, folder) for spec in catalogue.adapters),
+            "checkers": tuple(_anchored(spec, folder) for spec in catalogue.checkers),
         }
     )
 
 
-Sourced = TypeVar("Sourced", ModelSpec, ClassifierSpec, AdapterSpec)
+Sourced = TypeVar("Sourced", ModelSpec, ClassifierSpec, AdapterSpec, CheckerSpec)
 
 
 def _anchored(spec: Sourced, folder: Path) -> Sourced:

@@ -38,6 +38,11 @@ class ModelCertificate(BaseModel):
         description="The largest difference that was seen, over the largest output; null where it is exact.",
         examples=[None],
     )
+    weights_sha256: str = Field(
+        default="",
+        description="Names the files of the network and the autoencoder, all of them.",
+        examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],
+    )
     digest: str = Field(description="Names the measured weights and settings.", examples=["9f86d081884c7d65"])
 
 

@@ -150,6 +150,24 @@ class DamagedFile(SafelightError):
     code = "damaged_file"
 
 
+class PromptRefused(SafelightError):
+    """The prompt asks for what this deployment does not make."""
+
+    code = "prompt_refused"
+
+
+class PictureRefused(SafelightError):
+    """The picture was made, and this deployment does not show what its checker has found in it."""
+
+    code = "picture_refused"
+
+
+class UnprovenReceipt(SafelightError):
+    """The picture has no receipt that this service has signed, so nobody knows how it was made."""
+
+    code = "unproven_receipt"
+
+
 class UnknownKey(SafelightError):
     """No API key has this id."""
 
@@ -199,10 +217,16 @@ class QuotaTooSmall(SafelightError):
 
 
 class StoreUnavailable(SafelightError):
-    """The job store or the artifact store cannot be reached."""
+    """The job store cannot be reached."""
 
     code = "store_unavailable"
     retryable = True
+
+
+class ArtifactStoreUnavailable(StoreUnavailable):
+    """The artifact store cannot be reached, or is full."""
+
+    code = "artifact_store_unavailable"
 
 
 class IllegalTransition(SafelightError):
@@ -233,6 +257,18 @@ class GenerationFailed(SafelightError):
     """The engine raised something that it does not know; the worker's log has the details."""
 
     code = "generation_failed"
+
+
+class OutOfMemory(SafelightError):
+    """The device has not as much memory left as the picture needs, though it was made alone."""
+
+    code = "out_of_memory"
+
+
+class GenerationStalled(SafelightError):
+    """The engine hung in the job, and was ended, until there was no attempt left."""
+
+    code = "generation_stalled"
 
 
 class WorkerDied(SafelightError):

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from contract.artifact import Artifact
 from contract.errors import SafelightError
 from contract.origin import UNKNOWN, Origin
+from contract.replays import Replay
 from contract.request import CompleteRequest
 from contract.tenants import PUBLIC
 from contract.webhooks import Webhook
@@ -88,6 +89,7 @@ class Job(BaseModel):
     priority: Priority = "normal"
     webhook: Webhook | None = None
     origin: Origin = UNKNOWN
+    replay: Replay | None = None
     cancel_requested: bool = False
     created_at: datetime
     started_at: datetime | None = None
@@ -114,6 +116,7 @@ class Job(BaseModel):
             priority=self.priority,
             webhook=self.webhook,
             origin=self.origin,
+            replay=self.replay,
             expire_by=self.expire_by,
             created_at=self.created_at,
         )

@@ -8,6 +8,7 @@ from contract.costs import Forecast
 from contract.job import Job, JobFailure, Progress
 from contract.origin import Origin
 from contract.outlook import Outlook, Place
+from contract.replays import Replay
 from contract.request import CompleteRequest
 from contract.tenants import PUBLIC
 from contract.webhooks import Webhook
@@ -42,6 +43,7 @@ def read_job(job_id: str, fields: dict[str, str]) -> Job:
         priority=fields.get("priority", "normal"),
         webhook=Webhook.model_validate_json(fields["webhook"]) if "webhook" in fields else None,
         origin=Origin.of(fields),
+        replay=Replay.model_validate_json(fields["replay"]) if "replay" in fields else None,
         cancel_requested=fields.get("cancel_requested") == "1",
         **{name: _time(fields.get(name)) for name in TIMES},
     )

@@ -8,6 +8,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from contract.logs import LogFormat
 
 
+class SettingError(Exception):
+    """A setting asks for what cannot be done, or names a file that is of no use."""
+
+
 class Settings(BaseSettings):
     """Settings that the API and the workers must agree on; each is an environment variable `SAFELIGHT_<NAME>`.
 
@@ -33,7 +37,11 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(
         default=15, gt=0, description="After this long without a heartbeat a worker's jobs go to another."
     )
-    max_attempts: int = Field(default=3, ge=1, description="How often a job is started before it fails for good.")
+    max_attempts: int = Field(
+        default=3,
+        ge=1,
+        description="How often a job may take a worker's process along, running alone, before it fails for good.",
+    )
     retention_seconds: float = Field(
         default=7 * 24 * 3600, gt=0, description="How long an ended job and its pictures are kept."
     )

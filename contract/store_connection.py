@@ -22,8 +22,10 @@ from contract.scripts import ScriptName, read_scripts
 CALL_TIMEOUT_SECONDS = 0.55
 """A call to a frozen server times out, and then its retry does twice while it connects: within two seconds."""
 
-BLOCK_SECONDS = 10.0
-"""The longest that one blocking read waits at the server."""
+CONNECT_TIMEOUT_SECONDS = CALL_TIMEOUT_SECONDS / 2
+
+BLOCK_SECONDS = 4.0
+"""The longest that one blocking read waits at the server; a connection that died unnoticed is left after that time."""
 
 MAX_CONNECTIONS = 10_000
 """Per pool; each client that follows a job holds one of `blocking` for as long as it does."""
@@ -57,7 +59,7 @@ class StoreConnection:
             decode_responses=True,
             max_connections=MAX_CONNECTIONS,
             socket_timeout=CALL_TIMEOUT_SECONDS,
-            socket_connect_timeout=CALL_TIMEOUT_SECONDS / 2,
+            socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
             retry=Retry(NoBackoff(), 1),
         )
         self.blocking: Any = Redis.from_url(
@@ -65,7 +67,7 @@ class StoreConnection:
             decode_responses=True,
             max_connections=MAX_CONNECTIONS,
             socket_timeout=BLOCK_SECONDS + CALL_TIMEOUT_SECONDS,
-            socket_connect_timeout=CALL_TIMEOUT_SECONDS / 2,
+            socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
             retry=Retry(NoBackoff(), 0),
         )
         self._scripts = {name: self.redis.register_script(source) for name, source in read_scripts().items()}

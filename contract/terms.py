@@ -1,10 +1,12 @@
-"""What is agreed about a job beside what makes its pictures: when it has its turn, who is told, how long it is kept."""
+"""What is agreed about a job beside what makes its pictures: when it has its turn, who is told, how long it is kept,
+which picture it is held against."""
 
 import hashlib
 from dataclasses import dataclass
 
 from contract.job import Priority
 from contract.origin import UNKNOWN, Origin
+from contract.replays import Replay
 from contract.request import GenerationRequest
 from contract.retention import Retention
 from contract.webhooks import Webhook
@@ -31,6 +33,7 @@ class Terms:
     priority: Priority | None = None
     webhook: Webhook | None = None
     retention: Retention | None = None
+    replay: Replay | None = None
     no_store: bool = False
     repeatable: Repeatable | None = None
     origin: Origin = UNKNOWN
@@ -41,6 +44,7 @@ class Terms:
             self.priority if self.priority != "normal" else None,
             None if self.webhook is None else self.webhook.asked,
             None if self.retention is None else self.retention.model_dump_json(),
+            None if self.replay is None else self.replay.of,
         ]
         return hashlib.sha256("".join([request.model_dump_json(), *filter(None, beside)]).encode()).hexdigest()
 
@@ -48,7 +52,8 @@ class Terms:
         """What a job's record says of them, for the scripts."""
         told = {} if self.webhook is None else self.webhook.record(tenant)
         kept = {} if self.retention is None else self.retention.record
-        return told | kept | self.origin.record
+        again = {} if self.replay is None else self.replay.record
+        return told | kept | again | self.origin.record
 
 
 USUAL = Terms()

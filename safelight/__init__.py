@@ -1,6 +1,19 @@
 """Safelight's own client: `from safelight import Safelight, AsyncSafelight`. Its types and errors are here, too."""
 
-from safelight.answers import Cost, Failure, File, Image, Job, JobStatus, JobUrls, Progress, Quote
+from safelight.answers import (
+    Cost,
+    Difference,
+    Failure,
+    File,
+    Finding,
+    Image,
+    Job,
+    JobStatus,
+    JobUrls,
+    Progress,
+    Quote,
+    Replay,
+)
 from safelight.asynchronous import AsyncSafelight
 from safelight.blocking import Safelight
 from safelight.errors import (
@@ -15,6 +28,7 @@ from safelight.events import Ended, Event, ImageFinished, Previewed, Progressed,
 from safelight.fields import CompleteRequest, Fields
 from safelight.offers import Adapter, Certificate, Classifier, Defaults, Limits, Model, ModelDetail
 from safelight.pictures import Picture, Pictures
+from safelight.provenance import Manifest, Receipt, ReceiptKey, ReceiptKeys, Verification
 from safelight.sources import Source
 from safelight.webhooks import Attempt, Delivery, WebhookSecret
 
@@ -29,17 +43,20 @@ __all__ = [
     "Cost",
     "Defaults",
     "Delivery",
+    "Difference",
     "Ended",
     "Event",
     "Failure",
     "Fields",
     "File",
+    "Finding",
     "Image",
     "ImageFinished",
     "Job",
     "JobStatus",
     "JobUrls",
     "Limits",
+    "Manifest",
     "Model",
     "ModelDetail",
     "Picture",
@@ -49,6 +66,10 @@ __all__ = [
     "Progressed",
     "Queued",
     "Quote",
+    "Receipt",
+    "ReceiptKey",
+    "ReceiptKeys",
+    "Replay",
     "Safelight",
     "SafelightError",
     "ServiceError",
@@ -56,6 +77,7 @@ __all__ = [
     "Started",
     "UnexpectedAnswer",
     "UnreadableFile",
+    "Verification",
     "WaitTimedOut",
     "WebhookSecret",
 ]

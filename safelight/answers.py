@@ -33,6 +33,17 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """What a checker has found in a picture."""
+
+    checker: str
+    flagged: bool
+    label: str
+    score: float
+    blurred: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Image:
     """One finished picture, without its bytes. Units: width and height in pixels."""
 
@@ -45,6 +56,7 @@ class Image:
     media_type: str
     size_bytes: int
     sha256: str
+    safety: Finding | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +67,25 @@ class Failure:
     message: str
     retryable: bool
     field: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something that was another way when a picture was made first."""
+
+    what: str
+    then: str | None
+    now: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """How a picture that is made again compares with the file that was sent; None until it is made."""
+
+    of: str
+    agrees: bool | None
+    pixels_agree: bool | None
+    differences: tuple[Difference, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +112,7 @@ class Job:
     images: tuple[Image, ...]
     warnings: tuple[str, ...]
     error: Failure | None
+    replay: Replay | None
     attempt: int
     created_at: datetime
     started_at: datetime | None

@@ -18,6 +18,7 @@ from safelight.offers import Adapter, Classifier, Model, ModelDetail
 from safelight.outcomes import success
 from safelight.pages import each, listed
 from safelight.pictures import Picture, Pictures
+from safelight.provenance import ReceiptKeys, Verification
 from safelight.reading import read
 from safelight.refusals import UnknownFile, UnknownJob
 from safelight.sending import Sender
@@ -170,6 +171,24 @@ class Calls:
         await self._transport.aside(lambda: Path(path).write_bytes(content))
         return Path(path)
 
+    async def verify(self, picture: Source) -> Verification:
+        """Whether a picture was made by the service, how, and whether it is as it was: a path, bytes, an open file, or
+        an artifact. Nothing is kept. Raises: UnreadableFile; UnknownArtifact; UnsupportedFile; …
+        """
+        return read(Verification, await self._about("/v1/verify", picture))
+
+    async def replay(self, picture: Source, *, idempotency_key: str | None = None) -> Job:
+        """Makes a job that makes a picture again from its receipt; its `replay` says whether the bytes agree.
+
+        Raises: UnreadableFile; UnprovenReceipt; UnknownArtifact; …
+        """
+        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+        return read(Job, await self._about("/v1/replay", picture, headers=headers))
+
+    async def receipt_keys(self) -> ReceiptKeys:
+        """The public keys that check receipts, without the service if need be: any JOSE library takes them."""
+        return read(ReceiptKeys, await self._sender.json("GET", "/v1/receipts/keys"))
+
     async def upload(self, source: Source) -> File:
         """Sends a picture or weights: a path, bytes, or an open file. Raises: UnreadableFile; UnsupportedFile; …"""
         return await self._upload("file", source)
@@ -217,6 +236,14 @@ class Calls:
     async def _post(self, prompt: str, fields: Fields, **parts: Any) -> Any:
         body = {"prompt": prompt} | await body_of(fields, self._upload)
         return await self._sender.json("POST", "/v1/generations", json=body, **parts)
+
+    async def _about(self, path: str, picture: Source, **parts: Any) -> Any:
+        """The answer to a call about a picture, which is named if it is an artifact, and else sent as it is."""
+        name = picture if isinstance(picture, str) else getattr(picture, "id", None)
+        if isinstance(name, str) and name.startswith("art_"):
+            return await self._sender.json("POST", path, json={"file": name}, **parts)
+        content = await self._transport.aside(lambda: content_of("file", picture))
+        return await self._sender.json("POST", path, files={"file": ("file", content)}, **parts)
 
     async def _content(self, path: str) -> bytes:
         return (await self._sender.whole(self._sender.request("GET", path))).content

@@ -52,6 +52,7 @@ class Certificate:
     row_cap: int
     reproducibility: Reproducibility
     tolerance: float | None
+    weights_sha256: str
     digest: str
 
 

@@ -141,6 +141,24 @@ class DamagedFile(ServiceError):
     code = "damaged_file"
 
 
+class PromptRefused(ServiceError):
+    """The prompt asks for what this deployment does not make."""
+
+    code = "prompt_refused"
+
+
+class PictureRefused(ServiceError):
+    """The picture was made, and this deployment does not show what its checker has found in it."""
+
+    code = "picture_refused"
+
+
+class UnprovenReceipt(ServiceError):
+    """The picture has no receipt that this service has signed, so nobody knows how it was made."""
+
+    code = "unproven_receipt"
+
+
 class UnknownKey(ServiceError):
     """No API key has this id."""
 
@@ -184,9 +202,15 @@ class QuotaTooSmall(ServiceError):
 
 
 class StoreUnavailable(ServiceError):
-    """The job store or the artifact store cannot be reached."""
+    """The job store cannot be reached."""
 
     code = "store_unavailable"
+
+
+class ArtifactStoreUnavailable(ServiceError):
+    """The artifact store cannot be reached, or is full."""
+
+    code = "artifact_store_unavailable"
 
 
 class IllegalTransition(ServiceError):
@@ -217,6 +241,18 @@ class GenerationFailed(ServiceError):
     """The engine raised something that it does not know; the worker's log has the details."""
 
     code = "generation_failed"
+
+
+class OutOfMemory(ServiceError):
+    """The device has not as much memory left as the picture needs, though it was made alone."""
+
+    code = "out_of_memory"
+
+
+class GenerationStalled(ServiceError):
+    """The engine hung in the job, and was ended, until there was no attempt left."""
+
+    code = "generation_stalled"
 
 
 class WorkerDied(ServiceError):

@@ -46,6 +46,14 @@ def store_url(store_socket: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def tiny_catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A catalogue with one tiny model."""
+    from tests.tiny_catalogue import build_catalogue
+
+    return build_catalogue(tmp_path_factory.mktemp("catalogue"))
+
+
+@pytest.fixture(scope="session")
 def service() -> Iterator["Launched"]:
     """The service with the embedded model, met as one client among others. All tests share it and its jobs; its
     webhooks reach this machine.

@@ -1,30 +1,25 @@
 """A proxy that loses answers, all of one or all but its first bytes; or that answers itself, as gateways do."""
 
-import asyncio
 from asyncio import StreamReader, StreamWriter
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from types import TracebackType
-from typing import Self
-from urllib.parse import urlsplit
 
-CHUNK_BYTES = 65536
+from tests.relay import CHUNK_BYTES, Link, Relay
+
 METHODS = (b"POST ", b"GET ", b"PUT ", b"DELETE ")
 WHOLE = 10**9
 """A cut behind the end of every answer."""
 
 
-class FaultProxy:
+class FaultProxy(Relay):
     """Each fault is for one answer; without faults, bytes pass as they are.
 
     `cuts` are after how many bytes of an answer its connection is reset, `answers` are given in place of the service's.
     """
 
     def __init__(self, service: str) -> None:
-        self._service = urlsplit(service)
-        self._port = 0
-        self._open: dict[StreamWriter, asyncio.Task[None]] = {}
+        super().__init__(service)
         self.cuts: deque[int] = deque()
         self.answers: deque[bytes] = deque()
         self.num_requests = 0
@@ -33,38 +28,10 @@ class FaultProxy:
     @property
     def address(self) -> str:
         """Where clients reach the service through it."""
-        return f"http://127.0.0.1:{self._port}"
+        return f"http://{self.host}"
 
-    async def __aenter__(self) -> Self:
-        """Listens, and does so again at the same address."""
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port)
-        self._port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Refuses connections, and resets those that there are."""
-        self._server.close()
-        for writer in self._open:
-            writer.transport.abort()
-        await asyncio.gather(*self._open.values())
-
-    def _accept(self, reader: StreamReader, writer: StreamWriter) -> None:
-        self._open[writer] = asyncio.ensure_future(self._serve(reader, writer))
-        self._open[writer].add_done_callback(lambda done: self._open.pop(writer))
-
-    async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
-        upstream, to_service = await asyncio.open_connection(self._service.hostname, self._service.port)
-        connection = _Connection(self, to_service, writer)
-        ways = [asyncio.ensure_future(way) for way in (connection.ask(reader), connection.answer(upstream))]
-        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-        for way in ways:
-            way.cancel()
-        await asyncio.gather(*ways, return_exceptions=True)
-        for end in (to_service, writer):
-            end.transport.abort()
-            await asyncio.gather(end.wait_closed(), return_exceptions=True)
+    def link(self, to_service: StreamWriter, to_client: StreamWriter) -> Link:
+        return _Connection(self, to_service, to_client)
 
 
 class _Connection:

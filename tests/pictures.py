@@ -29,6 +29,12 @@ def opened(content: bytes) -> Image.Image:
     return picture
 
 
+def pixels_of(content: bytes) -> tuple[int, int, bytes]:
+    """Width, height and the pixels of a file, as readers get them."""
+    with Image.open(BytesIO(content)) as picture:
+        return *picture.size, picture.convert("RGB").tobytes()
+
+
 def chunk(name: bytes, content: bytes) -> bytes:
     """One chunk of a PNG."""
     return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))

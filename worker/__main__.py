@@ -8,15 +8,18 @@ import socket
 import sys
 
 from contract.logs import configure_logs
+from contract.settings import SettingError
 from contract.tracing import NoExporterError, tracing
 from worker.consumer import Consumer
+from worker.manifests import manifest_writer
 from worker.settings import WorkerSettings
 
 
 async def main() -> None:
-    """Runs a worker until SIGTERM or SIGINT."""
+    """Runs a worker until SIGTERM or SIGINT. Raises: SettingError."""
     settings = WorkerSettings()
     configure_logs(settings.worker_log_level, settings.log_format)
+    manifest_writer(settings)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
@@ -33,5 +36,5 @@ if __name__ == "__main__":
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     try:
         asyncio.run(main())
-    except NoExporterError as error:
+    except (NoExporterError, SettingError) as error:
         sys.exit(f"safelight: {error}")

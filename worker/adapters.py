@@ -1,7 +1,7 @@
 """From the ids in a request to what its rows ask of the network, and its prompts of the text encoders."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,6 +16,7 @@ from contract.errors import ModelUnavailable, SafelightError, UnknownAdapter
 from contract.inputs import WeightsReference
 from contract.request import CompleteRequest
 from worker.control import Control, load_control, read_control_picture
+from worker.digests import digest_of, file_digests
 from worker.image_prompt import load_ip_adapter
 from worker.inputs import Inputs
 from worker.lexicon import Accent
@@ -46,7 +47,7 @@ class Adaptation:
     """What one image adds to its model.
 
     `steering` is of all of its rows, `prompted` and `unprompted` of those with and without the prompt. `held` names
-    what is in memory for it.
+    what is in memory for it, `digests` the files that it was read from, by the ids of adapters.
     """
 
     steering: tuple[Steering, ...] = ()
@@ -56,6 +57,7 @@ class Adaptation:
     accents: tuple[Accent, ...] = ()
     inversions: tuple[Inversion, ...] = ()
     held: tuple[str, ...] = ()
+    digests: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_steered(self) -> bool:
@@ -80,6 +82,7 @@ class Adapters:
     def __init__(self, specs: Sequence[AdapterSpec], parts: Parts) -> None:
         self._specs = specs
         self._parts = parts
+        self._folders: dict[str, str] = {}
 
     def adapt(self, request: CompleteRequest, pipeline: StepwisePipeline, inputs: Inputs) -> Adaptation:
         """What the request adds to its model, which the caller holds.
@@ -89,7 +92,7 @@ class Adapters:
         if not (request.adapters or request.control or request.image_prompt):
             return UNADAPTED
         with ExitStack() as failing:
-            fitting = _Fitting(self._specs, self._parts, request, pipeline, inputs, failing)
+            fitting = _Fitting(self._specs, self._parts, request, pipeline, inputs, failing, self._folders)
             accents, inversions = fitting.weights()
             prompted, unprompted = fitting.pictured()
             network = pipeline.parts["unet"]
@@ -102,6 +105,7 @@ class Adapters:
                 accents=tuple(accent for accent in accents if accent.is_heard),
                 inversions=inversions,
                 held=tuple(fitting.held),
+                digests=fitting.digests,
             )
             failing.pop_all()
             return adaptation
@@ -125,7 +129,10 @@ class Adapters:
 
 @dataclass(frozen=True)
 class _Fitting:
-    """One request's adapters on their way to one model; what is `held` is let go of again where `failing` is closed."""
+    """One request's adapters on their way to one model; what is `held` is let go of again where `failing` is closed.
+
+    `folders` has the digests of folders as they were when they were last loaded, by the ids of adapters.
+    """
 
     specs: Sequence[AdapterSpec]
     parts: Parts
@@ -133,7 +140,9 @@ class _Fitting:
     pipeline: StepwisePipeline
     inputs: Inputs
     failing: ExitStack
+    folders: dict[str, str]
     held: list[str] = field(default_factory=list)
+    digests: dict[str, str] = field(default_factory=dict)
 
     def weights(self) -> tuple[tuple[Accent, ...], tuple[Inversion, ...]]:
         """What `adapters` names, by kinds."""
@@ -157,7 +166,7 @@ class _Fitting:
         for place, use in enumerate(self.request.control):
             with _blaming(f"control.{place}.id"):
                 folder = self._folder(self._spec(use.id), CONTROL_FILES)
-                net = self._acquired(use.id, partial(load_control, folder, unet, scale_factor), folder)
+                net = self._from_folder(use.id, partial(load_control, folder, unet, scale_factor), folder)
             with _blaming(f"control.{place}.image"):
                 picture = read_control_picture(self.inputs[use.image], self.request.height, self.request.width)
             found.append(Control(net, picture, use))
@@ -172,7 +181,7 @@ class _Fitting:
             spec = self._spec(use.id)
             encoder, file = f"{spec.image_encoder}", f"{spec.file}"
             folder = self._folder(spec, (file, f"{encoder}/*"))
-            adapter = self._acquired(use.id, lambda: load_ip_adapter(folder / file, folder / encoder, unet), folder)
+            adapter = self._from_folder(use.id, lambda: load_ip_adapter(folder / file, folder / encoder, unet), folder)
         with _blaming("image_prompt.image"):
             prompted, unprompted = adapter.steering(unet, self.inputs[use.image], use.scale)
         return (prompted,), (unprompted,)
@@ -186,9 +195,9 @@ class _Fitting:
 
     def _weights(self, use: AdapterUse) -> Accent | tuple[Inversion, ...]:
         content = self._content(use.id)
+        self.digests[str(use.id)] = digest = hashlib.sha256(content).hexdigest()
         if not is_lora(content):
             return read_inversions(content, str(use.id), weight=use.scale)
-        digest = hashlib.sha256(content).hexdigest()
         lora = self._acquired(digest, lambda: read_lora(content, self.pipeline.parts), len(content))
         return Accent(digest, use.scale, lora)
 
@@ -204,6 +213,18 @@ class _Fitting:
 
     def _folder(self, spec: AdapterSpec, hub_files: Sequence[str]) -> Path:
         return model_path(spec.source, hub_files)
+
+    def _from_folder(self, adapter_id: str, load: Callable[[], P], folder: Path) -> P:
+        """As `_acquired`; what is read of the folder is digested whenever it is loaded."""
+
+        def digested() -> P:
+            files = [file for kind in ("*.safetensors", "*.json") for file in folder.rglob(kind)]
+            self.folders[adapter_id] = digest_of(file_digests(folder, files))
+            return load()
+
+        part = self._acquired(adapter_id, digested, folder)
+        self.digests[adapter_id] = self.folders[adapter_id]
+        return part
 
     def _acquired(self, name: str, load: Callable[[], P], size: Path | int) -> P:
         """Something for this model, which stays in memory as long as the image is in flight."""

@@ -44,9 +44,9 @@ class Setting(NamedTuple):
 class Certificate:
     """What was measured of one model at one size.
 
-    `buckets` are the sizes that forwards may have, rising; `seconds` what one forward of each took. Where not even the
-    slots of one size agree, `reproducibility` is `tolerance`, and `tolerance` the largest deviation seen, relative to
-    the largest output.
+    `weights_sha256` names the files of the model. `buckets` are the sizes that forwards may have, rising; `seconds`
+    what one forward of each took. Where not even the slots of one size agree, `reproducibility` is `tolerance`, and
+    `tolerance` the largest deviation seen, relative to the largest output.
     """
 
     model: str
@@ -57,6 +57,7 @@ class Certificate:
     seconds: tuple[float, ...] = field(compare=False)
     reproducibility: Literal["exact", "tolerance"] = "exact"
     tolerance: float | None = None
+    weights_sha256: str = ""
 
     @property
     def digest(self) -> str:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -38,7 +38,8 @@ class Certifier:
         for probed in probe(self._forward(pipeline, key), key.shape, self._sizes(known, key)):
             probes.append(probed)
             yield None
-        certificate = known or certify(key.model, key.height, key.width, setting, probes)
+        measured = known or certify(key.model, key.height, key.width, setting, probes)
+        certificate = replace(measured, weights_sha256=pipeline.weights_digest)
         if not known:
             _write(file, certificate)
             logger.info("%s", describe(certificate))

@@ -5,7 +5,7 @@ import os
 import queue
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection
@@ -14,39 +14,42 @@ import torch
 import transformers
 
 from contract.catalogue import Catalogue, ModelSpec, read_catalogue
-from contract.errors import GenerationFailed, SafelightError
+from contract.errors import SafelightError
 from contract.job import JobFailure
 from contract.logs import configure_logs
+from contract.receipt_keys import private_key
 from contract.request import CompleteRequest, GenerationRequest
 from worker import events
 from worker.adapters import Adapters
 from worker.certificate import CANDIDATES
 from worker.certifier import Certifier
+from worker.checkers import load_checker
 from worker.classifiers import Classifiers
 from worker.devices import Placement, choose_placement, choose_steady_kernels, keep_compiled_in
 from worker.engine import Engine, warnings_of
 from worker.events import Event, Picture
-from worker.images import Pixels, encode, encode_preview
+from worker.finishing import Finishing
 from worker.intake import Intake, Prepared, Refused, generation_id
 from worker.loading import PipelineLoader
+from worker.manifests import manifest_writer
 from worker.messages import (
     Abort,
     Failed,
     Finished,
     Generate,
-    ImageFinished,
-    Previewed,
     Progressed,
     Ready,
     SetPreviews,
     ToChild,
     Warned,
 )
+from worker.notary import Notary
 from worker.outlet import Outlet
 from worker.phases import Phases
 from worker.residency import Residency, default_budget_bytes
 from worker.result_cache import ResultCache
-from worker.self_report import SelfReport, texts_of
+from worker.screening import Screening
+from worker.self_report import SelfReport
 from worker.settings import WorkerSettings
 
 logger = logging.getLogger(__name__)
@@ -54,12 +57,15 @@ logger = logging.getLogger(__name__)
 Inbox = queue.SimpleQueue[ToChild | Prepared | Refused]
 """What the parent says, and what becomes of its orders."""
 
+WITHHELD = "There are no previews: pictures are looked at before they are shown."
+
 
 @dataclass
 class Execution:
     """What is in flight of one Generate: the images still to come, and the steps done and the phases of each image."""
 
     request: CompleteRequest
+    inputs: Mapping[str, bytes]
     waiting: set[int]
     wants_previews: bool = False
     steps: dict[int, int] = field(default_factory=dict)
@@ -86,11 +92,12 @@ def serve(connection: Connection, settings: WorkerSettings) -> None:
     torch.set_num_threads(settings.num_threads or os.cpu_count() or 1)
     choose_steady_kernels()
     transformers.utils.logging.disable_progress_bar()
+    threading.excepthook = _end_process
     inbox = Inbox()
     _listen(connection, inbox)
     catalogue = read_catalogue(settings.catalogue)
     engine = engine_of(catalogue, settings)
-    child = Child(connection, engine, inbox)
+    child = Child(connection, engine, inbox, finishing_of(catalogue, settings))
     warm_up(engine, catalogue.find(catalogue.default_model))
     connection.send(Ready(tuple(spec.id for spec in catalogue.models)))
     while True:
@@ -115,6 +122,13 @@ def engine_of(catalogue: Catalogue, settings: WorkerSettings) -> Engine:
     )
 
 
+def finishing_of(catalogue: Catalogue, settings: WorkerSettings) -> Finishing:
+    """What a worker with these settings does with finished pictures."""
+    load = partial(load_checker, placement=choose_placement(compiled=False))
+    notary = Notary(private_key(settings.receipt_key_file), catalogue, manifest_writer(settings))
+    return Finishing(Screening(catalogue, load, settings.safety_policy), notary)
+
+
 def models_of(catalogue: Catalogue, settings: WorkerSettings, placement: Placement) -> Residency:
     """The models that a worker with these settings has in memory."""
     loader = PipelineLoader(catalogue, placement)
@@ -123,11 +137,21 @@ def models_of(catalogue: Catalogue, settings: WorkerSettings, placement: Placeme
 
 
 def warm_up(engine: Engine, spec: ModelSpec) -> None:
-    """Makes one picture of a model in one step, so that the first client waits for no measurement."""
+    """Makes one picture of a model in one step: the proof that the device works, and then the first client waits for
+    no measurement. Raises: SafelightError, when there is no picture.
+    """
     request = spec.complete(GenerationRequest(prompt="a warm-up", num_inference_steps=1, seed=0))
     engine.add("warm-up", request)
     while engine.has_work:
-        engine.step()
+        for event in engine.step():
+            if isinstance(event, events.Failed):
+                raise event.error
+
+
+def _end_process(error: threading.ExceptHookArgs) -> None:
+    """A thread that ends by an error would be waited for in vain: the process ends, and the next one does better."""
+    logger.critical("a thread has ended", exc_info=error.exc_value)
+    os._exit(1)
 
 
 def _listen(connection: Connection, inbox: Inbox) -> None:
@@ -144,8 +168,9 @@ def _listen(connection: Connection, inbox: Inbox) -> None:
 class Child:
     """The engine's side of the conversation with the parent."""
 
-    def __init__(self, connection: Connection, engine: Engine, inbox: Inbox) -> None:
+    def __init__(self, connection: Connection, engine: Engine, inbox: Inbox, finishing: Finishing) -> None:
         self._engine = engine
+        self._finishing = finishing
         self._inbox = inbox
         self._intake = Intake(engine, inbox.put)
         self._outlet = Outlet(connection)
@@ -174,7 +199,9 @@ class Child:
     def _obey(self, message: ToChild | Prepared | Refused) -> None:
         match message:
             case Generate():
-                self._executions[message.execution_id] = Execution(message.request, set(message.indexes))
+                self._executions[message.execution_id] = Execution(
+                    message.request, message.inputs, set(message.indexes)
+                )
                 self._intake.put(message)
             case Prepared():
                 self._admit(message)
@@ -200,6 +227,11 @@ class Child:
 
     def _set_previews(self, execution_id: str, wanted: bool) -> None:
         execution = self._executions.get(execution_id)
+        if execution is not None and wanted and self._finishing.withholds_previews(execution.request.model):
+            self._outlet.send(
+                Warned(execution_id, "There are no previews: pictures are looked at before they are shown.")
+            )
+            return
         if execution is not None:
             execution.wants_previews = wanted
         for index in self._waiting(execution_id):
@@ -238,7 +270,7 @@ class Child:
             return
         match event:
             case events.Previewed(step=step, pixels=pixels):
-                self._outlet.send_later(partial(_preview, execution_id, int(index), step, pixels))
+                self._outlet.send_later(partial(self._finishing.preview, execution_id, int(index), step, pixels))
             case events.Finished(picture=picture):
                 self._finish_image(execution_id, int(index), execution, picture)
             case events.Failed(error=error):
@@ -249,27 +281,9 @@ class Child:
         execution.waiting.discard(index)
         phases = execution.phases.pop(index)
         phases.end("decode")
+        finish = partial(self._finishing.image, execution_id, index, picture)
         request = execution.request.of_image(index)
-        self._outlet.send_later(partial(_image, execution_id, index, request, picture, phases))
+        self._outlet.send_later(partial(finish, request=request, inputs=execution.inputs, phases=phases))
         if not execution.waiting:
             self._executions.pop(execution_id)
             self._outlet.send_later(partial(Finished, execution_id))
-
-
-def _preview(execution_id: str, index: int, step: int, pixels: Pixels) -> Previewed:
-    return Previewed(execution_id, index, step, encode_preview(pixels))
-
-
-def _image(
-    execution_id: str, index: int, request: CompleteRequest, picture: Picture, phases: Phases
-) -> ImageFinished | Failed:
-    height, width = picture.pixels.shape[:2]
-    try:
-        encoded = encode(picture.pixels, request, texts_of(picture))
-        phases.end("encode file")
-        return ImageFinished(execution_id, index, width, height, encoded, tuple(phases.ended))
-    except Exception as error:
-        execution = {"execution_id": execution_id}
-        logger.error("%s: image %d cannot be encoded", execution_id, index, exc_info=error, extra=execution)
-        failure = GenerationFailed(f"The picture could not be encoded as {request.output_format}.")
-        return Failed(execution_id, JobFailure.of(failure))

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoModelForImageClassification
 
-from contract.catalogue import Catalogue, ClassifierSpec
+from contract.catalogue import Catalogue
+from contract.classifier_specs import ClassifierSpec
 from contract.errors import ModelUnavailable
 from worker.devices import Placement
 from worker.digests import file_digests
@@ -106,18 +107,24 @@ def load_classifier(spec: ClassifierSpec, placement: Placement) -> Classifier:
     folder = classifier_path(spec)
     rows = _rows(spec, read_json(folder, "config.json"))
     if spec.kind == "latents":
-        return LatentsClassifier(_placed(_latents_network(folder), placement), rows)
+        return LatentsClassifier(placed(_latents_network(folder), placement), rows)
+    network = pretrained(AutoModelForImageClassification, folder, "image classifier of transformers")
     preprocessing = Preprocessing.of(read_json(folder, "preprocessor_config.json"))
-    return PixelsClassifier(_placed(_pixels_network(folder), placement), rows, preprocessing)
+    return PixelsClassifier(placed(network, placement), rows, preprocessing)
 
 
 def classifier_path(spec: ClassifierSpec) -> Path:
     """The classifier's folder, its weights being those that the catalogue means. Raises: ModelUnavailable."""
     folder = model_path(spec.source, HUB_FILES)
-    found = _digest(folder, WEIGHTS)
-    if found != spec.sha256:
-        raise ModelUnavailable(f"{folder / WEIGHTS} has the SHA-256 {found}, and the catalogue says {spec.sha256}.")
+    require_digest(folder, spec.sha256)
     return folder
+
+
+def require_digest(folder: Path, sha256: str) -> None:
+    """Refuses weights that are not those of the catalogue. Raises: ModelUnavailable."""
+    found = _digest(folder, WEIGHTS)
+    if found != sha256:
+        raise ModelUnavailable(f"{folder / WEIGHTS} has the SHA-256 {found}, and the catalogue says {sha256}.")
 
 
 def require_autoencoder(spec: ClassifierSpec, model_folder: Path) -> None:
@@ -173,18 +180,20 @@ def _latents_network(folder: Path) -> nn.Module:
     return network
 
 
-def _pixels_network(folder: Path) -> nn.Module:
+def pretrained(kind: Any, folder: Path, what: str) -> nn.Module:
+    """A network as transformers saves them, from safetensors alone. Raises: ModelUnavailable."""
     try:
-        network, report = AutoModelForImageClassification.from_pretrained(
+        network, report = kind.from_pretrained(
             folder, dtype=torch.float32, use_safetensors=True, local_files_only=True, output_loading_info=True
         )
     except Exception as error:
-        raise ModelUnavailable(f"{folder} holds no image classifier of transformers: {error}") from error
+        raise ModelUnavailable(f"{folder} holds no {what}: {error}") from error
     if report["missing_keys"]:
         raise ModelUnavailable(f"{folder / WEIGHTS} lacks weights, among them {min(report['missing_keys'])}.")
-    classifier: nn.Module = network
-    return classifier
+    found: nn.Module = network
+    return found
 
 
-def _placed(network: nn.Module, placement: Placement) -> nn.Module:
+def placed(network: nn.Module, placement: Placement) -> nn.Module:
+    """A network in float32 on the device, its weights beyond the reach of gradients."""
     return network.float().eval().requires_grad_(False).to(placement.device)

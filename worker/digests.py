@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 
@@ -11,6 +12,18 @@ class Digests(NamedTuple):
 
     text: str
     weights: str
+
+
+class Ingredients(NamedTuple):
+    """What one picture was made from: its model's digests, and those of adapters by their ids."""
+
+    text: str
+    weights: str
+    adapters: Mapping[str, str] = MappingProxyType({})
+
+
+NOTHING = Ingredients("", "")
+"""Of a picture of whose model nothing is known."""
 
 
 def digest_of(digests: Mapping[str, str]) -> str:

@@ -262,7 +262,7 @@ class Engine:
         if isinstance(pixels, Exception):
             yield from self._failed(generation, pixels)
             return
-        picture = Picture(pixels, self._lanes.of(generation).certificate)
+        picture = Picture(pixels, self._lanes.of(generation).certificate, generation.ingredients)
         self._results.put(identity(generation.request), picture)
         self._forget(generation)
         for generation_id in generation.ids:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from contract.errors import GenerationFailed
 from contract.request import CompleteRequest
+from worker.digests import Ingredients
 from worker.events import Event, Failed, Finished, Picture, Progressed, failure_of
 from worker.images import Pixels
 from worker.pipelines.whole import WholePipeline
@@ -74,7 +75,7 @@ class Exclusive:
                 yield Failed(run.id, GenerationFailed("The pipeline ended without a picture."))
             case pixels:
                 self._forget(run)
-                yield Finished(run.id, Picture(pixels))
+                yield Finished(run.id, Picture(pixels, None, Ingredients("", run.pipeline.weights_digest)))
 
     def _next(self, run: WholeRun) -> int | Pixels | Exception | None:
         if self._running:

@@ -36,8 +36,6 @@ REPORTS_PER_SECOND = 10
 """So often a worker tells the store of progress, over all of its executions."""
 
 RETRY_SECONDS = 0.5
-PATIENCE_SECONDS = 60.0
-"""How long an artifact store may refuse bytes (a full disk, say) before the job fails for it."""
 
 
 class Execution:
@@ -51,9 +49,12 @@ class Execution:
         artifacts: ArtifactStore,
         forecast: Forecast | None = None,
         *,
+        patience_seconds: float = 60.0,
         tracer: Tracer = UNTRACED,
     ) -> None:
-        """`forecast` is what the job is predicted to need, and is believed until its own steps say better."""
+        """`forecast` is what the job is predicted to need, and is believed until its own steps say better;
+        `patience_seconds` is for how long the artifact store may fail (a full disk, say) before the job does.
+        """
         self.lease = lease
         self.job = job
         self.previews_wanted = False
@@ -62,6 +63,7 @@ class Execution:
         self.spans = ExecutionSpans(tracer, job, lease)
         self._leases = leases
         self._artifacts = artifacts
+        self._patience_seconds = patience_seconds
         self._published = {artifact.index for artifact in job.images}
         self._step = len(self._published) * job.request.num_steps
         predicted = None if forecast is None else forecast.own_seconds / job.request.total_steps
@@ -88,7 +90,7 @@ class Execution:
         for field, file_id in self.job.request.references().items():
             read = partial(self._artifacts.get, storage_key_of(file_id))
             try:
-                inputs[str(file_id)] = await until_available(read, PATIENCE_SECONDS)
+                inputs[str(file_id)] = await until_available(read, self._patience_seconds)
             except UnknownArtifact as error:
                 raise UnknownFile(f"The bytes of the file {file_id} are gone.", field=field) from error
         return inputs
@@ -129,13 +131,13 @@ class Execution:
     async def publish(self, message: ImageFinished) -> None:
         """Stores an image under a name of this execution, and then makes it visible.
 
-        Raises: StoreUnavailable, when the artifact store has refused the bytes for PATIENCE_SECONDS.
+        Raises: ArtifactStoreUnavailable, when that store has taken nothing for longer than this may wait.
         """
         artifact = self._artifact(message)
         self.spans.image(message.index, message.phases)
         with self.spans.during("store"):
             put = partial(self._artifacts.put, artifact.storage_key, message.encoded, artifact.headers)
-            await until_available(put, PATIENCE_SECONDS)
+            await until_available(put, self._patience_seconds - self._artifacts.refusing_seconds)
             if not await until_available(lambda: self._leases.publish_image(self.lease, artifact)):
                 await self._artifacts.delete(artifact.storage_key)
         self._published.add(message.index)
@@ -161,6 +163,8 @@ class Execution:
             size_bytes=len(message.encoded),
             sha256=hashlib.sha256(message.encoded).hexdigest(),
             storage_key=f"{self.job.id}/{self.lease.execution_id}/{message.index}.{request.output_format}",
+            safety=message.finding,
+            replayed=None if self.job.replay is None else self.job.replay.compared(message.encoded),
         )
 
     def _progress(self) -> dict[str, float]:
@@ -190,7 +194,7 @@ async def until_available(call: Callable[[], Awaitable[T]], patience_seconds: fl
         try:
             return await call()
         except StoreUnavailable as error:
-            if time.monotonic() > deadline:
+            if time.monotonic() >= deadline:
                 raise
             logger.warning("waiting for the store: %s", error.message)
             await asyncio.sleep(RETRY_SECONDS)

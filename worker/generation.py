@@ -14,6 +14,7 @@ from worker.adapters import UNADAPTED, Adaptation
 from worker.canvas import Canvas
 from worker.certificate import Shape
 from worker.control import Control
+from worker.digests import Ingredients
 from worker.guiders import Loaded, guided, parts_of
 from worker.inputs import NO_INPUTS, Inputs
 from worker.lane import LaneKey
@@ -106,6 +107,11 @@ class Generation:
         if self.canvas is not None and self.canvas.original is not None:
             original = self.canvas.original
             self.latents = original.put_back(self.latents, self.schedule, self.num_evaluations, self.generator)
+
+    @property
+    def ingredients(self) -> Ingredients:
+        """The digests of what the picture is made from."""
+        return Ingredients(self.pipeline.text_digest, self.pipeline.weights_digest, self.adaptation.digests)
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -15,6 +16,7 @@ from contract.files import FileStore
 from contract.job_store import JobStore
 from contract.leases import Leases
 from contract.liveness import Liveness
+from contract.receipt_keys import ReceiptKeys, private_key
 from contract.store_connection import StoreConnection
 from worker.rq_worker import RQWorker
 from worker.settings import WorkerSettings
@@ -52,10 +54,17 @@ class Keeper:
         self._files = FileStore(connection, artifacts)
         self._rq_worker = RQWorker(settings.store_url, worker, settings.lease_seconds)
         self._tally = tally
+        self._receipt_keys = ReceiptKeys(connection)
+        self._receipt_key = private_key(settings.receipt_key_file).public
+        self._reaped_at = time.monotonic()
+        self._reaps_from = self._reaped_at
 
-    async def beat(self, *, busy: bool) -> None:
-        """Says that this worker is alive and what it knows, to the service and to RQ's tools."""
-        await self._liveness.beat(self._tally.pulse())
+    async def beat(self, *, busy: bool, in_quarantine: bool = False) -> None:
+        """Says that this worker is alive, what it knows and what it signs with, to the service and to RQ's tools."""
+        await self._receipt_keys.announce(self._receipt_key)
+        await self._artifacts.probe()
+        can_store = not self._artifacts.refusing_seconds
+        await self._liveness.beat(self._tally.pulse(in_quarantine=in_quarantine, can_store=can_store))
         await self._certificates.report(self._worker, self._tally.certificates)
         if self._tally.costs.costs:
             await self._costs.report(self._worker, list(self._tally.costs.costs.values()))
@@ -67,9 +76,16 @@ class Keeper:
         await self._tell_rq(lambda: self._rq_worker.count(succeeded=succeeded))
 
     async def reap(self) -> None:
-        """Takes back the jobs of workers that are gone."""
-        for job_id in await self._leases.reap():
-            logger.warning("%s: its lease had ended; taken back", job_id, extra={"job_id": job_id})
+        """Takes back the jobs of workers that are gone. After an outage of the store, in which leases ended because
+        nobody could renew them, their holders have one lease's time to do so.
+        """
+        now, lease_seconds = time.monotonic(), self._leases.lease_seconds
+        if now - self._reaped_at > lease_seconds / 2:
+            self._reaps_from = now + lease_seconds
+        if now >= self._reaps_from:
+            for job_id in await self._leases.reap():
+                logger.warning("%s: its lease had ended; taken back", job_id, extra={"job_id": job_id})
+        self._reaped_at = now
 
     async def sweep(self) -> None:
         """Removes jobs and files whose time is over, bytes first, so that none are left without a record."""

@@ -8,6 +8,7 @@ from contract.certificates import ModelCertificate
 from contract.costs import Cost
 from contract.job import JobFailure
 from contract.request import CompleteRequest
+from contract.safety import Finding
 
 # ---- parent to child
 
@@ -80,7 +81,7 @@ class Phase(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ImageFinished:
-    """One image, encoded in the format that the request asked for, and when its phases were."""
+    """One image, encoded in the format that the request asked for, when its phases were, and what was found in it."""
 
     execution_id: str
     index: int
@@ -88,6 +89,7 @@ class ImageFinished:
     height: int
     encoded: bytes
     phases: tuple[Phase, ...] = ()
+    finding: Finding | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import version
 
 import numpy as np
 import numpy.typing as npt
@@ -10,8 +11,12 @@ import numpy.typing as npt
 try:
     from isal import igzip_lib
     from isal import isal_zlib as checksums
+
+    PACKED_BY = f"isal {version('isal')}"
 except ImportError:  # a platform for which there is no wheel
     import zlib as checksums  # type: ignore[no-redef]
+
+    PACKED_BY = f"zlib {zlib.ZLIB_RUNTIME_VERSION}"
 
 Bytes = npt.NDArray[np.uint8]
 Neighbours = tuple[Bytes, Bytes, Bytes]

@@ -1,11 +1,16 @@
 """How RQ's own tools see this worker: the only file here that imports rq."""
 
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 
 from contract.queue import QUEUE_NAME, SafelightRQJob
+
+CALL_SECONDS = 1.0
+"""So long a call of RQ's may take; the parent waits for it between two renewals of its leases."""
 
 
 class NotAnRQWorkerError(Exception):
@@ -21,11 +26,11 @@ class RQWorker:
     """The worker's entry in RQ's registries, so that `rq info` tells the truth about who is there and what they did.
 
     Only presence and counts are kept with RQ's own methods; leases, reaping and settling are the contract's scripts.
-    The methods block for as long as the server takes to answer.
+    The methods block for as long as the server takes to answer, and for two seconds where it does not.
     """
 
     def __init__(self, url: str, name: str, lease_seconds: float) -> None:
-        self._redis = Redis.from_url(url)
+        self._redis = Redis.from_url(url, retry=Retry(NoBackoff(), 1), socket_connect_timeout=CALL_SECONDS)
         self._worker = SimpleWorker(
             [Queue(QUEUE_NAME, connection=self._redis, serializer=JSONSerializer, job_class=SafelightRQJob)],
             name=name,
@@ -35,6 +40,8 @@ class RQWorker:
             worker_ttl=max(1, int(lease_seconds)),
             log_job_description=False,
         )
+        # RQ has given the connection a timeout of minutes, for reads that wait; there are none here.
+        self._redis.connection_pool.connection_kwargs["socket_timeout"] = CALL_SECONDS
 
     def register(self) -> None:
         """Says that the worker is there."""

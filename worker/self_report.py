@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from typing import Any
 
 from contract.certificates import ModelCertificate
 from worker.engine import Engine
@@ -58,17 +59,22 @@ def texts_of(picture: Picture) -> dict[str, str]:
 
     Only what stays is said, so that the same picture is the same file.
     """
+    said = said_of(picture)
+    return {} if said is None else {CERTIFICATE_KEY: json.dumps(said)}
+
+
+def said_of(picture: Picture) -> dict[str, Any] | None:
+    """A picture's certificate as a JSON object; None where nothing was certified."""
     certificate = picture.certificate
     if certificate is None:
-        return {}
-    content = {
+        return None
+    return {
         "digest": certificate.digest,
         "reproducibility": certificate.reproducibility,
         "tolerance": certificate.tolerance,
         **certificate.setting._asdict(),
         "buckets": certificate.buckets,
     }
-    return {CERTIFICATE_KEY: json.dumps(content)}
 
 
 def _certificate(lane: Lane) -> ModelCertificate | None:
@@ -84,5 +90,6 @@ def _certificate(lane: Lane) -> ModelCertificate | None:
         row_cap=lane.pace.row_cap,
         reproducibility=certificate.reproducibility,
         tolerance=certificate.tolerance,
+        weights_sha256=certificate.weights_sha256,
         digest=certificate.digest,
     )

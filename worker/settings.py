@@ -1,7 +1,10 @@
 """What a worker reads from the environment, beyond what both sides share."""
 
+from pathlib import Path
+
 from pydantic import Field
 
+from contract.safety import SafetyPolicy
 from contract.settings import Settings
 
 
@@ -51,7 +54,32 @@ class WorkerSettings(Settings):
     drain_seconds: float = Field(
         default=5, ge=0, description="How long a stopping worker works on; what is not done then is queued again."
     )
+    artifact_patience_seconds: float = Field(
+        default=60,
+        ge=0,
+        description="How long the artifact store may take nothing before the jobs in work fail for it.",
+    )
     stall_seconds: float = Field(
         default=300, gt=0, description="After this long without a sign of life, a busy child process is replaced."
     )
+    receipt_key: Path | None = Field(
+        default=None,
+        description="The Ed25519 key, PEM, that signs receipts of pictures; by default one that is made at the first "
+        "start in `<home>`.",
+    )
+    c2pa_certificate: Path | None = Field(
+        default=None,
+        description="Certificates, PEM, the signer's own first: every picture gets a C2PA manifest, signed with them. "
+        "Needs c2pa-python.",
+    )
+    c2pa_key: Path | None = Field(default=None, description="The private key of the first of these certificates, PEM.")
+    safety_policy: SafetyPolicy = Field(
+        default="refuse",
+        description="What is done with a picture that its model's checker flags: `allow`, `blur`, or `refuse` it.",
+    )
     worker_log_level: str = Field(default="INFO", description="Log level of the worker.")
+
+    @property
+    def receipt_key_file(self) -> Path:
+        """Where the key is that signs receipts."""
+        return self.receipt_key or self.home / "receipt-key.pem"

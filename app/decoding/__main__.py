@@ -6,6 +6,7 @@ import socket
 import sys
 from collections.abc import Mapping
 from io import BufferedRWPair
+from typing import Any
 
 from app.decoding.frames import LENGTHS, packed
 from app.picture_texts import texts_of
@@ -22,14 +23,19 @@ def main(stream: BufferedRWPair, limits: Limits, seconds: float) -> None:
         words = json.loads(stream.read(num_words))
         content = stream.read(num_bytes)
         allow_seconds(seconds)
-        stream.write(packed(*answer(words["verb"], content, limits)))
+        stream.write(packed(*answer(words, content, limits)))
         stream.flush()
 
 
-def answer(verb: str, content: bytes, limits: Limits) -> Answer:
+def answer(words: Mapping[str, Any], content: bytes, limits: Limits) -> Answer:
     """What becomes of a file, or why nothing does."""
     try:
-        return picture(content, limits) if verb == "picture" else ({}, json.dumps(texts_of(content)).encode())
+        match words["verb"]:
+            case "picture":
+                return picture(content, limits)
+            case "look":
+                return looked_at(content, limits, words["anchors"])
+        return {}, json.dumps(texts_of(content)).encode()
     except MemoryError:
         return refusal(LimitExceeded("The picture takes more memory to decode than there is for it."))
     except SafelightError as error:
@@ -41,6 +47,13 @@ def picture(content: bytes, limits: Limits) -> Answer:
     kept = check_picture(content, limits)
     numbers = {"width": kept.width, "height": kept.height, "darkest": kept.darkest, "brightest": kept.brightest}
     return numbers, kept.content
+
+
+def looked_at(content: bytes, limits: Limits, anchors: str | None) -> Answer:
+    """What verifying needs of a file. Raises: as check_picture."""
+    from app.looking import look  # Few files are verified, and reading manifests takes memory.
+
+    return {}, look(content, limits, anchors).model_dump_json().encode()
 
 
 def refusal(error: SafelightError) -> Answer:

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from app.decoding.frames import LENGTHS, MAX_WORDS_BYTES, Verb, packed
+from app.looking import Seen
 from app.pictures import Limits
 from contract.errors import DamagedFile, LimitExceeded, SafelightError, UnsupportedFile
 from contract.file_content import FileContent
@@ -66,17 +67,17 @@ class Decoder:
             )
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def ask(self, verb: Verb, content: bytes) -> tuple[dict[str, Any], bytes]:
+    async def ask(self, verb: Verb, content: bytes, **words: object) -> tuple[dict[str, Any], bytes]:
         """The decoder's words and bytes on a file. Raises: DecoderEnded."""
         try:
             reader, writer = await self._open()
-            writer.write(packed({"verb": verb}, content))
+            writer.write(packed({"verb": verb, **words}, content))
             await writer.drain()
             num_words, num_bytes = LENGTHS.unpack(await reader.readexactly(LENGTHS.size))
             if num_words > MAX_WORDS_BYTES or num_bytes > self._max_answer_bytes:
                 raise DecoderEnded("the answer is too long")
-            words = _WORDS.validate_json(await reader.readexactly(num_words))
-            return words, await reader.readexactly(num_bytes)
+            said = _WORDS.validate_json(await reader.readexactly(num_words))
+            return said, await reader.readexactly(num_bytes)
         except (OSError, EOFError, ValueError) as error:
             raise DecoderEnded("there is no answer") from error
 
@@ -124,16 +125,24 @@ class Decoders:
         except ValidationError as error:
             raise DamagedFile("The picture cannot be read.") from error
 
+    async def look(self, content: bytes, anchors: str | None) -> Seen:
+        """What verifying needs of a picture; `anchors` are certificates of manifests."""
+        _, seen = await self._ask("look", content, anchors=anchors)
+        try:
+            return Seen.model_validate_json(seen)
+        except ValidationError as error:
+            raise DamagedFile("The picture cannot be read.") from error
+
     def close(self) -> None:
         """Ends the processes that wait for work."""
         while self._idle:
             self._idle.pop().end()
 
-    async def _ask(self, verb: Verb, content: bytes) -> tuple[dict[str, Any], bytes]:
+    async def _ask(self, verb: Verb, content: bytes, **asked: object) -> tuple[dict[str, Any], bytes]:
         decoder = self._free()
         try:
             async with asyncio.timeout(self._seconds):
-                words, answer = await decoder.ask(verb, content)
+                words, answer = await decoder.ask(verb, content, **asked)
         except TimeoutError as error:
             decoder.end()
             raise LimitExceeded(f"The picture takes longer than {self._seconds:g} seconds to decode.") from error

@@ -15,6 +15,7 @@ from app.routes import (
     jobs,
     metrics,
     models,
+    provenance,
     webhooks,
 )
 
@@ -29,6 +30,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     models.router,
     adapters.router,
     classifiers.router,
+    provenance.router,
     health.router,
     metrics.router,
     documentation.router,

@@ -11,7 +11,7 @@ from app.error_responses import documented
 from app.errors import RangeNotSatisfiable
 from app.responses import IMAGE_ID
 from contract.artifact import MEDIA_TYPES, Artifact
-from contract.errors import StoreUnavailable, UnknownArtifact
+from contract.errors import ArtifactStoreUnavailable, StoreUnavailable, UnknownArtifact
 
 router = APIRouter(prefix="/v1/artifacts", tags=["artifacts"])
 
@@ -29,7 +29,7 @@ ExistingArtifact = Annotated[Artifact, Depends(existing_artifact)]
 @router.head(
     "/{artifact_id}",
     response_class=Response,
-    responses=HEAD_ANSWERS | documented(UnknownArtifact, StoreUnavailable),
+    responses=HEAD_ANSWERS | documented(UnknownArtifact, StoreUnavailable, ArtifactStoreUnavailable),
     summary="Read the headers of a picture",
 )
 @router.get(
@@ -37,7 +37,7 @@ ExistingArtifact = Annotated[Artifact, Depends(existing_artifact)]
     response_class=Response,
     responses=documented_bytes(*MEDIA_TYPES.values())
     | ELSEWHERE
-    | documented(UnknownArtifact, RangeNotSatisfiable, StoreUnavailable),
+    | documented(UnknownArtifact, RangeNotSatisfiable, StoreUnavailable, ArtifactStoreUnavailable),
 )
 async def read_artifact(artifact: ExistingArtifact, asked: ConditionsOf, resources: ResourcesOf) -> Response:
     """Read a picture, or a range of its bytes."""

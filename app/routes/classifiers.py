@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from app.dependencies import ResourcesOf
 from app.error_responses import documented
 from app.model_responses import Offered
-from contract.catalogue import ClassifierSpec
+from contract.classifier_specs import ClassifierSpec
 from contract.errors import UnknownClassifier
 
 router = APIRouter(prefix="/v1/classifiers", tags=["models"])

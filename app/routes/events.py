@@ -38,6 +38,7 @@ async def after(
             alias="Last-Event-ID",
             description="The id of the last event that was received; the stream goes on after it.",
             examples=["1795512600250-0"],
+            json_schema_extra={"pattern": "^([0-9]{1,19}-[0-9]{1,19})?$"},
         ),
     ] = None,
 ) -> str:

@@ -16,6 +16,7 @@ from app.file_responses import FILE_ID, FilePage, FileShown, name_of
 from app.forms import FileField, Form
 from app.uploads import received
 from contract.errors import (
+    ArtifactStoreUnavailable,
     DamagedFile,
     FileInUse,
     InvalidRequest,
@@ -82,6 +83,7 @@ class Listing(BaseModel):
         DamagedFile,
         LimitExceeded,
         StoreUnavailable,
+        ArtifactStoreUnavailable,
     ),
 )
 async def create_file(request: Request, response: Response, resources: ResourcesOf, links: LinksOf) -> FileShown:
@@ -110,14 +112,14 @@ async def read_file(file: ExistingFile, links: LinksOf) -> FileShown:
 @router.head(
     "/{file_id}/content",
     response_class=Response,
-    responses=HEAD_ANSWERS | documented(UnknownFile, StoreUnavailable),
+    responses=HEAD_ANSWERS | documented(UnknownFile, StoreUnavailable, ArtifactStoreUnavailable),
     summary="Read the headers of a file's bytes",
 )
 @router.get(
     "/{file_id}/content",
     response_class=Response,
     responses=documented_bytes("image/png", "application/octet-stream")
-    | documented(UnknownFile, RangeNotSatisfiable, StoreUnavailable),
+    | documented(UnknownFile, RangeNotSatisfiable, StoreUnavailable, ArtifactStoreUnavailable),
 )
 async def read_file_content(file: ExistingFile, asked: ConditionsOf, resources: ResourcesOf) -> Response:
     """Read a file's bytes as they are kept, or a range of them."""
@@ -131,7 +133,7 @@ async def read_file_content(file: ExistingFile, asked: ConditionsOf, resources: 
     "/{file_id}",
     status_code=204,
     response_description="The file is gone.",
-    responses=documented(UnknownFile, FileInUse, StoreUnavailable),
+    responses=documented(UnknownFile, FileInUse, StoreUnavailable, ArtifactStoreUnavailable),
 )
 async def delete_file(file_id: FileId, resources: ResourcesOf) -> None:
     """Remove a file that no job needs any more."""

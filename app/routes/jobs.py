@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.dependencies import ExistingJob, JobId, PresenterOf, ResourcesOf
 from app.error_responses import documented
 from app.responses import JobPage, JobShown
-from contract.errors import InvalidRequest, JobNotEnded, StoreUnavailable, UnknownJob
+from contract.errors import ArtifactStoreUnavailable, InvalidRequest, JobNotEnded, StoreUnavailable, UnknownJob
 from contract.job import JobStatus
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -56,7 +56,7 @@ async def cancel_job(job_id: JobId, resources: ResourcesOf, presenter: Presenter
     "/{job_id}",
     status_code=204,
     response_description="The job and its pictures are gone.",
-    responses=documented(UnknownJob, JobNotEnded, StoreUnavailable),
+    responses=documented(UnknownJob, JobNotEnded, StoreUnavailable, ArtifactStoreUnavailable),
 )
 async def delete_job(job: ExistingJob, resources: ResourcesOf) -> None:
     """Remove an ended job and its pictures."""

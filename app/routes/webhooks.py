@@ -57,6 +57,7 @@ async def secret_owner(
             max_length=MAX_URL_LENGTH,
             description="A URL of the receiver; all URLs of one scheme, host and port share a secret.",
             examples=["https://example.com/hooks/pictures"],
+            json_schema_extra={"pattern": "^https?://"},
         ),
     ],
     resources: ResourcesOf,

@@ -36,9 +36,20 @@ async def test_ready_is_a_store_and_a_worker(client: httpx.AsyncClient, connecti
     assert "retry-after" in lonely.headers
     liveness = Liveness(connection, lease_seconds=15)
     await liveness.beat(Pulse("w1", 0, 0, 0, 0.0))
-    assert (await client.get("/readyz")).json() == {"status": "ready", "num_workers": 1}
+    assert (await client.get("/readyz")).json() == {"status": "ready", "num_workers": 1, "num_quarantined": 0}
     await liveness.depart("w1")
     assert_error(await client.get("/readyz"), 503, "no_worker")
+
+
+async def test_ready_is_somewhere_to_put_pictures(client: httpx.AsyncClient, connection: StoreConnection) -> None:
+    liveness = Liveness(connection, lease_seconds=15)
+    await liveness.beat(Pulse("w1", 0, 0, 0, 0.0, can_store=False))
+    full = await client.get("/readyz")
+    assert_error(full, 503, "artifact_store_unavailable")
+    assert int(full.headers["retry-after"]) > 0
+    assert sample(await scrape(client), "safelight_worker_can_store", worker="w1") == 0
+    await liveness.beat(Pulse("w2", 0, 0, 0, 0.0))
+    assert (await client.get("/readyz")).status_code == 200
 
 
 async def test_the_first_page_leads_on(client: httpx.AsyncClient) -> None:

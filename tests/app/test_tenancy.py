@@ -31,6 +31,7 @@ OPEN = {
     ("GET", "/openapi.json"),
     ("GET", "/docs"),
     ("GET", "/docs/{asset}"),
+    ("GET", "/v1/receipts/keys"),
 }
 """Routes that are everybody's."""
 
@@ -72,6 +73,8 @@ CALLS: dict[tuple[str, str], Call] = {
     ("POST", "/v1/webhooks/secret/rotate"): Call(options={"params": {"url": HOOK}}),
     ("GET", "/v1/artifacts/{artifact_id}"): Call("artifact"),
     ("HEAD", "/v1/artifacts/{artifact_id}"): Call("artifact"),
+    ("POST", "/v1/verify"): Call(options={"files": {"file": PICTURE}}),
+    ("POST", "/v1/replay"): Call(options={"files": {"file": PICTURE}}),
     ("POST", "/v1/files"): Call(options={"files": {"file": PICTURE}}),
     ("GET", "/v1/files"): Call(),
     ("GET", "/v1/files/{file_id}"): Call("file"),

@@ -14,7 +14,7 @@ import pytest
 from app.errors import ANSWERS
 from app.main import create_app
 from app.settings import AppSettings
-from safelight import AsyncSafelight, Safelight, answers, fields, offers, webhooks
+from safelight import AsyncSafelight, Safelight, answers, fields, offers, provenance, webhooks
 from safelight.calls import Calls
 from safelight.events import KINDS
 from safelight.outcomes import REFUSALS
@@ -45,9 +45,17 @@ ANSWERED: dict[str, type] = {
     "ProgressShown": answers.Progress,
     "CostShown": answers.Cost,
     "ImageShown": answers.Image,
+    "Finding": answers.Finding,
     "FailureShown": answers.Failure,
     "QuoteShown": answers.Quote,
     "JobUrls": answers.JobUrls,
+    "ReplayShown": answers.Replay,
+    "Difference": answers.Difference,
+    "ReceiptShown": provenance.Receipt,
+    "VerificationShown": provenance.Verification,
+    "ManifestShown": provenance.Manifest,
+    "ReceiptKeyShown": provenance.ReceiptKey,
+    "ReceiptKeysShown": provenance.ReceiptKeys,
     "FileShown": answers.File,
     "ModelDetail": offers.ModelDetail,
     "ModelShown": offers.Model,
@@ -96,6 +104,9 @@ CALLS: dict[tuple[str, str], dict[str, dict[str, str]]] = {
     ("get", "/v1/webhooks/secret"): {"webhook_secret": {"url": "url"}},
     ("post", "/v1/webhooks/secret/rotate"): {"rotate_webhook_secret": {"url": "url"}},
     ("get", "/v1/artifacts/{artifact_id}"): {"artifact": {}},
+    ("post", "/v1/verify"): {"verify": {}},
+    ("post", "/v1/replay"): {"replay": {"Idempotency-Key": "idempotency_key"}},
+    ("get", "/v1/receipts/keys"): {"receipt_keys": {}},
     ("post", "/v1/files"): {"upload": {}},
     ("get", "/v1/files"): {"files": {"limit": "page_size"}},
     ("get", "/v1/files/{file_id}"): {"file": {}},
@@ -134,6 +145,8 @@ def meant(schema: Schema, *, sent: bool) -> Any:
             kind = Literal[tuple(words)]
         case {"type": "array", "prefixItems": [item, *_]} | {"type": "array", "items": item}:
             kind = Sequence[meant(item, sent=sent)] if sent else tuple[meant(item, sent=sent), ...]
+        case {"type": "object", "additionalProperties": True}:
+            kind = Mapping[str, Any]
         case {"type": "object", "additionalProperties": value}:
             kind = Mapping[str, meant(value, sent=sent)]
         case {"format": "date-time"}:

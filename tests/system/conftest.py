@@ -1,4 +1,4 @@
-"""What the tests of the whole system share: a tiny catalogue, and processes that use it."""
+"""What the tests of the whole system share: processes that use a tiny catalogue."""
 
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -9,38 +9,6 @@ import pytest
 
 from tests.system.installation import ROOT, Installation
 from tests.system.launched import Launched, launch
-from tests.tiny_models import build_stable_diffusion
-
-CATALOGUE = """
-default_model = "tiny"
-
-[[models]]
-id = "tiny"
-family = "stable_diffusion"
-source = { path = "tiny" }
-owned_by = "tests"
-licence = "MIT"
-created = 0
-defaults = { height = 64, width = 64, num_inference_steps = 4, guidance_scale = 3.0, scheduler = "euler" }
-
-[models.limits]
-size_multiple = 8
-min_size = 16
-max_size = 256
-max_num_inference_steps = 10000
-max_guidance_scale = 30.0
-max_cost = 1000000000
-"""
-
-
-@pytest.fixture(scope="session")
-def tiny_catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A catalogue with one tiny model."""
-    folder = tmp_path_factory.mktemp("catalogue")
-    build_stable_diffusion(folder / "tiny")
-    catalogue = folder / "models.toml"
-    catalogue.write_text(CATALOGUE)
-    return catalogue
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from contract.catalogue import ClassifierSpec, read_catalogue
+from contract.catalogue import read_catalogue
+from contract.classifier_specs import ClassifierSpec
 from contract.rows import LocalSource
 from tests.worker.engines import CPU
 from training import checkpoints, picture_classifier

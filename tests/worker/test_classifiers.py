@@ -14,7 +14,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import ConvNextImageProcessorPil, ResNetConfig, ResNetForImageClassification, ViTImageProcessorPil
 
-from contract.catalogue import Catalogue, ClassifierSpec
+from contract.catalogue import Catalogue
+from contract.classifier_specs import ClassifierSpec
 from contract.errors import ModelUnavailable, UnknownClassifier
 from contract.rows import LocalSource
 from tests.tiny_models import build_stable_diffusion

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from app.dialects.automatic1111.asking import Asking
 from app.dialects.automatic1111.image_to_image import ImageToImage
 from app.dialects.automatic1111.making import Made
+from app.dialects.automatic1111.sent_pictures import EXAMPLE
 from app.dialects.outcomes import pictures
 from app.resources import Resources
 from contract.infotext import infotext
@@ -26,7 +27,7 @@ class Pictures(BaseModel):
     images: list[str] = Field(
         description="The pictures in base64, each the file that `GET /v1/artifacts/{artifact_id}` has too; a PNG says "
         "in its text `parameters` how it was made, JPEG and WebP in their EXIF comment.",
-        examples=[["iVBORw0KGgo="]],
+        examples=[[EXAMPLE]],
     )
     parameters: dict[str, Any] = Field(
         description="The request, with what it left open filled in, and without the pictures that it brought.",

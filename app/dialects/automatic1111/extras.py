@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.dependencies import ResourcesOf
 from app.dialects.automatic1111.inert import only
 from app.dialects.automatic1111.route import Automatic1111Route
-from app.dialects.automatic1111.sent_pictures import as_png, opened, sent
+from app.dialects.automatic1111.sent_pictures import EXAMPLE, as_png, opened, sent
 from app.errors import BodyTooLarge, MalformedJSON, UnsupportedMediaType
 from app.resources import Resources
 from app.settings import AppSettings
@@ -47,7 +47,7 @@ router = APIRouter(
 class Extras(BaseModel):
     """How pictures are made larger."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
 
     resize_mode: int = Field(
         default=0, ge=0, le=1, description="0 by `upscaling_resize`, 1 to `upscaling_resize_w` and `_h`.", examples=[0]
@@ -78,7 +78,9 @@ class Extras(BaseModel):
         default=0, ge=0, le=1, description="How far the second one counts, 0 to 1.", examples=[0]
     )
     upscale_first: bool = Field(
-        default=False, description="Whether to do so before faces are restored, which none are.", examples=[False]
+        default=False,
+        description="Whether to do so before faces are restored, which none are.",
+        examples=[False],
     )
 
     def enlarged(self, picture: Image.Image, settings: AppSettings) -> Image.Image:
@@ -128,7 +130,7 @@ class OnePicture(Extras):
     """A picture to be made larger."""
 
     image: str = Field(
-        description="A PNG, JPEG or WebP in base64, or a `data:` URI. URLs are not fetched.", examples=["iVBORw0KGgo="]
+        description="A PNG, JPEG or WebP in base64, or a `data:` URI. URLs are not fetched.", examples=[EXAMPLE]
     )
 
 
@@ -137,7 +139,7 @@ class NamedPicture(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    data: str = Field(description="The picture, as in `image`.", examples=["iVBORw0KGgo="])
+    data: str = Field(description="The picture, as in `image`.", examples=[EXAMPLE])
     name: str = Field(default="", description="A name of your own; it is not looked at.", examples=["apple"])
 
 
@@ -145,7 +147,7 @@ class SeveralPictures(Extras):
     """Pictures to be made larger, all in the same way."""
 
     imageList: list[NamedPicture] = Field(  # noqa: N815
-        min_length=1, max_length=16, description="The pictures.", examples=[[{"data": "iVBORw0KGgo=", "name": "apple"}]]
+        min_length=1, max_length=16, description="The pictures.", examples=[[{"data": EXAMPLE, "name": "apple"}]]
     )
 
 
@@ -153,14 +155,14 @@ class Enlarged(BaseModel):
     """A picture that was made larger."""
 
     html_info: str = Field(description="What was done, in words.", examples=["Postprocess upscale by: 2"])
-    image: str | None = Field(description="The picture, a PNG in base64.", examples=["iVBORw0KGgo="])
+    image: str | None = Field(description="The picture, a PNG in base64.", examples=[EXAMPLE])
 
 
 class SeveralEnlarged(BaseModel):
     """Pictures that were made larger."""
 
     html_info: str = Field(description="What was done, in words.", examples=["Postprocess upscale by: 2"])
-    images: list[str] = Field(description="The pictures, each a PNG in base64.", examples=[["iVBORw0KGgo="]])
+    images: list[str] = Field(description="The pictures, each a PNG in base64.", examples=[[EXAMPLE]])
 
 
 @router.post("/extra-single-image", response_description="The larger picture.")

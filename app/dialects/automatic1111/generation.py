@@ -12,6 +12,7 @@ from app.dialects.automatic1111.text_to_image import TextToImage
 from app.errors import BodyTooLarge, JobCancelled, MalformedJSON, UnknownSampler, UnsupportedMediaType
 from contract.errors import (
     AdapterMismatch,
+    ArtifactStoreUnavailable,
     DamagedFile,
     GenerationFailed,
     InvalidMask,
@@ -56,6 +57,7 @@ ENDS = (
     WorkerDied,
     ModelUnavailable,
     StoreUnavailable,
+    ArtifactStoreUnavailable,
 )
 
 

@@ -8,7 +8,7 @@ from app.admission import Brought, name_of
 from app.dialects.automatic1111.asking import Asking
 from app.dialects.automatic1111.inert import only
 from app.dialects.automatic1111.masks import Brush, filled
-from app.dialects.automatic1111.sent_pictures import opened, painted, sent
+from app.dialects.automatic1111.sent_pictures import EXAMPLE, opened, painted, sent
 from app.dialects.automatic1111.settings import Choice
 from app.resources import Resources
 from contract.catalogue import ModelSpec
@@ -30,7 +30,7 @@ class ImageToImage(Asking):
         default=None,
         description="The picture to begin with, one: a PNG, JPEG or WebP in base64, or a `data:` URI. URLs are not "
         "fetched.",
-        examples=[["iVBORw0KGgo="]],
+        examples=[[EXAMPLE]],
     )
     include_init_images: bool | None = Field(
         default=False,

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 
 from app.dialects.automatic1111.route import Automatic1111Route
+from app.dialects.automatic1111.sent_pictures import EXAMPLE
 from app.errors import MalformedJSON, NotOffered, UnsupportedMediaType
 from contract.errors import InvalidRequest
 
@@ -45,7 +46,7 @@ class Interrogation(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    image: str = Field(default="", description="The picture.", examples=["iVBORw0KGgo="])
+    image: str = Field(default="", description="The picture.", examples=[EXAMPLE])
     model: str = Field(default="clip", description="The model that is to do it.", examples=["clip"])
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.dependencies import ResourcesOf
 from app.dialects.automatic1111.route import Automatic1111Route
-from app.dialects.automatic1111.sent_pictures import decoded
+from app.dialects.automatic1111.sent_pictures import EXAMPLE, decoded
 from app.errors import BodyTooLarge, MalformedJSON, UnsupportedMediaType
 from app.picture_texts import EXIF_COMMENT
 from contract.errors import DamagedFile, InvalidRequest, LimitExceeded, UnsupportedFile
@@ -31,7 +31,7 @@ class Question(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     image: str = Field(
-        description="A PNG, JPEG or WebP in base64, or a `data:` URI. URLs are not fetched.", examples=["iVBORw0KGgo="]
+        description="A PNG, JPEG or WebP in base64, or a `data:` URI. URLs are not fetched.", examples=[EXAMPLE]
     )
 
 

@@ -13,6 +13,9 @@ from app.resources import Resources
 from contract.errors import InvalidRequest
 from contract.file_content import FileContent
 
+EXAMPLE = "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAAAAADhZOFXAAAADElEQVR42mNgoA4AAABIAAEQRe/SAAAAAElFTkSuQmCC"
+"""A small black picture, for documentation."""
+
 
 def decoded(text: str, field: str) -> bytes:
     """The bytes of a picture. Raises: InvalidRequest."""

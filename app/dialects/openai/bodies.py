@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from contract.request import MAX_SEED
@@ -23,6 +23,16 @@ def _size(text: str) -> str:
 
 
 SizeText = Annotated[str, AfterValidator(_size), WithJsonSchema({"type": "string", "pattern": f"^{SIZE.pattern}$"})]
+
+
+def _flag(said: object) -> object:
+    if isinstance(said, str) and said.lower() not in ("true", "false"):
+        raise PydanticCustomError("flag_form", "This is neither true nor false")
+    return said
+
+
+Flag = Annotated[bool, BeforeValidator(_flag)]
+"""Yes or no; in a form, one of two words, of the many that are taken for them elsewhere."""
 
 Refused = Annotated[object, WithJsonSchema({"type": "null"})]
 """A parameter that is known, and taken only where it says nothing."""
@@ -119,7 +129,7 @@ class Drawing(Asked):
         description="`auto` and `opaque` are what is drawn; `transparent` is refused.",
         examples=["auto"],
     )
-    stream: bool | None = Field(
+    stream: Flag | None = Field(
         default=None, description="Whether to answer with a stream of events.", examples=[False]
     )
     partial_images: int | None = Field(

@@ -22,6 +22,7 @@ from app.resources import Resources
 from app.responses import JOB_ID, Links
 from app.uploads import received
 from contract.errors import (
+    ArtifactStoreUnavailable,
     DamagedFile,
     IdempotencyConflict,
     InvalidMask,
@@ -48,6 +49,7 @@ ERRORS = (
     IdempotencyConflict,
     QueueFull,
     StoreUnavailable,
+    ArtifactStoreUnavailable,
     JobCancelled,
     ModelUnavailable,
     WorkerDied,

@@ -59,7 +59,7 @@ class Call(NamedTuple):
     async def predict(self, spec: ModelSpec, asked: ModelPredictionAsked) -> PredictionShown:
         """Admits what is asked as a job, and waits."""
         resources = self.presenter.resources
-        generation = asked.input.request_for(spec.id)
+        generation = asked.input.request_for(spec)
         webhook = asked.wanted(resources, self.presenter.links)
         with asked.input.blamed():
             job = (await admit(generation, resources, Terms(webhook=webhook))).job

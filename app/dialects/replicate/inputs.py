@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
+from contract.catalogue import ModelSpec
 from contract.errors import InvalidRequest, SafelightError
 from contract.guidance import GuidanceAsked
 from contract.request import GenerationRequest, OutputFormat, Scheduler
@@ -106,7 +107,7 @@ class PredictionInput(GenerationRequest):
     prompt_strength: float | None = Field(
         default=None, gt=0, le=1, description="Another name of `strength`.", examples=[0.8]
     )
-    disable_safety_checker: Literal[True] | None = idle("May be true, as there is no safety checker")
+    disable_safety_checker: Literal[True] | None = idle("May be true where nothing looks at the model's pictures")
     go_fast: Literal[False] | None = idle("May be false, as models run as they are")
     apply_watermark: Literal[False] | None = idle("May be false, as pictures have no watermark")
     refine: Literal["no_refiner"] | None = idle("May be `no_refiner`, as models have none")
@@ -116,14 +117,20 @@ class PredictionInput(GenerationRequest):
     lora_scale: Refused = refused("lora_scale")
     replicate_weights: Refused = refused("replicate_weights")
 
-    def request_for(self, model_id: str) -> GenerationRequest:
-        """The same as a request of ours. Raises: InvalidRequest, when a field is there under both of its names."""
+    def request_for(self, spec: ModelSpec) -> GenerationRequest:
+        """The same as a request of ours.
+
+        Raises: InvalidRequest, when a field is there under both of its names, or asks that nobody look at the picture.
+        """
+        if self.disable_safety_checker and spec.checker is not None:
+            field = "input.disable_safety_checker"
+            raise InvalidRequest(f"All pictures of {spec.id} are looked at, whoever asks for them.", field=field)
         said = {name: getattr(self, name) for name in self.model_fields_set & GenerationRequest.model_fields.keys()}
         for other, name in self._other_names.items():
             if name in said:
                 raise InvalidRequest(f"{other} is another name of {name}; say one of them.", field=f"input.{other}")
             said[name] = getattr(self, other)
-        return GenerationRequest.model_validate(said | {"model": model_id})
+        return GenerationRequest.model_validate(said | {"model": spec.id})
 
     @contextmanager
     def blamed(self) -> Iterator[None]:

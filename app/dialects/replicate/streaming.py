@@ -44,6 +44,8 @@ id: 1795512601250-1:0
 
 """
 
+PLACE = "[0-9]{1,20}-[0-9]{1,20}:[0-9]{1,3}"
+
 FrameName = Literal["logs", "output", "error", "done"]
 
 ENDS = {"succeeded": {}, "failed": {"reason": "error"}, "cancelled": {"reason": "canceled"}}
@@ -62,10 +64,9 @@ class Place(NamedTuple):
     @classmethod
     def read(cls, text: str) -> "Place":
         """From the text of an id. Raises: InvalidRequest."""
-        match = re.fullmatch(r"([0-9]{1,20})-([0-9]{1,20}):([0-9]{1,3})", text)
-        if match is None:
+        if not re.fullmatch(PLACE, text):
             raise InvalidRequest("Last-Event-ID is not the id of an event of this stream.", field="Last-Event-ID")
-        return cls(*(int(part) for part in match.groups()))
+        return cls(*(int(part) for part in re.split("[-:]", text)))
 
 
 class Frames:
@@ -111,6 +112,7 @@ async def after(
             alias="Last-Event-ID",
             description="The id of the last event that was received; the stream goes on after it.",
             examples=["1795512600950-0:0"],
+            json_schema_extra={"pattern": f"^({PLACE})?$"},
         ),
     ] = None,
 ) -> Place:

@@ -1,0 +1,58 @@
+"""What becomes of a picture on its way out: it is looked at, changed if it must be, written and signed."""
+
+import logging
+from collections.abc import Mapping
+
+from contract.errors import GenerationFailed, SafelightError
+from contract.job import JobFailure
+from contract.request import CompleteRequest
+from worker.events import Picture
+from worker.images import Pixels, encode_preview
+from worker.messages import Failed, ImageFinished, Previewed
+from worker.notary import Notary
+from worker.phases import Phases
+from worker.screening import Screening
+
+logger = logging.getLogger(__name__)
+
+
+class Finishing:
+    """For the one thread that writes files. Promise: what leaves it may be seen by anybody whose job it is."""
+
+    def __init__(self, screening: Screening, notary: Notary) -> None:
+        self._screening = screening
+        self._notary = notary
+
+    def withholds_previews(self, model_id: str) -> bool:
+        """Whether nobody may see a picture of this model before it is finished."""
+        return self._screening.withholds_previews(model_id)
+
+    def preview(self, execution_id: str, index: int, step: int, pixels: Pixels) -> Previewed:
+        """A picture on its way."""
+        return Previewed(execution_id, index, step, encode_preview(pixels))
+
+    def image(
+        self,
+        execution_id: str,
+        index: int,
+        picture: Picture,
+        *,
+        request: CompleteRequest,
+        inputs: Mapping[str, bytes],
+        phases: Phases,
+    ) -> ImageFinished | Failed:
+        """The file of one image, or why there is none."""
+        height, width = picture.pixels.shape[:2]
+        try:
+            shown, finding = self._screening.screened(picture, request.model)
+            changes = ("blur",) if finding is not None and finding.blurred else ()
+            content = self._notary.file(picture, shown, request, inputs, changes)
+            phases.end("encode file")
+        except SafelightError as error:
+            return Failed(execution_id, JobFailure.of(error))
+        except Exception as error:
+            execution = {"execution_id": execution_id}
+            logger.error("%s: image %d cannot be encoded", execution_id, index, exc_info=error, extra=execution)
+            failure = GenerationFailed(f"The picture could not be encoded as {request.output_format}.")
+            return Failed(execution_id, JobFailure.of(failure))
+        return ImageFinished(execution_id, index, width, height, content, tuple(phases.ended), finding)
