@@ -161,6 +161,7 @@ class Consumer:
         leases = self._executions.leases
         for execution in list(self._executions.values()):
             self._forget(execution)
+            execution.spans.end(why)
         await until_available(lambda: self._leases.give_back(leases, why))
 
     async def _obey(self, message: ToParent) -> None:
@@ -217,7 +218,6 @@ class Consumer:
 
     def _forget(self, execution: Execution) -> None:
         self._executions.pop(execution.lease.execution_id, None)
-        execution.spans.end("lost")
         self._feed.changed.set()
         if self._fitness.needs_proof and not self._executions:
             self._supervisor.replace("the last jobs have failed; it has to make a picture of its own", "drained")
@@ -247,7 +247,7 @@ class Consumer:
         renewals = await self._leases.renew([execution.lease for execution in executions])
         for execution, renewal in zip(executions, renewals, strict=True):
             if not renewal.held:
-                execution.log.warning("%s: the lease is lost; stopping its work", execution.job.id)
+                execution.lose()
                 self._abort(execution)
             elif renewal.cancel_requested:
                 await self._cancel(execution)
