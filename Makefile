@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 SOURCES := contract app worker launch training bench safelight tests
 
-.PHONY: run setup test soak check fix bench lock clean help
+.PHONY: run setup test faults soak check fix bench lock clean help
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -19,6 +19,9 @@ setup: $(VENV)/run.stamp  ## make the environment that `make run` needs
 
 test: $(VENV)/dev.stamp  ## run every test that needs no GPU
 	$(BIN)/python -m pytest
+
+faults: $(VENV)/dev.stamp  ## kill every process at every moment, and count what is lost or there twice
+	$(BIN)/python -m pytest tests/faults -m ""
 
 MINUTES ?= 10
 

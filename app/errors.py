@@ -142,6 +142,8 @@ ANSWERS: dict[type[SafelightError], Answer] = {
     errors.ModelUnavailable: Answer(503),
     errors.NonFiniteLatents: INTERNAL,
     errors.GenerationFailed: INTERNAL,
+    errors.OutOfMemory: INTERNAL,
+    errors.GenerationStalled: INTERNAL,
     errors.WorkerDied: INTERNAL,
     MalformedJSON: Answer(400),
     MalformedMultipart: Answer(400),

@@ -103,6 +103,11 @@ def job_metrics(counts: dict[JobStatus, int], statistics: dict[str, float]) -> I
 def worker_metrics(pulses: Iterable[Pulse]) -> Iterator[Metric]:
     """What each live worker has done since it started."""
     up = GaugeMetricFamily("safelight_worker_up", "Workers with a heartbeat.", labels=["worker"])
+    quarantined = GaugeMetricFamily(
+        "safelight_worker_quarantined",
+        "Whether the worker takes no jobs, as its device keeps failing.",
+        labels=["worker"],
+    )
     steps = _counter("safelight_worker_denoising_steps", "Denoising steps, one per image and step.")
     forwards = _counter("safelight_worker_forwards", "Forward passes of the denoiser.")
     rows = _counter("safelight_worker_rows", "Rows in those forward passes.")
@@ -118,13 +123,14 @@ def worker_metrics(pulses: Iterable[Pulse]) -> Iterator[Metric]:
     for pulse in pulses:
         name = [pulse.worker]
         up.add_metric(name, 1)
+        quarantined.add_metric(name, float(pulse.in_quarantine))
         steps.add_metric(name, pulse.num_steps)
         forwards.add_metric(name, pulse.num_forwards)
         rows.add_metric(name, pulse.num_rows)
         batch.add_metric(name, pulse.num_rows / max(1, pulse.num_forwards))
         speed.add_metric(name, pulse.steps_per_second)
         can_store.add_metric(name, float(pulse.can_store))
-    yield from (up, steps, forwards, rows, batch, speed, can_store, resident)
+    yield from (up, quarantined, steps, forwards, rows, batch, speed, can_store, resident)
 
 
 def _counter(name: str, documentation: str) -> CounterMetricFamily:

@@ -245,7 +245,10 @@ class Readiness(BaseModel):
     """That jobs are accepted and worked on."""
 
     status: Literal["ready"] = Field(default="ready", description="Always this.", examples=["ready"])
-    num_workers: int = Field(description="How many workers are alive.", examples=[1])
+    num_workers: int = Field(description="How many workers take jobs.", examples=[1])
+    num_quarantined: int = Field(
+        description="How many workers take none, as their devices keep failing; their logs say how.", examples=[0]
+    )
 
 
 class Welcome(BaseModel):

@@ -2,18 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Iterable
 from contextlib import aclosing
 from typing import Any, TypeVar, cast
 
 from starlette.requests import Request
 
+from contract.cancellation import end
 from contract.job_events import JobEvent
 from contract.job_store import JobStore
 
 T = TypeVar("T")
-
-CANCEL_AGAIN_SECONDS = 0.05
 
 WISH_INTERVAL_SECONDS = 10.0
 """An idle stream is looked at every BLOCK_SECONDS, so that a wish, which holds for 30 seconds, never lapses."""
@@ -37,7 +36,7 @@ async def stop(tasks: Iterable[asyncio.Future[Any]]) -> None:
     """Cancels until all have ended. Who is cancelled meanwhile hears of it then: what is left running could be in the
     way of whoever closes what it uses.
     """
-    ending = asyncio.ensure_future(_end(list(tasks)))
+    ending = asyncio.ensure_future(end(tasks))
     interrupted = False
     while not ending.done():
         try:
@@ -46,17 +45,6 @@ async def stop(tasks: Iterable[asyncio.Future[Any]]) -> None:
             interrupted = True
     if interrupted:
         raise asyncio.CancelledError
-
-
-async def _end(tasks: Sequence[asyncio.Future[Any]]) -> None:
-    """Cancels again and again: `asyncio.wait_for`, with which the store's client sends, loses a cancellation that comes
-    just when it is done (Python 3.11, https://github.com/python/cpython/issues/86296).
-    """
-    while pending := [task for task in tasks if not task.done()]:
-        for task in pending:
-            task.cancel()
-        await asyncio.wait(pending, timeout=CANCEL_AGAIN_SECONDS)
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def until(closing: asyncio.Event, items: AsyncGenerator[T]) -> AsyncGenerator[T]:

@@ -241,6 +241,18 @@ class GenerationFailed(SafelightError):
     code = "generation_failed"
 
 
+class OutOfMemory(SafelightError):
+    """The device has not as much memory left as the picture needs, though it was made alone."""
+
+    code = "out_of_memory"
+
+
+class GenerationStalled(SafelightError):
+    """The engine hung in the job, and was ended, until there was no attempt left."""
+
+    code = "generation_stalled"
+
+
 class WorkerDied(SafelightError):
     """Every attempt ended with the death of the process that was running it."""
 

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from contract.artifact import Artifact
-from contract.errors import StoreUnavailable, WorkerDied
+from contract.errors import GenerationStalled, SafelightError, StoreUnavailable, WorkerDied
 from contract.job import JobFailure
 from contract.job_events import PREVIEW_WISHES, EventName
 from contract.store_connection import BLOCK_SECONDS, StoreConnection, unavailable_when_unreachable
 
 Outcome = Literal["succeeded", "failed", "cancelled"]
+
+Loss = Literal["lost", "stalled", "drained"]
+"""Why an execution ends without an outcome: its process died, or hung and was ended; or it is none of its doing."""
 
 CANCELLATIONS = "safelight:cancellations"
 """The channel on which the ids of running jobs to be cancelled are called out; the record says so too."""
@@ -66,36 +69,37 @@ class Leases:
         self._max_attempts = max_attempts
         self._retention_seconds = retention_seconds
         self._patience_seconds = patience_seconds
-        self._unanswered: str | None = None
         self._priority_patience_seconds = priority_patience_seconds
 
     async def wait_for_work(self) -> bool:
-        """Whether a job is waiting, or one was claimed without an answer; blocks for up to BLOCK_SECONDS until one is.
+        """Whether a job is waiting; blocks for up to BLOCK_SECONDS until one is.
 
         The head of the queue is moved onto its own place, which takes nothing out, so a crash here loses nothing.
         """
-        if self._unanswered is not None:
-            return True
         queue = "rq:queue:generations"
         with unavailable_when_unreachable():
             head = await self._connection.blocking.blmove(queue, queue, BLOCK_SECONDS, "LEFT", "LEFT")
         return head is not None
 
     async def claim(
-        self, worker: str, resident: Sequence[str] = (), *, passing_over: Collection[str] = ()
+        self,
+        worker: str,
+        resident: Sequence[str] = (),
+        *,
+        passing_over: Collection[str] = (),
+        execution_id: str | None = None,
     ) -> Lease | None:
         """Takes a waiting job, or None: that of the tenant whose turn it is, or one near it of a model that is resident
-        with the worker. None also where all that waits may not run yet, or is of tenants that are passed over.
-
-        Promise: a claim whose answer was lost is answered to the next one. One at a time, therefore.
+        with the worker. None also where all that waits may not run yet, is of tenants that are passed over, or has to
+        run alone and the worker is busy. Asked again with the same `execution_id`, when the answer was lost, it is the
+        same job.
         """
-        self._unanswered = execution_id = self._unanswered or secrets.token_hex(8)
+        execution_id = execution_id or secrets.token_hex(8)
         patience = (self._patience_seconds, self._priority_patience_seconds)
         others = ",".join(passing_over)
         job_id = await self._connection.run(
             "claim", worker, execution_id, self.lease_seconds, *patience, others, *resident
         )
-        self._unanswered = None
         return Lease(job_id, execution_id) if job_id else None
 
     async def renew(self, leases: Sequence[Lease]) -> list[Renewal]:
@@ -134,13 +138,17 @@ class Leases:
             )
         )
 
-    async def give_back(self, leases: Sequence[Lease], why: Literal["lost", "drained"]) -> int:
-        """Puts jobs back at the front of the queue: `lost` counts as an attempt, `drained` does not."""
+    async def give_back(self, leases: Sequence[Lease], why: Loss) -> int:
+        """Puts jobs back at the front of the queue.
+
+        Unless they were `drained`, they are suspects: they will run alone, and it counts as an attempt if they did so.
+        """
         if not leases:
             return 0
+        cause = "drained" if why == "drained" else "lost"
         return int(
             await self._connection.run(
-                "give_back", why, self._max_attempts, self._death_notice, self._retention_seconds, *_flat(leases)
+                "give_back", cause, self._max_attempts, self._notice(why), self._retention_seconds, *_flat(leases)
             )
         )
 
@@ -170,14 +178,16 @@ class Leases:
         if server["uptime_in_seconds"] <= self.lease_seconds:
             return []
         ids: list[str] = await self._connection.run(
-            "reap", self._max_attempts, self._death_notice, self._retention_seconds
+            "reap", self._max_attempts, self._notice("lost"), self._retention_seconds
         )
         return ids
 
-    @property
-    def _death_notice(self) -> str:
+    def _notice(self, why: Loss) -> str:
+        """What the client is told of a job that is given up for good."""
         times = f"{self._max_attempts} times" if self._max_attempts > 1 else "once"
-        error = WorkerDied(f"The job was started {times}, and the worker process died each time.")
+        error: SafelightError = WorkerDied(f"The job ran alone {times}, and the worker process died each time.")
+        if why == "stalled":
+            error = GenerationStalled(f"The job ran alone {times}, and the last time the engine hung.")
         return JobFailure.of(error).model_dump_json()
 
 

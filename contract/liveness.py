@@ -9,7 +9,8 @@ from contract.store_connection import StoreConnection, unavailable_when_unreacha
 @dataclass(frozen=True, slots=True)
 class Pulse:
     """What a worker says of itself with every heartbeat: counts since it started, its speed since the last one, the
-    models that it has in memory, and whether what it makes can be stored.
+    models that it has in memory, whether it is in quarantine (alive, and without work, as its device keeps failing),
+    and whether what it makes can be stored.
     """
 
     worker: str
@@ -18,6 +19,7 @@ class Pulse:
     num_rows: int
     steps_per_second: float
     resident: tuple[str, ...] = ()
+    in_quarantine: bool = False
     can_store: bool = True
 
 
@@ -33,7 +35,11 @@ class Liveness:
 
     async def beat(self, pulse: Pulse) -> None:
         """Says that a worker is alive."""
-        counts = asdict(pulse) | {"resident": json.dumps(pulse.resident), "can_store": int(pulse.can_store)}
+        counts = asdict(pulse) | {
+            "resident": json.dumps(pulse.resident),
+            "in_quarantine": int(pulse.in_quarantine),
+            "can_store": int(pulse.can_store),
+        }
         counts.pop("worker")
         with unavailable_when_unreachable():
             async with self._redis.pipeline(transaction=True) as batch:
@@ -67,6 +73,7 @@ class Liveness:
             num_rows=int(counts["num_rows"]),
             steps_per_second=float(counts["steps_per_second"]),
             resident=tuple(json.loads(counts.get("resident", "[]"))),
+            in_quarantine=counts.get("in_quarantine") == "1",
             can_store=counts.get("can_store", "1") == "1",
         )
 

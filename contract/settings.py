@@ -33,7 +33,11 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(
         default=15, gt=0, description="After this long without a heartbeat a worker's jobs go to another."
     )
-    max_attempts: int = Field(default=3, ge=1, description="How often a job is started before it fails for good.")
+    max_attempts: int = Field(
+        default=3,
+        ge=1,
+        description="How often a job may take a worker's process along, running alone, before it fails for good.",
+    )
     retention_seconds: float = Field(
         default=7 * 24 * 3600, gt=0, description="How long an ended job and its pictures are kept."
     )

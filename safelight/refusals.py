@@ -225,6 +225,18 @@ class GenerationFailed(ServiceError):
     code = "generation_failed"
 
 
+class OutOfMemory(ServiceError):
+    """The device has not as much memory left as the picture needs, though it was made alone."""
+
+    code = "out_of_memory"
+
+
+class GenerationStalled(ServiceError):
+    """The engine hung in the job, and was ended, until there was no attempt left."""
+
+    code = "generation_stalled"
+
+
 class WorkerDied(ServiceError):
     """Every attempt ended with the death of the process that was running it."""
 

@@ -86,6 +86,7 @@ def serve(connection: Connection, settings: WorkerSettings) -> None:
     torch.set_num_threads(settings.num_threads or os.cpu_count() or 1)
     choose_steady_kernels()
     transformers.utils.logging.disable_progress_bar()
+    threading.excepthook = _end_process
     inbox = Inbox()
     _listen(connection, inbox)
     catalogue = read_catalogue(settings.catalogue)
@@ -123,11 +124,21 @@ def models_of(catalogue: Catalogue, settings: WorkerSettings, placement: Placeme
 
 
 def warm_up(engine: Engine, spec: ModelSpec) -> None:
-    """Makes one picture of a model in one step, so that the first client waits for no measurement."""
+    """Makes one picture of a model in one step: the proof that the device works, and then the first client waits for
+    no measurement. Raises: SafelightError, when there is no picture.
+    """
     request = spec.complete(GenerationRequest(prompt="a warm-up", num_inference_steps=1, seed=0))
     engine.add("warm-up", request)
     while engine.has_work:
-        engine.step()
+        for event in engine.step():
+            if isinstance(event, events.Failed):
+                raise event.error
+
+
+def _end_process(error: threading.ExceptHookArgs) -> None:
+    """A thread that ends by an error would be waited for in vain: the process ends, and the next one does better."""
+    logger.critical("a thread has ended", exc_info=error.exc_value)
+    os._exit(1)
 
 
 def _listen(connection: Connection, inbox: Inbox) -> None:

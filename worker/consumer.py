@@ -7,15 +7,17 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 
 from contract.artifact_store import ArtifactStore
+from contract.cancellation import end
 from contract.catalogue import read_catalogue
 from contract.errors import StoreUnavailable
 from contract.job import JobFailure
 from contract.job_store import JobStore
-from contract.leases import Lease, Leases
+from contract.leases import Lease, Leases, Loss
 from contract.store_connection import StoreConnection
 from contract.tracing import UNTRACED, Tracer
 from worker.execution import Execution, unreadable, until_available
 from worker.feed import Feed
+from worker.fitness import Fitness
 from worker.in_flight import InFlight
 from worker.keeper import Keeper
 from worker.messages import (
@@ -73,6 +75,7 @@ class Consumer:
             tally=self._tally,
         )
         self._executions = InFlight(settings.max_in_flight)
+        self._fitness = Fitness()
         self._supervisor = Supervisor(settings, hear=self._obey, lose=self._lose_child)
         self._ready = asyncio.Event()
         self._feed = Feed(
@@ -80,7 +83,8 @@ class Consumer:
             self._leases,
             self._executions,
             self._tally,
-            self._artifacts,
+            artifacts=self._artifacts,
+            fitness=self._fitness,
             ready=self._ready,
             start=self._start,
         )
@@ -95,9 +99,7 @@ class Consumer:
         tasks[0].cancel()
         if stopped in done:
             await self._drain()
-        for task in (stopped, *tasks):
-            task.cancel()
-        await asyncio.gather(*tasks, stopped, return_exceptions=True)
+        await end((stopped, *tasks))
         await self._leave()
         for task in done - {stopped}:
             task.result()
@@ -114,13 +116,13 @@ class Consumer:
     # ---- taking jobs
 
     async def _start(self, lease: Lease) -> None:
-        if not self._ready.is_set():  # The child died while we waited for work.
-            await self._leases.give_back([lease], "drained")
-            return
         try:
-            job = await self._jobs.get(lease.job_id)
+            job = await until_available(lambda: self._jobs.get(lease.job_id))
         except (ValueError, KeyError) as error:
             await self._leases.settle(lease, "failed", JobFailure.of(unreadable(lease.job_id, error)))
+            return
+        if not self._ready.is_set():  # The child died while we waited for work.
+            await until_available(lambda: self._leases.give_back([lease], "drained"))
             return
         forecast = self._tally.costs.forecast(job.request, self._executions.requests)
         execution = Execution(
@@ -151,19 +153,24 @@ class Consumer:
 
     # ---- the child
 
-    async def _lose_child(self) -> None:
+    async def _lose_child(self, why: Loss) -> None:
+        if not self._ready.is_set():
+            self._fitness.unproven()
         self._ready.clear()
-        leases = [execution.lease for execution in self._executions.values()]
+        self._hurry.set()
+        leases = self._executions.leases
         for execution in list(self._executions.values()):
             self._forget(execution)
-        await until_available(lambda: self._leases.give_back(leases, "lost"))
+        await until_available(lambda: self._leases.give_back(leases, why))
 
     async def _obey(self, message: ToParent) -> None:
         match message:
             case Ready(model_ids):
                 logger.info("ready with %s", ", ".join(model_ids))
                 self._tally.begin(read_catalogue(self._settings.catalogue).default_model)
+                self._fitness.proven()
                 self._ready.set()
+                self._feed.changed.set()
                 self._hurry.set()
             case Worked() | Resident() | Measured() | Certified():
                 self._tally.hear(message)
@@ -203,6 +210,7 @@ class Consumer:
             return
         failure = message.failure if isinstance(message, Failed) else None
         settled = await execution.settle("failed" if failure else "succeeded", failure)
+        self._fitness.ended(failure)
         self._forget(execution)
         execution.log.info("%s: %s", execution.job.id, failure.code if failure else "succeeded")
         if settled:
@@ -212,6 +220,8 @@ class Consumer:
         self._executions.pop(execution.lease.execution_id, None)
         execution.spans.end("lost")
         self._feed.changed.set()
+        if self._fitness.needs_proof and not self._executions:
+            self._supervisor.replace("the last jobs have failed; it has to make a picture of its own", "drained")
 
     def _abort(self, execution: Execution) -> None:
         self._forget(execution)
@@ -222,12 +232,12 @@ class Consumer:
     async def _keep(self) -> None:
         """What recurs: renewing, beating, reaping, sweeping, watching the child; then a rest of a fifth of a lease."""
         await self._renew(list(self._executions.values()))
-        if self._ready.is_set():
-            await self._keeper.beat(busy=bool(self._executions))
+        if self._ready.is_set() or self._fitness.in_quarantine:
+            await self._keeper.beat(busy=bool(self._executions), in_quarantine=self._fitness.in_quarantine)
         await self._keeper.reap()
         await self._keeper.sweep()
         if self._executions:
-            self._supervisor.replace_if_silent()
+            self._supervisor.replace_if_silent(self._executions.job_ids)
         self._feed.changed.set()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._hurry.wait(), self._settings.lease_seconds / 5)
@@ -258,7 +268,7 @@ class Consumer:
         async for wish, job_id in self._leases.wishes():
             if wish == "arrive":
                 self._feed.hear_of_arrival()
-            for execution in [one for one in self._executions.values() if one.job.id == job_id]:
+            for execution in self._executions.of_job(job_id):
                 if wish == "cancel":
                     await self._cancel(execution)
                 elif wish == "previews":
@@ -273,15 +283,15 @@ class Consumer:
 
     async def _drain(self) -> None:
         deadline = time.monotonic() + self._settings.drain_seconds
+        await self._feed.until_known(self._settings.drain_seconds)
         while self._executions and time.monotonic() < deadline:
             self._feed.changed.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._feed.changed.wait(), deadline - time.monotonic())
 
     async def _leave(self) -> None:
-        leases = [execution.lease for execution in self._executions.values()]
         try:
-            await self._leases.give_back(leases, "drained")
+            await self._leases.give_back(self._executions.leases, "drained")
             await self._keeper.depart()
         except StoreUnavailable as error:
             logger.warning("leaving without a word: %s", error.message)

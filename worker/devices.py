@@ -47,6 +47,20 @@ def choose_placement(*, compiled: bool = False) -> Placement:
     return Placement(torch.device("cpu"), number_format, compiled)
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether something did not fit. PyTorch has a class for that on GPUs; on a CPU, its allocator's name has to do."""
+    if isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error):
+        return True
+    return isinstance(error, MemoryError | torch.OutOfMemoryError)
+
+
+class DeviceLost(BaseException):
+    """The device's context is broken: nothing that is done in this process can succeed any more, whoever asks for it.
+
+    It is no `Exception`, so that no handler for the faults of one image takes it for one.
+    """
+
+
 def choose_steady_kernels() -> None:
     """Keeps CUDA's libraries from choosing kernels by trial, and from splitting sums by the size of a forward.
 

@@ -4,8 +4,11 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from contract.errors import GenerationFailed, SafelightError
+import torch
+
+from contract.errors import GenerationFailed, OutOfMemory, SafelightError
 from worker.certificate import Certificate
+from worker.devices import DeviceLost, is_out_of_memory
 from worker.images import Pixels
 
 logger = logging.getLogger(__name__)
@@ -59,9 +62,16 @@ Event = Progressed | Previewed | Finished | Failed
 
 
 def failure_of(generation_ids: Sequence[str], error: Exception) -> SafelightError:
-    """What a client is told of an error; what is not ours goes to the log, and its kind to the client."""
+    """What a client is told of an error; what is not ours goes to the log, and its kind to the client.
+
+    Raises: DeviceLost, when it is no fault of one image.
+    """
     if isinstance(error, SafelightError):
         return error
     execution = {"execution_id": generation_ids[0].partition(":")[0]}
     logger.error("generation %s failed", ", ".join(generation_ids), exc_info=error, extra=execution)
+    if isinstance(error, torch.AcceleratorError):
+        raise DeviceLost(str(error)) from error
+    if is_out_of_memory(error):
+        return OutOfMemory("The picture needs more memory than its device has left; fewer pixels need less.")
     return GenerationFailed(f"The engine failed with {type(error).__name__}; the worker's log has the details.")

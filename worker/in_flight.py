@@ -3,6 +3,7 @@
 from collections import Counter
 
 from contract.costs import num_rows
+from contract.leases import Lease
 from contract.request import CompleteRequest
 from worker.execution import Execution
 
@@ -21,6 +22,20 @@ class InFlight(dict[str, Execution]):
     def requests(self) -> list[CompleteRequest]:
         """One request for every image that is to be published yet."""
         return [execution.job.request for execution in self.values() for _ in range(execution.num_images_left)]
+
+    @property
+    def leases(self) -> list[Lease]:
+        """The lease of each."""
+        return [execution.lease for execution in self.values()]
+
+    @property
+    def job_ids(self) -> list[str]:
+        """The job of each."""
+        return [execution.job.id for execution in self.values()]
+
+    def of_job(self, job_id: str) -> list[Execution]:
+        """Those of one job; a lost one may be here still beside its successor."""
+        return [execution for execution in self.values() if execution.job.id == job_id]
 
     def is_full(self, row_cap: int) -> bool:
         """Whether what is in flight fills forwards of so many rows, and the gap that the next picture leaves."""

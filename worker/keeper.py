@@ -56,10 +56,11 @@ class Keeper:
         self._reaped_at = time.monotonic()
         self._reaps_from = self._reaped_at
 
-    async def beat(self, *, busy: bool) -> None:
+    async def beat(self, *, busy: bool, in_quarantine: bool = False) -> None:
         """Says that this worker is alive and what it knows, to the service and to RQ's tools."""
         await self._artifacts.probe()
-        await self._liveness.beat(self._tally.pulse(can_store=not self._artifacts.refusing_seconds))
+        can_store = not self._artifacts.refusing_seconds
+        await self._liveness.beat(self._tally.pulse(in_quarantine=in_quarantine, can_store=can_store))
         await self._certificates.report(self._worker, self._tally.certificates)
         if self._tally.costs.costs:
             await self._costs.report(self._worker, list(self._tally.costs.costs.values()))

@@ -3,10 +3,11 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
+from contract.leases import Loss
 from worker.child_process import ChildEnded, ChildProcess
-from worker.messages import Generate, ToChild, ToParent
+from worker.messages import Generate, Ready, ToChild, ToParent
 from worker.settings import WorkerSettings
 
 logger = logging.getLogger(__name__)
@@ -22,37 +23,41 @@ class Supervisor:
         settings: WorkerSettings,
         *,
         hear: Callable[[ToParent], Awaitable[None]],
-        lose: Callable[[], Awaitable[None]],
+        lose: Callable[[Loss], Awaitable[None]],
     ) -> None:
-        """`hear` is given all that a child says; `lose` is called after its end, before there is another."""
+        """`hear` is given all that a child says; `lose` why it ended, after that and before there is another."""
         self._settings = settings
         self._hear = hear
         self._lose = lose
         self._child: ChildProcess | None = None
         self._heard_at = time.monotonic()
+        self._loss: Loss = "lost"
 
     async def hear_children(self) -> None:
-        """Starts a child and hears it to its end, again and again; the first restart is at once, later ones wait."""
+        """Starts a child and hears it to its end, again and again: at once, and later when it never becomes ready."""
         backoff = 0.0
         while True:
-            started_at = time.monotonic()
-            await self._hear_child()
-            lived_long = time.monotonic() - started_at > MAX_BACKOFF_SECONDS
-            backoff = 0.0 if lived_long else backoff
+            was_ready = await self._hear_child()
+            backoff = 0.0 if was_ready else backoff
             await asyncio.sleep(backoff)
             backoff = min(MAX_BACKOFF_SECONDS, max(1.0, backoff * 2))
 
-    async def _hear_child(self) -> None:
+    async def _hear_child(self) -> bool:
+        """One child's life; says whether it became ready for work."""
+        was_ready = False
         self._child = ChildProcess(self._settings)
         self._heard_at = time.monotonic()
+        self._loss = "lost"
         try:
             async for message in self._child.messages():
                 self._heard_at = time.monotonic()
+                was_ready = was_ready or isinstance(message, Ready)
                 await self._hear(message)
         except ChildEnded as error:
             logger.error("%s", error)
         self.end()
-        await self._lose()
+        await self._lose(self._loss)
+        return was_ready
 
     def order(self, work: Generate) -> None:
         """Gives the child work; from now on its silence counts."""
@@ -64,11 +69,17 @@ class Supervisor:
         if self._child is not None:
             self._child.send(message)
 
-    def replace_if_silent(self) -> None:
-        """Ends a child that has work and has said nothing for too long; its end makes room for the next."""
+    def replace_if_silent(self, job_ids: Sequence[str]) -> None:
+        """Replaces a child that has these jobs and has said nothing for too long."""
         silent_seconds = time.monotonic() - self._heard_at
-        if self._child is not None and silent_seconds > self._settings.stall_seconds:
-            logger.error("the child has been silent for %.0f s; replacing it", silent_seconds)
+        if silent_seconds > self._settings.stall_seconds:
+            self.replace(f"with {', '.join(job_ids)} it has been silent for {silent_seconds:.0f} s", "stalled")
+
+    def replace(self, reason: str, loss: Loss) -> None:
+        """Ends the child; its end makes room for the next."""
+        if self._child is not None:
+            logger.error("replacing the child: %s", reason)
+            self._loss = loss
             self._child.kill()
 
     def end(self) -> None:

@@ -51,10 +51,10 @@ class Tally:
             case Certified(certificates):
                 self.certificates = certificates
 
-    def pulse(self, *, can_store: bool = True) -> Pulse:
+    def pulse(self, *, in_quarantine: bool = False, can_store: bool = True) -> Pulse:
         """The counts, and the steps per second since the last call."""
         now = time.monotonic()
         rate = (self._num_steps - self._told_num_steps) / max(now - self._told_at, 1e-3)
         self._told_num_steps, self._told_at = self._num_steps, now
         counts = (self._num_steps, self._num_forwards, self._num_rows)
-        return Pulse(self._worker, *counts, round(rate, 3), self.resident, can_store)
+        return Pulse(self._worker, *counts, round(rate, 3), self.resident, in_quarantine, can_store)

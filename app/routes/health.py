@@ -23,10 +23,13 @@ async def read_health() -> Health:
     responses=documented(StoreUnavailable, ArtifactStoreUnavailable, NoWorker),
 )
 async def read_readiness(resources: ResourcesOf) -> Readiness:
-    """Whether the job store can be reached, a worker is alive, and the artifact store takes what it makes."""
+    """Whether the job store can be reached, a worker is alive and not in quarantine, and what it makes is stored."""
     workers = await resources.liveness.alive()
+    quarantined = [worker.worker for worker in workers if worker.in_quarantine]
     if not workers:
         raise NoWorker("No worker is alive; jobs are accepted, and wait.")
+    if len(quarantined) == len(workers):
+        raise NoWorker(f"In quarantine, as their devices keep failing: {', '.join(quarantined)}. Jobs wait.")
     if not any(worker.can_store for worker in workers):
         raise ArtifactStoreUnavailable("No worker can store what it makes; jobs are accepted, and wait.")
-    return Readiness(num_workers=len(workers))
+    return Readiness(num_workers=len(workers) - len(quarantined), num_quarantined=len(quarantined))

@@ -5,12 +5,17 @@
 -- waited for as long as the routing patience. Of a tenant's jobs that are passed over for more urgent ones, the oldest
 -- has every fourth turn of the tenant's once it has waited for as long as the priority patience.
 -- A worker that is full takes no job of the tenants who have filled it: these are passed over.
--- An execution that has claimed a job already is told of that one again: its worker has not had the answer.
+--
+-- A suspect, a job whose execution was lost before, runs alone: a worker that runs one takes no other, and where one is
+-- next, a worker that runs anything takes nothing until it has become idle. So nobody is harmed by it again, and it is
+-- not overtaken for ever.
 -- ARGV: worker name, execution id, lease seconds, routing patience seconds, priority patience seconds,
 --       tenants that are passed over, separated by commas, then the models that the worker has in memory
--- Returns the job id, or false when nothing waits that may run
+-- Returns the job id, or false when nothing waits that may run here and now; asked again with the same execution id,
+-- as after a lost answer, the same job id
 local WINDOW, PASSED_OVER = 16, 3
 local worker, execution = ARGV[1], ARGV[2]
+local crew = redis.call('SMEMBERS', crew_key(worker))
 local resident, passed_over = {}, {}
 for at = 7, #ARGV do resident[ARGV[at]] = true end
 for tenant in string.gmatch(ARGV[6], '[^,]+') do passed_over[tenant] = true end
@@ -20,10 +25,14 @@ local function waits_longer(id, patience)
     return created and clock() - tonumber(created) > tonumber(patience)
 end
 
+local function is_suspect(id) return redis.call('HGET', job_key(id), 'suspect') == '1' end
+
+local function has_to_wait(id) return #crew > 0 and is_suspect(id) end
+
 -- A record without a model is an older version's, and suits every worker.
 local function suits(id)
     local model = redis.call('HGET', job_key(id), 'model')
-    return not model or resident[model]
+    return (not model or resident[model]) and not has_to_wait(id)
 end
 
 -- Whether a tenant's first job has to wait for one of the tenant's that run.
@@ -57,14 +66,13 @@ local function adopt()
     end
 end
 
--- The job that is passed over too often, if there is one.
+local function passed_key(tenant) return 'passed@' .. tenant end
+
+-- The job that is passed over too often, if there is one; it has the next turn, until it is taken.
 local function overdue(tenant, first)
     local oldest = redis.call('ZRANGE', status_key('queued', tenant), 0, 0)[1]
     if oldest == first or not waits_longer(oldest, ARGV[5]) then return nil end
-    local passed = 'passed@' .. tenant
-    if redis.call('HINCRBY', GIVEN, passed, 1) <= PASSED_OVER then return nil end
-    redis.call('HDEL', GIVEN, passed)
-    return oldest
+    return redis.call('HINCRBY', GIVEN, passed_key(tenant), 1) > PASSED_OVER and oldest or nil
 end
 
 -- The first jobs of a tenant, all of the same priority.
@@ -75,10 +83,9 @@ local function front(tenant, most)
     return redis.call('ZRANGEBYSCORE', line, '-inf', '(' .. last, 'LIMIT', 0, most)
 end
 
-local function choose(tenants)
-    local first = front(tenants[1], 1)[1]
+local function choose(tenants, first)
     local late = overdue(tenants[1], first)
-    if late or #ARGV < 7 or waits_longer(first, ARGV[4]) then return late or first, tenants[1] end
+    if late or #ARGV < 7 or waits_longer(first, ARGV[4]) then return late or first, tenants[1], late end
     for _, tenant in ipairs(tenants) do
         for _, id in ipairs(front(tenant, math.ceil(WINDOW / #tenants))) do
             if suits(id) then return id, tenant end
@@ -92,22 +99,21 @@ local function take()
     while true do
         local tenants = in_turn()
         if #tenants == 0 then return nil end
-        local id, tenant = choose(tenants)
+        local first = front(tenants[1], 1)[1]
+        if has_to_wait(first) then return nil end
+        local id, tenant, late = choose(tenants, first)
+        if has_to_wait(id) then return nil end
+        if late then redis.call('HDEL', GIVEN, passed_key(tenant)) end
         redis.call('LREM', QUEUE, 1, id)
         if redis.call('HGET', job_key(id), 'status') == 'queued' then return id, tenant end
         leave_line(id, tenant, 0)
     end
 end
 
--- What this execution has claimed and holds.
-local function claimed()
-    for _, held in ipairs(redis.call('ZRANGE', LEASES, 0, -1)) do
-        if holds(held, execution) then return held end
-    end
+for _, running in ipairs(crew) do
+    if redis.call('HGET', job_key(running), 'execution') == execution then return running end
+    if is_suspect(running) then return false end
 end
-
-local again = claimed()
-if again then return again end
 adopt()
 local id, tenant = take()
 if not id then return false end
@@ -117,6 +123,10 @@ local attempt = redis.call('HINCRBY', job_key(id), 'attempt', 1)
 move(id, 'running')
 redis.call('HSET', job_key(id), 'worker', worker, 'execution', execution, 'started_at', seconds(now))
 redis.call('ZADD', LEASES, seconds(now + tonumber(ARGV[3])), id)
+redis.call('SADD', crew_key(worker), id)
+if #crew > 0 then
+    for _, member in ipairs({id, unpack(crew)}) do redis.call('HSET', job_key(member), 'company', '1') end
+end
 -- RQ never reaps what never expires: only our own reaper, under its own lease, may take a job back.
 redis.call('ZADD', WIP, '+inf', id .. ':' .. execution)
 redis.call('HSET', rq_key(id), 'status', 'started', 'worker_name', worker)

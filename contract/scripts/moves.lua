@@ -28,9 +28,11 @@ local function holds(id, execution)
 end
 
 local function drop_lease(id)
+    local held = redis.call('HMGET', job_key(id), 'execution', 'worker')
     redis.call('ZREM', LEASES, id)
-    redis.call('ZREM', WIP, id .. ':' .. (redis.call('HGET', job_key(id), 'execution') or ''))
-    redis.call('HDEL', job_key(id), 'execution', 'worker')
+    redis.call('ZREM', WIP, id .. ':' .. (held[1] or ''))
+    if held[2] then redis.call('SREM', crew_key(held[2]), id) end
+    redis.call('HDEL', job_key(id), 'execution', 'worker', 'company')
 end
 
 local function observe(name, value, bounds)
@@ -91,10 +93,19 @@ local function requeue(id)
     emit(id, 'queued', '{}')
 end
 
--- A job whose execution was lost: cancelled if that was asked for, failed after too many attempts, else queued again.
+-- A job whose execution is not to count: cancelled if that was asked for, else queued again.
+local function give_up(id, retention)
+    if redis.call('HGET', job_key(id), 'cancel_requested') == '1' then return finish(id, 'cancelled', '', retention) end
+    redis.call('HINCRBY', job_key(id), 'attempt', -1)
+    return requeue(id)
+end
+
+-- A job whose execution was lost: it is a suspect from now on, and runs alone. Where it had company nobody knows whose
+-- work it was that ended the process, and the attempt does not count. Alone, it fails after too many attempts.
 local function recover(id, max_attempts, failure, retention)
-    local job = redis.call('HMGET', job_key(id), 'attempt', 'cancel_requested')
-    if job[2] == '1' then return finish(id, 'cancelled', '', retention) end
+    local job = redis.call('HMGET', job_key(id), 'attempt', 'company', 'cancel_requested')
+    redis.call('HSET', job_key(id), 'suspect', '1')
+    if job[2] or job[3] == '1' then return give_up(id, retention) end
     if tonumber(job[1]) >= max_attempts then return finish(id, 'failed', failure, retention) end
     return requeue(id)
 end

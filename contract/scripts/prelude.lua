@@ -27,6 +27,7 @@ local function file_key(id) return 'safelight:file:' .. id end
 local function file_users_key(id) return 'safelight:file_users:' .. id end -- set: ids of the jobs that hold the file
 local function deliveries_key(id) return 'safelight:deliveries:' .. id end -- list: ids of the deliveries of a job
 local function delivery_key(delivery) return 'safelight:delivery:' .. delivery end
+local function crew_key(worker) return 'safelight:running:' .. worker end -- set: ids of the jobs that a worker runs
 local function followers_key(id) return 'safelight:followers:' .. id end -- set: calls that follow a job that has not ended
 local function outbox_key(receiver) return 'safelight:outbox:' .. receiver end -- zset: id of a pending delivery by when it is due
 local function told_key(delivery) return 'safelight:told:' .. delivery end -- the record of a job when the event happened

@@ -47,12 +47,14 @@ local function num_running() return redis.call('ZCARD', LEASES) end
 
 local function running_work() return tonumber(redis.call('HGET', WORK, 'running') or '0') end
 
+-- Workers that are alive, and not in quarantine.
 local function num_workers()
-    local alive = 0
+    local count = 0
     for _, name in ipairs(redis.call('SMEMBERS', 'safelight:workers')) do
-        alive = alive + redis.call('EXISTS', 'safelight:worker:' .. name)
+        local worker = redis.call('HMGET', 'safelight:worker:' .. name, 'num_steps', 'in_quarantine')
+        if worker[1] and worker[2] ~= '1' then count = count + 1 end
     end
-    return alive
+    return count
 end
 
 -- What a running job of this record {work, step, total steps} has still to do.

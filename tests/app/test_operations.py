@@ -36,7 +36,7 @@ async def test_ready_is_a_store_and_a_worker(client: httpx.AsyncClient, connecti
     assert "retry-after" in lonely.headers
     liveness = Liveness(connection, lease_seconds=15)
     await liveness.beat(Pulse("w1", 0, 0, 0, 0.0))
-    assert (await client.get("/readyz")).json() == {"status": "ready", "num_workers": 1}
+    assert (await client.get("/readyz")).json() == {"status": "ready", "num_workers": 1, "num_quarantined": 0}
     await liveness.depart("w1")
     assert_error(await client.get("/readyz"), 503, "no_worker")
 

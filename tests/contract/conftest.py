@@ -28,5 +28,11 @@ def leases(connection: StoreConnection) -> Leases:
 
 
 @pytest.fixture
+def stale(connection: StoreConnection) -> Leases:
+    """Leases that end at once."""
+    return Leases(connection, lease_seconds=0.001, max_attempts=3, retention_seconds=3600)
+
+
+@pytest.fixture
 def liveness(connection: StoreConnection) -> Liveness:
     return Liveness(connection, lease_seconds=15)

@@ -2,8 +2,6 @@
 
 import asyncio
 
-import pytest
-
 from contract.artifact import Artifact
 from contract.job import JobFailure
 from contract.job_store import JobStore
@@ -27,12 +25,6 @@ def artifact(index: int = 0) -> Artifact:
         sha256="00",
         storage_key=f"k{index}",
     )
-
-
-@pytest.fixture
-def stale(connection: StoreConnection) -> Leases:
-    """Leases that end at once."""
-    return Leases(connection, lease_seconds=0.001, max_attempts=3, retention_seconds=3600)
 
 
 async def reap(connection: StoreConnection, max_attempts: int = 3) -> list[str]:

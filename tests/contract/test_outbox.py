@@ -89,15 +89,15 @@ async def test_every_other_end_has_its_delivery_too(
     lost = await running(job_store, once)
     assert await once.give_back([lost], "lost") == 1
     reaped = await running(job_store, once)
-    cancelled = await running(job_store, leases)
-    await job_store.cancel(cancelled.job_id)
-    await leases.give_back([cancelled], "drained")
 
     async def reap() -> bool:
         await connection.run("reap", 1, "", 60)
         return (await job_store.get(reaped.job_id)).ended
 
     await wait_until_async(reap, 5)
+    cancelled = await running(job_store, leases)
+    await job_store.cancel(cancelled.job_id)
+    await leases.give_back([cancelled], "drained")
     ended = {waiting.id: "cancelled", lost.job_id: "failed", reaped.job_id: "failed", cancelled.job_id: "cancelled"}
     for job_id, event in ended.items():
         assert await told(outbox, job_id) == [event], job_id

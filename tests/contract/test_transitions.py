@@ -61,7 +61,7 @@ async def test_a_job_goes_where_the_table_says_and_nowhere_else(
 
 
 class StoreMachine(RuleBasedStateMachine):
-    """Clients and workers in any order; the model is a table of statuses and of who holds what."""
+    """Clients and two workers in any order; the model is a table of statuses, of who holds what, and of suspects."""
 
     url: str
     held = Bundle("held")
@@ -76,6 +76,9 @@ class StoreMachine(RuleBasedStateMachine):
         self.status: dict[str, str] = {}
         self.attempts: dict[str, int] = {}
         self.holder: dict[str, Lease] = {}
+        self.worker: dict[str, str] = {}
+        self.suspects: set[str] = set()
+        self.had_company: set[str] = set()
         self.queue: list[str] = []
 
     def run(self, call: Coroutine[Any, Any, Any]) -> Any:
@@ -91,16 +94,21 @@ class StoreMachine(RuleBasedStateMachine):
         self.status[job.id], self.attempts[job.id] = "queued", 0
         self.queue.append(job.id)
 
-    @rule(target=held)
-    def claim(self) -> Lease:
-        lease = self.run(self.leases.claim("worker"))
-        if not self.queue:
+    @rule(target=held, worker=sampled_from(["one", "two"]))
+    def claim(self, worker: str) -> Lease:
+        lease = self.run(self.leases.claim(worker))
+        crew = [job_id for job_id in self.holder if self.worker[job_id] == worker]
+        if not self.queue or (crew and not self.suspects.isdisjoint({self.queue[0], *crew})):
             assert lease is None
             return Lease("job_none", "none")
         assert lease.job_id == self.queue.pop(0)
         self.status[lease.job_id] = "running"
         self.attempts[lease.job_id] += 1
         self.holder[lease.job_id] = lease
+        self.worker[lease.job_id] = worker
+        self.had_company.discard(lease.job_id)
+        if crew:
+            self.had_company |= {lease.job_id, *crew}
         return lease
 
     def holds(self, lease: Lease) -> bool:
@@ -119,14 +127,18 @@ class StoreMachine(RuleBasedStateMachine):
         if not self.holds(lease):
             return
         del self.holder[lease.job_id]
-        self.attempts[lease.job_id] -= why == "drained"
+        self.suspects |= {lease.job_id} if why == "lost" else set()
         if self.status[lease.job_id] == "to be cancelled":
             self.status[lease.job_id] = "cancelled"
-        elif self.attempts[lease.job_id] >= 3:
+            return
+        counts = why == "lost" and lease.job_id not in self.had_company
+        self.attempts[lease.job_id] -= not counts
+        if self.attempts[lease.job_id] >= 3:
             self.status[lease.job_id] = "failed"
         else:
             self.status[lease.job_id] = "queued"
-            self.queue.insert(0, lease.job_id)
+            in_order = list(self.status)
+            self.queue = sorted([lease.job_id, *self.queue], key=in_order.index)
 
     @rule(lease=held)
     def cancel_held(self, lease: Lease) -> None:

@@ -45,6 +45,10 @@ class Client:
         call.answered(response.status_code, content, response.headers.get("retry-after"))
         return call
 
+    async def text(self, path: str) -> str:
+        """What is answered to a GET, as text."""
+        return (await self._http.get(path)).text
+
     async def submit(self, *, timeout_seconds: float = 60, **changes: object) -> str:
         """Has a request accepted, with a key of its own, however often that takes; and returns the job's id."""
         key = f"{self.tenant}-{next(self._numbers)}"

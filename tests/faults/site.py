@@ -1,6 +1,5 @@
 """The service as separate processes, each of which can be ended, frozen and started again while the others go on."""
 
-import signal
 import socket
 import sys
 import tempfile
@@ -15,9 +14,10 @@ from contract.keys import KeyGrant, KeyStore
 from tests.faults.client import Client
 from tests.faults.final_state import FinalState, read_final_state
 from tests.faults.history import History
+from tests.faults.holds import FOLDER, Holds
 from tests.faults.invariants import violations
 from tests.system.installation import Installation, device_process
-from tests.waiting import wait_until, wait_until_async
+from tests.waiting import wait_until_async
 
 Part = Literal["api", "parent", "child", "store"]
 
@@ -31,12 +31,16 @@ class Site:
     always the same: the listening socket is the test's, as it is the launcher's in the whole service.
     """
 
-    def __init__(self, installation: Installation, app: str = "app", worker: str = "worker") -> None:
-        """`app` and `worker` are the modules that are started, so that a test may have them in a build of its own."""
+    def __init__(self, installation: Installation, *, under_test: bool = False) -> None:
+        """With `under_test`, API and worker are builds that can be held and that misbehave, else the shipped ones."""
         self.installation = installation
+        self.holds = Holds(installation.home / "holds")
+        installation.environment[FOLDER] = str(installation.home / "holds")
         self.history = History()
         self.clients: dict[str, Client] = {}
-        self._modules: dict[Part, str] = {"api": app, "parent": worker}
+        self._modules: dict[Part, str] = {"api": "app", "parent": "worker"}
+        if under_test:
+            self._modules = {"api": "tests.faults.builds.app", "parent": "tests.faults.builds.worker"}
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self._processes: dict[Part, psutil.Process] = {}
 
@@ -49,12 +53,16 @@ class Site:
         """The client of the tenant whose jobs most tests are about."""
         return self.clients["ada"]
 
+    def log(self) -> str:
+        """What the processes have said."""
+        return self.installation.log.read_text()
+
     async def open(self) -> None:
         """Starts everything, and waits until a request would be served."""
         self.start("store")
         for tenant in TENANTS:
             key = await KeyStore(self.installation.connection).create(
-                KeyGrant(tenant=tenant, scopes=("generate", "read"))
+                KeyGrant(tenant=tenant, scopes=("generate", "read", "admin"))
             )
             self.clients[tenant] = Client(self.history, self.address, tenant, str(key))
         self.start("api")
@@ -83,9 +91,6 @@ class Site:
         """The process that is or was this part."""
         return device_process(self._processes["parent"]) if part == "child" else self._processes[part]
 
-    def processes(self, *parts: Part) -> list[psutil.Process]:
-        return [self.process(part) for part in parts]
-
     def start(self, part: Part) -> None:
         """Starts a part that is not there; that it works then, `until_ready` says."""
         match part:
@@ -100,21 +105,21 @@ class Site:
             case "child":
                 raise AssertionError("the parent starts it")
 
-    def send(self, part: Part, number: signal.Signals) -> None:
-        """Sends a signal to one process, and to nobody else."""
-        self.process(part).send_signal(number)
+    async def until_gone(self, process: psutil.Process) -> None:
+        """Waits for the end of a process that was told to end."""
 
-    def is_gone(self, part: Part) -> bool:
-        return is_gone(self._processes[part])
+        async def gone() -> bool:
+            return is_gone(process)
 
-    def until_gone(self, part: Part, timeout_seconds: float = 30) -> None:
-        """Waits for the end of a part that was told to end."""
-        wait_until(lambda: self.is_gone(part), timeout_seconds, self.installation.log.read_text)
+        try:
+            await wait_until_async(gone, 30)
+        except AssertionError as error:
+            raise AssertionError(f"{process} does not end:\n{self.log()[-20_000:]}") from error
 
     # ---- what must hold
 
-    async def check(self) -> FinalState:
-        """Fails with everything that breaks an invariant, once nothing waits or runs any more."""
+    async def broken(self) -> list[str]:
+        """Everything that breaks an invariant, once nothing waits or runs any more, or should not."""
 
         async def settled() -> FinalState | None:
             state = await read_final_state(self.installation.connection, self.installation.artifacts)
@@ -125,9 +130,12 @@ class Site:
             state = await wait_until_async(settled, 30)
         except AssertionError:
             state = await read_final_state(self.installation.connection, self.installation.artifacts)
-        broken = violations(self.history, state)
-        assert not broken, "\n".join([*broken, self.installation.log.read_text()[-20_000:]])
-        return state
+        return violations(self.history, state)
+
+    async def check(self) -> None:
+        """Fails with everything that breaks an invariant."""
+        broken = await self.broken()
+        assert not broken, "\n".join([*broken, self.log()[-20_000:]])
 
 
 def is_gone(process: psutil.Process) -> bool:
@@ -139,14 +147,12 @@ def is_gone(process: psutil.Process) -> bool:
 
 
 @asynccontextmanager
-async def open_site(
-    catalogue: Path, *, app: str = "app", worker: str = "worker", **settings: str
-) -> AsyncIterator[Site]:
+async def open_site(catalogue: Path, *, under_test: bool = False, **settings: str) -> AsyncIterator[Site]:
     """A running site in a fresh data directory, with these variables in its environment."""
     with tempfile.TemporaryDirectory(prefix="sl-") as folder:
         installation = Installation(Path(folder), catalogue)
         installation.environment |= settings
-        site = Site(installation, app, worker)
+        site = Site(installation, under_test=under_test)
         try:
             await site.open()
             yield site

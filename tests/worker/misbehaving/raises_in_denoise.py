@@ -8,6 +8,6 @@ from worker.stepwise_pipeline import Conditioning
 
 class RaisesInDenoise(KnowsCulprits):
     def denoise(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
-        if any(self.is_culprit(prompt) for prompt in conditioning.prompt_embeds):
+        if self.has_culprit(conditioning):
             raise RuntimeError("a row that no kernel can take")
         return super().denoise(latents, timesteps, conditioning)
