@@ -9,9 +9,6 @@ from rq.worker import WorkerStatus
 
 from contract.queue import QUEUE_NAME, SafelightRQJob
 
-CALL_SECONDS = 1.0
-"""So long a call of RQ's may take; the parent waits for it between two renewals of its leases."""
-
 
 class NotAnRQWorkerError(Exception):
     """A plain RQ worker took a job whose work needs a model in memory."""
