@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from contract.errors import GenerationFailed, LimitExceeded, NonFiniteLatents, SafelightError
+from contract.errors import GenerationFailed, LimitExceeded, NonFiniteLatents, OutOfMemory, SafelightError
 from tests.worker.engines import Wrapped, alone, asked, engine_of, pictures, run
 from tests.worker.misbehaving.culprits import CULPRIT
 from tests.worker.misbehaving.raises_in_decode import RaisesInDecode
@@ -27,7 +27,7 @@ def failures(events: list[Event]) -> dict[str, SafelightError]:
 @pytest.mark.parametrize(("guidance_scale", "rows_per_forward"), [(1.0, 2), (3.0, 2), (1.0, 4), (3.0, 4)])
 @pytest.mark.parametrize(
     ("misbehaving", "error"),
-    [(ReturnsNan, NonFiniteLatents), (RaisesInDenoise, GenerationFailed), (RaisesInDecode, GenerationFailed)],
+    [(ReturnsNan, NonFiniteLatents), (RaisesInDenoise, GenerationFailed), (RaisesInDecode, OutOfMemory)],
 )
 def test_only_the_culprit_fails(
     pipeline: StepwisePipeline,
@@ -53,7 +53,7 @@ def test_a_preview_that_fails_ends_the_image_too(pipeline: StepwisePipeline) -> 
     engine = engine_of(RaisesInDecode(pipeline))
     engine.add("culprit", asked())
     engine.set_previews("culprit", True)
-    assert {name: type(one) for name, one in failures(run(engine)).items()} == {"culprit": GenerationFailed}
+    assert {name: type(one) for name, one in failures(run(engine)).items()} == {"culprit": OutOfMemory}
 
 
 def test_an_image_that_cannot_start_is_not_in_flight(pipeline: StepwisePipeline) -> None:
