@@ -69,6 +69,11 @@ async def test_every_label_that_is_asked_for_is_there(samples: Samples) -> None:
     assert asked - labels == set()
 
 
+def test_every_alert_is_there_once() -> None:
+    names = [rule["alert"] for rule in ALERTS]
+    assert len(set(names)) == len(names)
+
+
 def test_every_alert_is_in_the_handbook() -> None:
     handbook = (ROOT / "docs" / "operations.md").read_text()
     assert [rule["alert"] for rule in ALERTS if f"`{rule['alert']}`" not in handbook] == []
