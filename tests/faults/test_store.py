@@ -37,7 +37,7 @@ async def proxied(tiny_catalogue: Path) -> AsyncIterator[tuple[Site, StoreProxy]
                 "SAFELIGHT_REDIS_URL": proxy.address,
                 "SAFELIGHT_ARTIFACT_PATIENCE_SECONDS": str(PATIENCE_SECONDS),
             }
-            site = Site(installation)
+            site = Site(installation, under_test=False)
             stack.push_async_callback(site.close)
             await site.open()
             yield site, proxy
