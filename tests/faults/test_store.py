@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from contract.scripts import ScriptName
+from contract.scripts import ScriptName, read_scripts
 from tests.faults.client import BODY
 from tests.faults.outages import everybody_stays, is_back, kill, refuses
 from tests.faults.site import Site, is_gone
@@ -45,7 +45,12 @@ async def proxied(tiny_catalogue: Path) -> AsyncIterator[tuple[Site, StoreProxy]
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def site(proxied: tuple[Site, StoreProxy]) -> AsyncIterator[Site]:
-    """That site; the invariants hold after each test, and nobody has died."""
+    """That site; the invariants hold after each test, and nobody has died.
+
+    The store knows all scripts: that one is unknown would be lost instead of its answer.
+    """
+    for source in read_scripts().values():
+        await proxied[0].installation.connection.redis.script_load(source)
     async with everybody_stays(proxied[0]):
         yield proxied[0]
         await proxied[0].check()
