@@ -80,7 +80,7 @@ async def jobs_in_work(site: Site) -> AsyncIterator[str]:
 
 
 KILLED_SECONDS = [10, pytest.param(30, marks=pytest.mark.faults_full)]
-FROZEN_SECONDS = [4, pytest.param(20, marks=pytest.mark.faults_full)]
+NUM_LOST = [pytest.param(1, marks=pytest.mark.faults_full), 2, pytest.param(5, marks=pytest.mark.faults_full)]
 
 
 @pytest.mark.parametrize("seconds", KILLED_SECONDS)
@@ -92,7 +92,8 @@ async def test_the_store_is_killed_and_started_again(site: Site, seconds: float)
         await is_back(site, running)
 
 
-@pytest.mark.parametrize("seconds", FROZEN_SECONDS)
+@pytest.mark.faults_full
+@pytest.mark.parametrize("seconds", [4, 20])
 async def test_the_store_is_frozen(site: Site, seconds: float) -> None:
     async with jobs_in_work(site) as running:
         site.process("store").suspend()
@@ -101,6 +102,7 @@ async def test_the_store_is_frozen(site: Site, seconds: float) -> None:
         await is_back(site, running)
 
 
+@pytest.mark.faults_full
 async def test_connections_are_reset(site: Site, proxy: StoreProxy) -> None:
     async with jobs_in_work(site) as running:
         for seed in range(20):
@@ -112,11 +114,12 @@ async def test_connections_are_reset(site: Site, proxy: StoreProxy) -> None:
 async def test_connections_die_unnoticed(site: Site, proxy: StoreProxy) -> None:
     async with jobs_in_work(site) as running:
         proxy.dead = True
-        await refuses(site, 3)
+        await refuses(site, 1)
         proxy.dead = False
         await is_back(site, running)
 
 
+@pytest.mark.faults_full
 async def test_the_way_to_the_store_is_slow(site: Site, proxy: StoreProxy) -> None:
     async with jobs_in_work(site):
         proxy.delay_seconds = 0.2
@@ -130,7 +133,7 @@ async def test_the_way_to_the_store_is_slow(site: Site, proxy: StoreProxy) -> No
 SCRIPTS: list[ScriptName] = ["admit", "claim", "renew", "report", "publish_image", "settle"]
 
 
-@pytest.mark.parametrize("num_times", [1, 2, 5])
+@pytest.mark.parametrize("num_times", NUM_LOST)
 async def test_answers_are_lost(site: Site, proxy: StoreProxy, num_times: int) -> None:
     """Each of the scripts that a job needs is carried out, and nobody hears of it, once or time after time."""
     for script in SCRIPTS:
@@ -159,6 +162,7 @@ async def test_a_cancellation_whose_answer_is_lost_is_one(site: Site, proxy: Sto
     proxy.losing.clear()
 
 
+@pytest.mark.faults_full
 async def test_the_disk_of_the_store_is_slow(site: Site) -> None:
     redis = site.installation.connection.redis
     async with jobs_in_work(site):
