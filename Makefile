@@ -22,6 +22,7 @@ test: $(VENV)/dev.stamp  ## run every test that needs no GPU
 
 faults: $(VENV)/dev.stamp  ## kill every process at every moment, and count what is lost or there twice
 	$(BIN)/python -m pytest tests/faults -m ""
+
 MINUTES ?= 10
 
 soak: $(VENV)/dev.stamp  ## load and kills for MINUTES=10; what is held must be as before in the end
