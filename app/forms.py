@@ -72,7 +72,7 @@ class Received(NamedTuple):
 
 def never_null(schema: dict[str, Any]) -> dict[str, Any]:
     """What says that something is of a type or null, where null cannot be said: in a form, a query, a header."""
-    types = [one for one in schema.get("anyOf", ()) if one != {"type": "null"}]
+    types: list[dict[str, Any]] = [one for one in schema.get("anyOf", ()) if one != {"type": "null"}]
     match types:
         case []:
             return schema

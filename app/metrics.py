@@ -88,7 +88,7 @@ def job_metrics(counts: dict[JobStatus, int], statistics: dict[str, float]) -> I
         ended.add_metric([status], statistics.get(f"ended:{status}", 0))
     yield ended
     yield _by("safelight_jobs_failed", "Jobs that have failed, by the code of the error.", "code", statistics, "failed")
-    why = "Executions that were given up, by why: drained, lost with their process, or expired with their lease."
+    why = "Executions given up, by why: drained, lost with their process, stalled, or expired with their lease."
     yield _by("safelight_jobs_returned", why, "why", statistics, "returned")
     told = CounterMetricFamily("safelight_webhooks", "Webhooks that are told no more, by how.", labels=["status"])
     for outcome in ("succeeded", "failed", "disabled"):

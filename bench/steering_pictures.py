@@ -40,10 +40,10 @@ def guidance(address: str) -> list[Image.Image]:
 
 def hat(address: str) -> list[Image.Image]:
     """An emoji with its hat removed."""
-    picture = drawn(address, prompt="a snowman on a blue background", seed=2)
+    picture = drawn(address, prompt="a top hat above a smiley", seed=3)
     mask = Image.new("L", picture.size)
-    ImageDraw.Draw(mask).ellipse((30, 0, 70, 40), fill=255)
-    return [picture, mask, drawn(address, image=picture, mask=mask, remove=True, seed=2)]
+    ImageDraw.Draw(mask).rectangle((26, 0, 102, 63), fill=255)
+    return [picture, mask, drawn(address, image=picture, mask=mask, remove=True, seed=3)]
 
 
 def wider(address: str) -> list[Image.Image]:

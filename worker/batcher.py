@@ -92,7 +92,7 @@ def _bearable(lines: Mapping[str, Sequence[Generation]], pace: Pace) -> Sequence
     fewest = _fewest(lines)
     equal = pace.size_for(sum(_at_least(fewest, line) for line in lines.values()))
     most_seconds = COURTESY * pace.at_most(equal)
-    return [size for size in pace.sizes if size >= equal and pace.seconds_of(size) <= most_seconds]
+    return [equal, *(size for size in pace.sizes if size > equal and pace.seconds_of(size) <= most_seconds)]
 
 
 def _fewest(lines: Mapping[str, Sequence[Generation]]) -> int:

@@ -161,6 +161,7 @@ class Consumer:
         leases = self._executions.leases
         for execution in list(self._executions.values()):
             self._forget(execution)
+            execution.spans.end(why)
         await until_available(lambda: self._leases.give_back(leases, why))
 
     async def _obey(self, message: ToParent) -> None:
@@ -202,7 +203,6 @@ class Consumer:
                     await execution.warn(warning)
         except StoreUnavailable as error:
             await self._end(Failed(message.execution_id, JobFailure.of(error)))
-            self._abort(execution)
 
     async def _end(self, message: Finished | Failed) -> None:
         execution = self._executions.get(message.execution_id)
@@ -218,7 +218,6 @@ class Consumer:
 
     def _forget(self, execution: Execution) -> None:
         self._executions.pop(execution.lease.execution_id, None)
-        execution.spans.end("lost")
         self._feed.changed.set()
         if self._fitness.needs_proof and not self._executions:
             self._supervisor.replace("the last jobs have failed; it has to make a picture of its own", "drained")
@@ -248,7 +247,7 @@ class Consumer:
         renewals = await self._leases.renew([execution.lease for execution in executions])
         for execution, renewal in zip(executions, renewals, strict=True):
             if not renewal.held:
-                execution.log.warning("%s: the lease is lost; stopping its work", execution.job.id)
+                execution.lose()
                 self._abort(execution)
             elif renewal.cancel_requested:
                 await self._cancel(execution)

@@ -151,6 +151,11 @@ class Execution:
             self.log.warning("%s: the lease was lost; the %s outcome is discarded", self.job.id, outcome)
         return settled
 
+    def lose(self) -> None:
+        """The job is another execution's by now; the work on it ends here."""
+        self.log.warning("%s: the lease is lost; stopping its work", self.job.id)
+        self.spans.end("lost")
+
     def _artifact(self, message: ImageFinished) -> Artifact:
         request = self.job.request
         return Artifact(

@@ -8,9 +8,7 @@ from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 
 from contract.queue import QUEUE_NAME, SafelightRQJob
-
-CALL_SECONDS = 1.0
-"""So long a call of RQ's may take; the parent waits for it between two renewals of its leases."""
+from contract.store_connection import CALL_TIMEOUT_SECONDS, CONNECT_TIMEOUT_SECONDS
 
 
 class NotAnRQWorkerError(Exception):
@@ -30,7 +28,7 @@ class RQWorker:
     """
 
     def __init__(self, url: str, name: str, lease_seconds: float) -> None:
-        self._redis = Redis.from_url(url, retry=Retry(NoBackoff(), 1), socket_connect_timeout=CALL_SECONDS)
+        self._redis = Redis.from_url(url, retry=Retry(NoBackoff(), 1), socket_connect_timeout=CONNECT_TIMEOUT_SECONDS)
         self._worker = SimpleWorker(
             [Queue(QUEUE_NAME, connection=self._redis, serializer=JSONSerializer, job_class=SafelightRQJob)],
             name=name,
@@ -40,8 +38,8 @@ class RQWorker:
             worker_ttl=max(1, int(lease_seconds)),
             log_job_description=False,
         )
-        # RQ has given the connection a timeout of minutes, for reads that wait; there are none here.
-        self._redis.connection_pool.connection_kwargs["socket_timeout"] = CALL_SECONDS
+        # RQ has just made it long enough for blocking reads, of which there are none here.
+        self._redis.connection_pool.connection_kwargs["socket_timeout"] = CALL_TIMEOUT_SECONDS
 
     def register(self) -> None:
         """Says that the worker is there."""

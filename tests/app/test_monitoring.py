@@ -8,6 +8,7 @@ import promql_parser
 import pytest
 import yaml
 
+from app.errors import ANSWERS
 from contract.errors import GenerationFailed
 from contract.job import JobFailure
 from contract.liveness import Liveness, Pulse
@@ -63,8 +64,14 @@ async def test_every_metric_that_is_asked_for_is_exported(samples: Samples) -> N
 
 async def test_every_label_that_is_asked_for_is_there(samples: Samples) -> None:
     labels = {(name, *pair) for name, pairs in samples for pair in pairs}
+    labels |= {("safelight_http_errors_total", "code", kind.code) for kind in ANSWERS}
     asked = {found for query in QUERIES.values() for found in MATCHERS.findall(query)}
     assert asked - labels == set()
+
+
+def test_every_alert_is_there_once() -> None:
+    names = [rule["alert"] for rule in ALERTS]
+    assert len(set(names)) == len(names)
 
 
 def test_every_alert_is_in_the_handbook() -> None:

@@ -41,7 +41,8 @@ class Client:
             response = await self._http.request(method, path, json=body, headers=headers)
         except httpx.TransportError:
             return call
-        content = response.json() if response.headers.get("content-type", "").startswith("application/json") else None
+        is_json = response.headers.get("content-type", "").startswith("application/json")
+        content = response.json() if is_json and response.content else None
         call.answered(response.status_code, content, response.headers.get("retry-after"))
         return call
 

@@ -26,7 +26,9 @@ NUM_CLIENTS = 6
 WARM_UP_SECONDS = 40
 KILL_INTERVAL_SECONDS = 60
 KILLED = ("child", "worker", "app", "store")
-STEPS = (1, 4, 20, 80, 400)
+STEPS = (1, 4, 20, 80, 160)
+PATIENCE_SECONDS = 600
+"""For one job: whatever was in flight when a process was killed is made again alone, one job after the other."""
 
 
 @dataclass
@@ -61,10 +63,10 @@ class Load:
             await client.call("POST", f"/v1/jobs/{job_id}/cancel")
         if chance.random() < 0.3:
             async with client.following(job_id) as heard:
-                job = await client.finish(job_id, timeout_seconds=180)
+                job = await client.finish(job_id, timeout_seconds=PATIENCE_SECONDS)
                 await heard
         else:
-            job = await client.finish(job_id, timeout_seconds=180)
+            job = await client.finish(job_id, timeout_seconds=PATIENCE_SECONDS)
         self.ended[job["status"]] += 1
         await _removed(client, job_id)
 

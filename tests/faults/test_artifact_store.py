@@ -64,10 +64,7 @@ async def until_health(site: Site, status: int) -> str:
     return await wait_until_async(answer, 20)
 
 
-TROUBLES = pytest.mark.parametrize("trouble", [full, gone])
-
-
-@TROUBLES
+@pytest.mark.parametrize("trouble", [pytest.param(full, marks=pytest.mark.faults_full), gone])
 async def test_a_job_waits_for_a_store_that_comes_back(site: Site, trouble: type) -> None:
     with trouble(site):
         job_id = await site.ada.submit(num_images=2)
@@ -79,7 +76,7 @@ async def test_a_job_waits_for_a_store_that_comes_back(site: Site, trouble: type
     assert no_half_files(site)
 
 
-@TROUBLES
+@pytest.mark.parametrize("trouble", [full, pytest.param(gone, marks=pytest.mark.faults_full)])
 async def test_a_job_fails_as_retryable_and_the_others_wait(site: Site, trouble: type) -> None:
     with trouble(site):
         victim = await site.ada.submit()

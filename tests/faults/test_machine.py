@@ -131,7 +131,7 @@ def run(stage: Stage, **bounds: int) -> None:
 
 
 def test_a_few_orders(stage: Stage) -> None:
-    run(stage, max_examples=3, stateful_step_count=12, derandomize=True)
+    run(stage, max_examples=2, stateful_step_count=12, derandomize=True)
 
 
 @pytest.mark.faults_full

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from contract.scripts import ScriptName
+from contract.scripts import ScriptName, read_scripts
 from tests.faults.client import BODY
 from tests.faults.outages import everybody_stays, is_back, kill, refuses
 from tests.faults.site import Site, is_gone
@@ -37,7 +37,7 @@ async def proxied(tiny_catalogue: Path) -> AsyncIterator[tuple[Site, StoreProxy]
                 "SAFELIGHT_REDIS_URL": proxy.address,
                 "SAFELIGHT_ARTIFACT_PATIENCE_SECONDS": str(PATIENCE_SECONDS),
             }
-            site = Site(installation)
+            site = Site(installation, under_test=False)
             stack.push_async_callback(site.close)
             await site.open()
             yield site, proxy
@@ -45,7 +45,12 @@ async def proxied(tiny_catalogue: Path) -> AsyncIterator[tuple[Site, StoreProxy]
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def site(proxied: tuple[Site, StoreProxy]) -> AsyncIterator[Site]:
-    """That site; the invariants hold after each test, and nobody has died."""
+    """That site; the invariants hold after each test, and nobody has died.
+
+    The store knows all scripts: that one is unknown would be lost instead of its answer.
+    """
+    for source in read_scripts().values():
+        await proxied[0].installation.connection.redis.script_load(source)
     async with everybody_stays(proxied[0]):
         yield proxied[0]
         await proxied[0].check()
@@ -75,7 +80,7 @@ async def jobs_in_work(site: Site) -> AsyncIterator[str]:
 
 
 KILLED_SECONDS = [10, pytest.param(30, marks=pytest.mark.faults_full)]
-FROZEN_SECONDS = [4, pytest.param(20, marks=pytest.mark.faults_full)]
+NUM_LOST = [pytest.param(1, marks=pytest.mark.faults_full), 2, pytest.param(5, marks=pytest.mark.faults_full)]
 
 
 @pytest.mark.parametrize("seconds", KILLED_SECONDS)
@@ -87,7 +92,8 @@ async def test_the_store_is_killed_and_started_again(site: Site, seconds: float)
         await is_back(site, running)
 
 
-@pytest.mark.parametrize("seconds", FROZEN_SECONDS)
+@pytest.mark.faults_full
+@pytest.mark.parametrize("seconds", [4, 20])
 async def test_the_store_is_frozen(site: Site, seconds: float) -> None:
     async with jobs_in_work(site) as running:
         site.process("store").suspend()
@@ -96,6 +102,7 @@ async def test_the_store_is_frozen(site: Site, seconds: float) -> None:
         await is_back(site, running)
 
 
+@pytest.mark.faults_full
 async def test_connections_are_reset(site: Site, proxy: StoreProxy) -> None:
     async with jobs_in_work(site) as running:
         for seed in range(20):
@@ -107,11 +114,12 @@ async def test_connections_are_reset(site: Site, proxy: StoreProxy) -> None:
 async def test_connections_die_unnoticed(site: Site, proxy: StoreProxy) -> None:
     async with jobs_in_work(site) as running:
         proxy.dead = True
-        await refuses(site, 3)
+        await refuses(site, 1)
         proxy.dead = False
         await is_back(site, running)
 
 
+@pytest.mark.faults_full
 async def test_the_way_to_the_store_is_slow(site: Site, proxy: StoreProxy) -> None:
     async with jobs_in_work(site):
         proxy.delay_seconds = 0.2
@@ -125,7 +133,7 @@ async def test_the_way_to_the_store_is_slow(site: Site, proxy: StoreProxy) -> No
 SCRIPTS: list[ScriptName] = ["admit", "claim", "renew", "report", "publish_image", "settle"]
 
 
-@pytest.mark.parametrize("num_times", [1, 2, 5])
+@pytest.mark.parametrize("num_times", NUM_LOST)
 async def test_answers_are_lost(site: Site, proxy: StoreProxy, num_times: int) -> None:
     """Each of the scripts that a job needs is carried out, and nobody hears of it, once or time after time."""
     for script in SCRIPTS:
@@ -154,6 +162,7 @@ async def test_a_cancellation_whose_answer_is_lost_is_one(site: Site, proxy: Sto
     proxy.losing.clear()
 
 
+@pytest.mark.faults_full
 async def test_the_disk_of_the_store_is_slow(site: Site) -> None:
     redis = site.installation.connection.redis
     async with jobs_in_work(site):

@@ -1,7 +1,9 @@
 """A flood by one tenant hardly slows another's pictures down, whatever it asks for, and changes none of their bits."""
 
+import random
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from statistics import median, quantiles
 
 import pytest
 from hypothesis import given
@@ -9,9 +11,13 @@ from hypothesis.strategies import integers, lists, tuples
 
 from tests.worker.engines import Held, alone, asked, pictures, timed
 from tests.worker.test_turns import lane
+from worker.batcher import first, select
 from worker.engine import Engine
 from worker.events import Event, Finished, Progressed
+from worker.generation import Generation, start
 from worker.lanes import _weights
+from worker.pace import Pace
+from worker.prompt_cache import PromptCache
 from worker.shares import Shares
 from worker.stepwise_pipeline import StepwisePipeline
 from worker.turns import Turns
@@ -64,6 +70,16 @@ def test_the_flood_has_as_many_rows_meanwhile_and_all_of_them_afterwards(pipelin
     told, _ = until_finished(one, "calm")
     steps = Counter(event.generation_id.split("-")[0] for event in told if isinstance(event, Progressed))
     assert steps == {"calm": NUM_STEPS, "flood": NUM_STEPS}
+
+
+@pytest.mark.parametrize("stale", [{4: 30.0}, {4: 1.0}, {6: 3.0}, {12: 9.0}])
+def test_a_stale_measurement_of_one_size_changes_little(pipeline: StepwisePipeline, stale: dict[int, float]) -> None:
+    one = engine_with(pipeline, SLOW | stale)
+    flood(one, 12)
+    one.add("calm", CALM, tenant="calm")
+    _, rows = until_finished(one, "calm")
+    assert len(rows) == NUM_STEPS
+    assert max(rows) <= 6
 
 
 def test_where_a_larger_forward_takes_no_longer_the_flood_fills_it(pipeline: StepwisePipeline) -> None:
@@ -153,6 +169,75 @@ def test_many_sizes_are_no_way_to_more_of_the_device() -> None:
 
 def test_one_tenants_lanes_are_all_alike() -> None:
     assert set(_weights({lane(str(index), 0.1): {"one"} for index in range(3)}).values()) == {1 / 3}
+
+
+class Rush:
+    """A worker that one tenant fills, on a clock of its own: forwards take what they are said to, and none is made."""
+
+    def __init__(self, pipeline: StepwisePipeline, seed: int) -> None:
+        self._draws = random.Random(seed)
+        self._pipeline = pipeline
+        self._prompts = PromptCache()
+        self._number = 0
+        self._pace = Pace({size: seconds_of(size) * self._draws.lognormvariate(0, 0.2) for size in BUCKETS})
+        self._shares, self._decodes = Shares(), Shares()
+        self.now = 0.0
+        self.images: list[Generation] = []
+
+    def add(self, tenant: str) -> Generation:
+        self._number += 1
+        request = asked(num_inference_steps=20, seed=self._number)
+        image = start(str(self._number), request, self._pipeline, self._prompts)
+        image.ids, image.accepted_at = {str(self._number): tenant}, self.now
+        self.images.append(image)
+        return image
+
+    def step(self) -> None:
+        """One tick, as the engine has them: a forward, and a picture decoded."""
+        chosen = select([one for one in self.images if not one.is_denoised], self._pace, self._shares)
+        size = self._pace.size_for(sum(one.num_rows for one in chosen))
+        self._pace.note(size, seconds_of(size))
+        self.now += seconds_of(size)
+        for image in chosen:
+            image.num_evaluations += 1
+        if done := [one for one in self.images if one.is_denoised]:
+            decoded = first(done, self._decodes)
+            self._shares.owe(decoded.tenants, DECODE_SECONDS / self._pace.seconds_per_row)
+            self.now += DECODE_SECONDS
+            self.images.remove(decoded)
+
+    def fill(self) -> None:
+        while sum(one.num_rows for one in self.images if not one.is_denoised) < self._pace.row_cap + 2:
+            self.add("flood")
+
+    def seconds_of_a_picture(self) -> float:
+        """What the other tenant's next picture takes, from some moment of the rush on."""
+        for _ in range(self._draws.randrange(30)):
+            self.fill()
+            self.step()
+        arrived_at = self.now - self._draws.random() * seconds_of(self._pace.row_cap)
+        image = self.add("calm")
+        while image in self.images:
+            self.fill()
+            self.step()
+        return self.now - arrived_at
+
+
+DECODE_SECONDS = 0.045
+
+
+def seconds_of(size: int) -> float:
+    """What forwards of the shipped model take on one core, nearly."""
+    return 0.022 + 0.0115 * size
+
+
+def test_a_flood_at_most_doubles_what_a_picture_takes(pipeline: StepwisePipeline) -> None:
+    """With certificates that were measured in company, and from any moment of the rush on."""
+    alone = 20 * seconds_of(2) + DECODE_SECONDS
+    rushes = [Rush(pipeline, seed) for seed in range(8)]
+    ratios = [rush.seconds_of_a_picture() / alone for rush in rushes for _ in range(5)]
+    assert quantiles(ratios, n=20)[-1] <= 2
+    assert median(ratios) <= 1.75
 
 
 def ticks(amounts: Iterable[Sequence[int]], capacity: int) -> list[dict[str, int]]:
