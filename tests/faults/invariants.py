@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
+from contract.artifact import Artifact
 from contract.job import ENDED
 from contract.job_store import ADMITTED
 from tests.faults.final_state import FinalJob, FinalState
@@ -70,10 +71,9 @@ def each_job_has_one_set_of_artifacts(history: History, state: FinalState) -> It
 
 def _wrong_images(job_id: str, final: FinalJob, state: FinalState) -> Iterator[str]:
     job = final.job
-    announced = [data for _, name, data in final.events if name == "image"]
-    kept = [image.model_dump_json() for image in job.images]
-    if sorted(announced) != sorted(kept):
-        yield f"{job_id} announced {announced}, and has {kept}"
+    announced = [Artifact.model_validate_json(data) for _, name, data in final.events if name == "image"]
+    if sorted(announced, key=lambda image: image.index) != list(job.images):
+        yield f"{job_id} announced {announced}, and has {job.images}"
     if job.status == "succeeded" and [image.index for image in job.images] != list(range(job.request.num_images)):
         yield f"{job_id} succeeded with the images {[image.index for image in job.images]}"
     for image in job.images:
@@ -176,11 +176,11 @@ def a_fenced_worker_writes_nothing_visible(history: History, state: FinalState) 
     for job_id, final in state.jobs.items():
         executions: dict[int, set[str]] = {}
         num_starts = 0
-        by_content = {image.model_dump_json(): image for image in final.job.images}
         for _, name, data in final.events:
             num_starts += name == "started"
-            if name == "image" and data in by_content:
-                executions.setdefault(num_starts, set()).add(by_content[data].storage_key.split("/")[1])
+            if name == "image":
+                key = Artifact.model_validate_json(data).storage_key
+                executions.setdefault(num_starts, set()).add(key.split("/")[1])
         every = [execution for found in executions.values() for execution in found]
         if any(len(found) > 1 for found in executions.values()) or len(set(every)) < len(every):
             yield f"{job_id} shows pictures of the executions {executions} by its starts"
