@@ -12,9 +12,9 @@ from PIL.PngImagePlugin import PngInfo
 
 from tests.pictures import encoded, gradient
 from tests.receivers import Receiver, answers, receiving
-from tests.system.conftest import CATALOGUE
 from tests.system.installation import Installation, device_process, kill
 from tests.system.launched import Launched, launch
+from tests.tiny_catalogue import CATALOGUE
 from tests.tiny_models import build_stable_diffusion
 from tests.waiting import wait_until_async
 
