@@ -117,7 +117,7 @@ async def test_an_outage_is_waited_for(client: httpx.AsyncClient, server: S3Proc
     (image,) = job["images"]  # type: ignore[misc]
     server.kill()
     refused = await client.post("/v1/files", files={"file": ("in.png", encoded(gradient(64, 64)))})
-    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "store_unavailable")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "artifact_store_unavailable")
     late = await client.post("/v1/generations", json=ASKED | {"seed": 8})
     server.start()
 
