@@ -3,9 +3,9 @@
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from contract.request import MAX_SEED
@@ -25,10 +25,15 @@ def _size(text: str) -> str:
 SizeText = Annotated[str, AfterValidator(_size), WithJsonSchema({"type": "string", "pattern": f"^{SIZE.pattern}$"})]
 
 
-def _flag(said: object) -> object:
-    if isinstance(said, str) and said.lower() not in ("true", "false"):
+WORDS: Final[Mapping[object, bool]] = MappingProxyType({"true": True, "false": False, "True": True, "False": False})
+
+
+def _flag(said: object, of: ValidationInfo) -> object:
+    if str(of.mode) != "string":
+        return said
+    if said not in WORDS:
         raise PydanticCustomError("flag_form", "This is neither true nor false")
-    return said
+    return WORDS[said]
 
 
 Flag = Annotated[bool, BeforeValidator(_flag)]
