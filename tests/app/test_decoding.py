@@ -65,10 +65,11 @@ def processes(parent: int | None = None) -> set[psutil.Process]:
 
 
 def computing(parent: int | None = None) -> Callable[[], Awaitable[psutil.Process | None]]:
-    """The decoder that has begun to decode."""
+    """The decoder that has begun to decode since this was called."""
+    before = {one.pid: one.cpu_times().user for one in processes(parent)}
 
     async def found() -> psutil.Process | None:
-        return next((one for one in processes(parent) if one.cpu_times().user > 0.3), None)
+        return next((one for one in processes(parent) if one.cpu_times().user - before.get(one.pid, 0) > 0.3), None)
 
     return found
 

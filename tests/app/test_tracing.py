@@ -12,6 +12,7 @@ from tests.s3_stores import free_port
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
+@pytest.mark.usefixtures("store_url")
 async def test_what_was_not_sent_yet_is_sent_at_the_end(start: StartApi, monkeypatch: pytest.MonkeyPatch) -> None:
     with collecting() as collector:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
