@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 from app.manifests import WHY as MANIFESTS
 from app.manifests import ManifestShown
-from app.responses import RequestShown
+from app.responses import COMPLETE, RequestShown
 from app.verification import WHY, Examined, Verdict
 from contract.receipt_keys import PublicKey
 from contract.receipts import SHA256, Made
@@ -19,19 +19,7 @@ class ReceiptShown(Made):
 
     request: RequestShown = Field(
         description="The complete request of this picture alone; posted again, it makes it again.",
-        examples=[
-            {
-                "prompt": "a red apple",
-                "model": "safelight-emoji",
-                "height": 128,
-                "width": 128,
-                "num_inference_steps": 20,
-                "guidance_scale": 2.5,
-                "guidance": [{"kind": "classifier_free", "scale": 2.5, "rescale": 0.0, "interval": [0.0, 1.0]}],
-                "scheduler": "ddim",
-                "seed": 7,
-            }
-        ],
+        examples=[COMPLETE],
     )
 
 

@@ -19,6 +19,17 @@ JOB_ID = "job_3f2b8c1d9e7a4f60b5c2d1e0a9f8b7c6"
 IMAGE_ID = "art_3f2b8c1d9e7a4f60b5c2d1e0a9f8b7c6_0"
 BASE = "http://127.0.0.1:8000"
 TIME = "2026-11-24T09:30:00.250000Z"
+COMPLETE = {
+    "prompt": "a red apple",
+    "model": "safelight-emoji",
+    "height": 128,
+    "width": 128,
+    "num_inference_steps": 20,
+    "guidance_scale": 2.5,
+    "guidance": [{"kind": "classifier_free", "scale": 2.5, "rescale": 0.0, "interval": [0.0, 1.0]}],
+    "scheduler": "ddim",
+    "seed": 7,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,19 +204,7 @@ class JobShown(BaseModel):
     )
     request: RequestShown = Field(
         description="The complete request.",
-        examples=[
-            {
-                "prompt": "a red apple",
-                "model": "safelight-emoji",
-                "height": 128,
-                "width": 128,
-                "num_inference_steps": 20,
-                "guidance_scale": 2.5,
-                "guidance": [{"kind": "classifier_free", "scale": 2.5, "rescale": 0.0, "interval": [0.0, 1.0]}],
-                "scheduler": "ddim",
-                "seed": 7,
-            }
-        ],
+        examples=[COMPLETE],
     )
     progress: ProgressShown = Field(
         description="How far it is.",
@@ -278,30 +277,3 @@ class JobPage(BaseModel):
     next_cursor: str | None = Field(
         description="Pass it as `cursor` for the next page; null on the last one.", examples=["41"]
     )
-
-
-class Health(BaseModel):
-    """That the process answers."""
-
-    status: Literal["ok"] = Field(default="ok", description="Always this.", examples=["ok"])
-
-
-class Readiness(BaseModel):
-    """That jobs are accepted and worked on."""
-
-    status: Literal["ready"] = Field(default="ready", description="Always this.", examples=["ready"])
-    num_workers: int = Field(description="How many workers take jobs.", examples=[1])
-    num_quarantined: int = Field(
-        description="How many workers take none, as their devices keep failing; their logs say how.", examples=[0]
-    )
-
-
-class Welcome(BaseModel):
-    """Where to go from here."""
-
-    name: str = Field(description="What this is.", examples=["Safelight"])
-    docs: str = Field(description="The API's documentation, for people.", examples=[f"{BASE}/docs"])
-    openapi: str = Field(description="The same, for programs.", examples=[f"{BASE}/openapi.json"])
-    generations: str = Field(description="POST a prompt here.", examples=[f"{BASE}/v1/generations"])
-    jobs: str = Field(description="What became of the prompts.", examples=[f"{BASE}/v1/jobs"])
-    models: str = Field(description="The models on offer.", examples=[f"{BASE}/v1/models"])

@@ -15,6 +15,8 @@ from opentelemetry.context import Context
 from opentelemetry.trace import NoOpTracer, Span, SpanKind, Status, StatusCode, Tracer, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from contract.errors import SafelightError
+
 __all__ = ["Span", "SpanKind", "Tracer"]
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
@@ -115,5 +117,5 @@ def span_of(
         try:
             yield span
         except Exception as error:
-            failed(span, getattr(error, "code", type(error).__name__))
+            failed(span, error.code if isinstance(error, SafelightError) else type(error).__name__)
             raise

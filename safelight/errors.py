@@ -50,7 +50,7 @@ class UnreadableFile(SafelightError):
 
 
 class ServiceError(SafelightError):
-    """The service said no, or the job failed, which then is `job`. Each code that it has is a class in `refusals`.
+    """The service said no, or the job failed, which then is `job`. Each code is a class in `refusals` or `failures`.
 
     `status` is HTTP's, None for a job.
     """

@@ -3,18 +3,23 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from safelight import refusals
+from safelight import failures, refusals
 from safelight.answers import Job
 from safelight.errors import ServiceError
 
-REFUSALS: Mapping[str, type[ServiceError]] = MappingProxyType(
-    {kind.code: kind for kind in ServiceError.__subclasses__()}
+CODES: Mapping[str, type[ServiceError]] = MappingProxyType(
+    {
+        kind.code: kind
+        for said in (failures, refusals)
+        for kind in vars(said).values()
+        if isinstance(kind, type) and issubclass(kind, ServiceError) and kind is not ServiceError
+    }
 )
 
 
 def kind_of(code: str) -> type[ServiceError]:
     """The class of a code; ServiceError itself for one that is newer than this client."""
-    return REFUSALS.get(code, ServiceError)
+    return CODES.get(code, ServiceError)
 
 
 def success(job: Job) -> Job:
@@ -23,5 +28,5 @@ def success(job: Job) -> Job:
         kind = kind_of(error.code)
         raise kind(error.message, code=error.code, field=error.field, retryable=error.retryable, job=job)
     if job.status == "cancelled":
-        raise refusals.JobCancelled(f"The job {job.id} was cancelled.", job=job)
+        raise failures.JobCancelled(f"The job {job.id} was cancelled.", job=job)
     return job

@@ -1,4 +1,4 @@
-"""Every code with which the service says no, as a class of its own."""
+"""Every code with which a call is refused, as a class of its own."""
 
 from safelight.errors import ServiceError
 
@@ -147,12 +147,6 @@ class PromptRefused(ServiceError):
     code = "prompt_refused"
 
 
-class PictureRefused(ServiceError):
-    """The picture was made, and this deployment does not show what its checker has found in it."""
-
-    code = "picture_refused"
-
-
 class UnprovenReceipt(ServiceError):
     """The picture has no receipt that this service has signed, so nobody knows how it was made."""
 
@@ -225,42 +219,6 @@ class CatalogueInvalid(ServiceError):
     code = "catalogue_invalid"
 
 
-class ModelUnavailable(ServiceError):
-    """The model's files are missing, damaged, or not of the family that the catalogue says."""
-
-    code = "model_unavailable"
-
-
-class NonFiniteLatents(ServiceError):
-    """The network returned NaN or infinity, so there is no picture to decode."""
-
-    code = "non_finite_latents"
-
-
-class GenerationFailed(ServiceError):
-    """The engine raised something that it does not know; the worker's log has the details."""
-
-    code = "generation_failed"
-
-
-class OutOfMemory(ServiceError):
-    """The device has not as much memory left as the picture needs, though it was made alone."""
-
-    code = "out_of_memory"
-
-
-class GenerationStalled(ServiceError):
-    """The engine hung in the job, and was ended, until there was no attempt left."""
-
-    code = "generation_stalled"
-
-
-class WorkerDied(ServiceError):
-    """Every attempt ended with the death of the process that was running it."""
-
-    code = "worker_died"
-
-
 class MalformedJSON(ServiceError):
     """The body is not JSON, or is JSON that readers disagree about."""
 
@@ -319,12 +277,6 @@ class Forbidden(ServiceError):
     """The API key is not for this."""
 
     code = "forbidden"
-
-
-class JobCancelled(ServiceError):
-    """The job was cancelled while this call waited for its pictures."""
-
-    code = "job_cancelled"
 
 
 class UnknownSampler(ServiceError):

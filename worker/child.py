@@ -228,9 +228,7 @@ class Child:
     def _set_previews(self, execution_id: str, wanted: bool) -> None:
         execution = self._executions.get(execution_id)
         if execution is not None and wanted and self._finishing.withholds_previews(execution.request.model):
-            self._outlet.send(
-                Warned(execution_id, "There are no previews: pictures are looked at before they are shown.")
-            )
+            self._outlet.send(Warned(execution_id, WITHHELD))
             return
         if execution is not None:
             execution.wants_previews = wanted

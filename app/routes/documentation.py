@@ -5,11 +5,12 @@ from typing import Literal
 
 from fastapi import APIRouter
 from fastapi.openapi.docs import get_swagger_ui_html
+from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from app.dependencies import LinksOf
-from app.responses import Welcome
+from app.responses import BASE
 
 router = APIRouter()
 
@@ -25,6 +26,17 @@ ONLY_OURS = (
     "default-src 'none'; connect-src 'self'; img-src 'self' data: blob:; frame-ancestors 'none'; base-uri 'none'; "
     "script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'"
 )
+
+
+class Welcome(BaseModel):
+    """Where to go from here."""
+
+    name: str = Field(description="What this is.", examples=["Safelight"])
+    docs: str = Field(description="The API's documentation, for people.", examples=[f"{BASE}/docs"])
+    openapi: str = Field(description="The same, for programs.", examples=[f"{BASE}/openapi.json"])
+    generations: str = Field(description="POST a prompt here.", examples=[f"{BASE}/v1/generations"])
+    jobs: str = Field(description="What became of the prompts.", examples=[f"{BASE}/v1/jobs"])
+    models: str = Field(description="The models on offer.", examples=[f"{BASE}/v1/models"])
 
 
 @router.get("/", tags=["operations"], response_description="Where to go from here.")

@@ -1,14 +1,32 @@
 """Whether this process answers, and whether the service works."""
 
+from typing import Literal
+
 from fastapi import APIRouter
+from pydantic import BaseModel, Field
 
 from app.dependencies import ResourcesOf
 from app.error_responses import documented
 from app.errors import NoWorker
-from app.responses import Health, Readiness
 from contract.errors import ArtifactStoreUnavailable, StoreUnavailable
 
 router = APIRouter(tags=["operations"])
+
+
+class Health(BaseModel):
+    """That the process answers."""
+
+    status: Literal["ok"] = Field(default="ok", description="Always this.", examples=["ok"])
+
+
+class Readiness(BaseModel):
+    """That jobs are accepted and worked on."""
+
+    status: Literal["ready"] = Field(default="ready", description="Always this.", examples=["ready"])
+    num_workers: int = Field(description="How many workers take jobs.", examples=[1])
+    num_quarantined: int = Field(
+        description="How many workers take none, as their devices keep failing; their logs say how.", examples=[0]
+    )
 
 
 @router.get("/healthz", response_description="The process answers.")

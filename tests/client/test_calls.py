@@ -18,6 +18,7 @@ from safelight import (
     Started,
     UnreadableFile,
     WaitTimedOut,
+    failures,
     refusals,
 )
 from tests.client.conftest import FAST, LONG, ended
@@ -116,7 +117,7 @@ async def test_a_cancelled_job_has_no_pictures_and_can_be_deleted(client: AsyncS
     with pytest.raises(refusals.JobNotEnded):
         await client.delete(job)
     await client.cancel(job)
-    with pytest.raises(refusals.JobCancelled) as cancelled:
+    with pytest.raises(failures.JobCancelled) as cancelled:
         await client.pictures(job, timeout_seconds=30)
     assert cancelled.value.job is not None
     assert cancelled.value.job.id == job.id

@@ -17,7 +17,7 @@ from app.settings import AppSettings
 from safelight import AsyncSafelight, Safelight, answers, fields, offers, provenance, webhooks
 from safelight.calls import Calls
 from safelight.events import KINDS
-from safelight.outcomes import REFUSALS
+from safelight.outcomes import CODES
 from safelight.sources import Source, is_path
 from tests.dialects.declared import dialects_operations
 from tests.system.installation import ROOT
@@ -178,9 +178,9 @@ def test_a_type_has_the_fields_of_its_schema(document: Schema, name: str) -> Non
 
 def test_every_code_has_a_class_that_says_the_same() -> None:
     said = {kind.code: kind.__doc__ for kind in ANSWERS if kind.code != "internal_error"}
-    assert {code: kind.__doc__ for code, kind in REFUSALS.items() if code != "internal_error"} == said
-    assert REFUSALS.keys() == {kind.code for kind in ANSWERS}
-    assert {kind.__name__ for kind in ANSWERS} - {"SafelightError"} < {kind.__name__ for kind in REFUSALS.values()}
+    assert {code: kind.__doc__ for code, kind in CODES.items() if code != "internal_error"} == said
+    assert CODES.keys() == {kind.code for kind in ANSWERS}
+    assert {kind.__name__ for kind in ANSWERS} - {"SafelightError"} < {kind.__name__ for kind in CODES.values()}
 
 
 def test_every_event_has_a_type(document: Schema) -> None:
