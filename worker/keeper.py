@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -56,8 +57,7 @@ class Keeper:
         self._tally = tally
         self._receipt_keys = ReceiptKeys(connection)
         self._receipt_key = private_key(settings.receipt_key_file).public
-        self._reaped_at = time.monotonic()
-        self._reaps_from = self._reaped_at
+        self._reaped_at, self._reaps_from = math.inf, -math.inf
 
     async def beat(self, *, busy: bool, in_quarantine: bool = False) -> None:
         """Says that this worker is alive, what it knows and what it signs with, to the service and to RQ's tools."""
@@ -77,7 +77,8 @@ class Keeper:
 
     async def reap(self) -> None:
         """Takes back the jobs of workers that are gone. After an outage of the store, in which leases ended because
-        nobody could renew them, their holders have one lease's time to do so.
+        nobody could renew them, their holders have one lease's time to do so; a worker that has just begun has seen
+        none, however long its beginning took.
         """
         now, lease_seconds = time.monotonic(), self._leases.lease_seconds
         if now - self._reaped_at > lease_seconds / 2:
