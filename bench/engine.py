@@ -242,7 +242,7 @@ def main() -> None:
     parser.add_argument("--short", action="store_true", help="small pictures and wide bounds: a guard, not a proof")
     parser.add_argument("--jobs", type=int, help="how many jobs arrive in each run")
     parser.add_argument("--mixes", type=int, default=100, help="how many random mixes are compared byte by byte")
-    parser.add_argument("--out", type=Path, help="a folder for engine.json and engine.png")
+    parser.add_argument("--out", type=Path, help="a folder for engine.json and engine.webp")
     arguments = parser.parse_args()
     if not arguments.short and "OMP_WAIT_POLICY" in os.environ:
         parser.error("unset OMP_WAIT_POLICY: it slows down the threads of those that we are compared with")
@@ -257,7 +257,7 @@ def main() -> None:
     if arguments.out:
         arguments.out.mkdir(parents=True, exist_ok=True)
         (arguments.out / "engine.json").write_text(as_json(measures))
-        draw(bench.runs, bench.lane, arguments.out / "engine.png")
+        draw(bench.runs, bench.lane, arguments.out / "engine.webp")
     print(report(measures))
     if missed(measures):
         raise SystemExit(1)

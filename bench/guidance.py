@@ -226,7 +226,7 @@ def main() -> None:
             engine_of(catalogue, settings), spec, judge, verdict.features, prompts_of(renders, arguments.images)
         )
         points = run(exam, arguments.kinds, arguments.out / "guidance.json")
-    draw(points, arguments.out / "guidance.png")
+    draw(points, arguments.out / "guidance.webp")
     conclude(measures_of(points, float(right)))
 
 

@@ -32,7 +32,7 @@ def draw(points: Sequence["Point"], file: Path) -> None:
         panel.set(xscale="log", xlabel="scale", title=title)
     panels[2].set(xlabel=FIELDS["distance"], title=FIELDS["accuracy"])
     panels[2].legend(frameon=False, fontsize=8)
-    figure.savefig(file, dpi=110)
+    figure.savefig(file, dpi=110, pil_kwargs={"lossless": True})
     pyplot.close(figure)
 
 

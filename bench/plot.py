@@ -31,4 +31,4 @@ def draw(runs: Mapping[str, Run], lane: Lane, file: Path) -> None:
     sizes = lane.certificate.buckets
     panels[-1].plot(sizes, [1000 * lane.pace.seconds_of(size) / size for size in sizes], marker="o")
     panels[-1].set(title="a row", xlabel="rows of a forward", ylabel="milliseconds", ylim=(0, None))
-    figure.savefig(file, dpi=110)
+    figure.savefig(file, dpi=110, pil_kwargs={"lossless": True})

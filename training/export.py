@@ -23,7 +23,7 @@ from training.schedule import build_scheduler
 from training.text_states import MAX_LENGTH, text_encoder_folder
 
 _CARD = Path(__file__).with_name("card.md")
-_TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "special_tokens_map.json")
+_TOKENIZER_FILES = ("tokenizer.json", "special_tokens_map.json")
 
 
 def export_networks(configuration: Configuration, vae: AutoencoderDC, unet: UNet2DConditionModel) -> None:

@@ -190,4 +190,8 @@ def in_order(spans: list[Collected]) -> bool:
 async def test_the_log_names_the_trace(client: httpx.AsyncClient, service: Launched) -> None:
     trace = "1" * 32
     await client.get("/v1/jobs/job_1", headers={"traceparent": f"00-{trace}-{CALLER}-01"})
-    assert any("GET /v1/jobs/job_1 404" in line and f"trace_id={trace}" in line for line in service.log().splitlines())
+
+    async def is_logged() -> bool:
+        return any("GET /v1/jobs/job_1 404" in line and f"trace_id={trace}" in line for line in service.log().splitlines())
+
+    await wait_until_async(is_logged, 10)
