@@ -176,7 +176,9 @@ async def _check_blocks(asked: GenerationRequest, model_id: str, resources: Reso
     """
     skipped = {index: one.block for index, one in enumerate(asked.intervene) if isinstance(one, SkipBlock)}
     architecture = await resources.architectures.of_model(model_id) if skipped else None
-    for index, block in skipped.items() if architecture is not None else ():
+    if architecture is None:
+        return
+    for index, block in skipped.items():
         if block not in architecture.blocks_to_skip:
             raise UnsupportedIntervention(
                 f"{model_id} has no block {block!r} that can be skipped; GET /v1/models/{model_id}/architecture says "

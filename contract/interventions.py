@@ -154,8 +154,10 @@ def in_force(moment: Moment, intervene: tuple[Intervention, ...], step: int) -> 
             case SetGuidance():
                 moment = moment._replace(guidance_scale=one.scale)
             case SwapPrompt():
-                said = {"prompt": one.prompt, "negative_prompt": one.negative_prompt}
-                moment = moment._replace(**{name: text for name, text in said.items() if text is not None})
+                moment = moment._replace(
+                    prompt=moment.prompt if one.prompt is None else one.prompt,
+                    negative_prompt=moment.negative_prompt if one.negative_prompt is None else one.negative_prompt,
+                )
             case SkipBlock():
                 skipped.add(one.block)
     heard = tuple(sorted((token, factor) for token, factor in factors.items() if factor != 1.0))

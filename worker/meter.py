@@ -18,7 +18,7 @@ class Meter(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._total = 0
         self._began: dict[nn.Module, list[int]] = {}
         self.flops: dict[nn.Module, int] = {}

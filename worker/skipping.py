@@ -45,7 +45,7 @@ class Skipping:
 
 def block_to_skip(network: nn.Module, name: str) -> nn.Module:
     """A block that can be left out. Raises: UnsupportedIntervention."""
-    found = dict(network.named_modules()).get(name) if name else None
+    found: nn.Module | None = dict(network.named_modules()).get(name) if name else None
     if found is None:
         raise UnsupportedIntervention(f"The network has no block {name!r}.")
     if not can_skip(found):

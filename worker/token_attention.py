@@ -49,7 +49,8 @@ class TokensScaled:
         seen = (weights[..., tokens] * beyond) @ value[..., tokens, :]
         shown = attention.to_out[0](seen.transpose(1, 2).flatten(2))
         bias = attention.to_out[0].bias
-        return passage.output + (shown if bias is None else shown - bias) / attention.rescale_output_factor
+        beside: Tensor = (shown if bias is None else shown - bias) / attention.rescale_output_factor
+        return passage.output + beside
 
     def _pooled(self, passage: Passage) -> Tensor:
         """The pooled caption, of maps and a mean in which the tokens count as often as their factors say.
@@ -67,4 +68,5 @@ class TokensScaled:
         query, key, value = (one.unflatten(-1, (pool.num_heads, -1)).transpose(1, 2) for one in projected)
         weights = (query @ key.transpose(-1, -2) * pool.dim_per_head**-0.5).float().softmax(dim=-1).to(value.dtype)
         weights[..., 1:] *= counts
-        return (weights @ value).transpose(1, 2).flatten(2)[:, 0]
+        pooled: Tensor = (weights @ value).transpose(1, 2).flatten(2)[:, 0]
+        return pooled
