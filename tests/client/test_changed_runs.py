@@ -1,6 +1,7 @@
 """Interventions and branches on the embedded model, through the clients: what a page shows of them holds."""
 
 import io
+from collections.abc import AsyncIterator
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,15 @@ from PIL import Image
 
 from safelight import AsyncSafelight, Block, Pictures, ServiceError
 from tests.client.conftest import FAST
+from tests.system.launched import Launched
+
+
+@pytest.fixture
+async def client(service: Launched) -> AsyncIterator[AsyncSafelight]:
+    """One client: what they differ in is tried elsewhere."""
+    async with AsyncSafelight(service.address) as client:
+        yield client
+
 
 APPLE: dict[str, Any] = FAST | {"num_inference_steps": 4, "seed": 7}
 RED = 2
