@@ -44,7 +44,7 @@ async def test_a_picture_with_interventions_is_made_again_to_the_byte(client: As
     made = await client.generate("a red apple", intervene=changes, **APPLE)
     again = await client.wait(await client.replay(made[0].content))
     assert again.replay is not None
-    assert (again.replay.bytes_agree, again.replay.differences) == (True, ())
+    assert (again.replay.agrees, again.replay.differences) == (True, ())
 
 
 async def test_a_branch_with_nothing_changed_has_the_same_bytes(client: AsyncSafelight) -> None:
