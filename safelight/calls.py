@@ -14,7 +14,7 @@ from safelight.errors import ServiceError
 from safelight.events import Ended, Event
 from safelight.fields import Fields
 from safelight.following import Follower, OnDisconnect
-from safelight.offers import Adapter, Classifier, Model, ModelDetail
+from safelight.offers import Adapter, Architecture, Classifier, Model, ModelDetail
 from safelight.outcomes import success
 from safelight.pages import each, listed
 from safelight.pictures import Picture, Pictures
@@ -216,6 +216,10 @@ class Calls:
     async def model(self, model: Named | str) -> ModelDetail:
         """What one model may be asked for, and what live workers say of it. Raises: UnknownModel."""
         return read(ModelDetail, await self._sender.json("GET", f"/v1/models/{_named(model)}"))
+
+    async def architecture(self, model: Named | str) -> Architecture:
+        """What one model is made of, block by block. Raises: UnknownModel, UnmeasuredModel."""
+        return read(Architecture, await self._sender.json("GET", f"/v1/models/{_named(model)}/architecture"))
 
     async def adapters(self) -> list[Adapter]:
         """The adapters on offer."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 class Passage(NamedTuple):
     """One row on its way through one module; `context` is what an attention attends to, if not to itself.
 
+    `output` is the last of the `num_outputs` tensors that the module returns.
     Shapes: each tensor (1, …), as the module has them.
     """
 
@@ -18,10 +19,11 @@ class Passage(NamedTuple):
     hidden: Tensor
     context: Tensor | None
     output: Tensor
+    num_outputs: int = 1
 
 
-RowHook = Callable[[Passage], Tensor]
-"""What a row has for its output instead, in the same shape."""
+RowHook = Callable[[Passage], Tensor | tuple[Tensor, ...]]
+"""What a row has for its output instead, in the same shape; all of its outputs, where there are several."""
 
 
 class Steering(Protocol):
@@ -33,6 +35,7 @@ class Steering(Protocol):
 
 
 Inputs = tuple[Tensor, ...]
+Outputs = Tensor | tuple[Tensor, ...]
 
 
 @contextmanager
@@ -61,19 +64,23 @@ class _Forward:
     def __init__(self) -> None:
         self._alone: int | None = None
 
-    def hook_for(self, hooks: Sequence[tuple[int, RowHook]]) -> Callable[..., Tensor]:
+    def hook_for(self, hooks: Sequence[tuple[int, RowHook]]) -> Callable[..., Outputs]:
         """The hook of one module, for all rows that have one there."""
 
-        def changed(module: nn.Module, args: Inputs, named: Mapping[str, Tensor], output: Tensor) -> Tensor:
+        def changed(module: nn.Module, args: Inputs, named: Mapping[str, Tensor], output: Outputs) -> Outputs:
             here = [(place, row, hook) for row, hook in hooks if (place := self._place(row)) is not None]
             if not here:
                 return output
             hidden, context = (args or (named["hidden_states"],))[0], named.get("encoder_hidden_states")
-            rows = list(output.split(1))
+            whole = output if isinstance(output, tuple) else (output,)
+            rows = list(zip(*(one.split(1) for one in whole), strict=True))
             for place, row, hook in here:
-                seen = Passage(module, hidden[place : place + 1], _row(context, place), rows[place])
-                rows[place] = self._asked(row, hook, seen)
-            return torch.cat(rows)
+                *_, last = rows[place]
+                seen = Passage(module, hidden[place : place + 1], _row(context, place), last, len(whole))
+                found = self._asked(row, hook, seen)
+                rows[place] = found if isinstance(found, tuple) else (found,)
+            merged = tuple(torch.cat(parts) for parts in zip(*rows, strict=True))
+            return merged if isinstance(output, tuple) else merged[0]
 
         return changed
 
@@ -82,7 +89,7 @@ class _Forward:
             return row
         return 0 if row == self._alone else None
 
-    def _asked(self, row: int, hook: RowHook, passage: Passage) -> Tensor:
+    def _asked(self, row: int, hook: RowHook, passage: Passage) -> Outputs:
         before, self._alone = self._alone, row
         try:
             return hook(passage)

@@ -1,0 +1,238 @@
+"""What a model is made of: copies of its networks without weights, run once where shapes are all that is computed."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any
+
+import torch
+from diffusers.models.attention import AttentionModuleMixin, FeedForward
+from diffusers.models.attention_processor import Attention
+from diffusers.models.resnet import ResnetBlock2D
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from contract.architecture import Architecture, Block, Part, PartName
+from contract.catalogue import Catalogue, ModelSpec
+from worker.pipelines.latent_diffusion import LatentDiffusion
+from worker.pipelines.whole import WholePipeline
+from worker.residency import Model
+from worker.skipping import can_skip
+from worker.stepwise_pipeline import Conditioning, PromptEmbeds, StepwisePipeline
+
+logger = logging.getLogger(__name__)
+
+MAX_DEPTH = 4
+"""Modules within modules; lists of them count for nothing."""
+
+LEAVES = (Attention, AttentionModuleMixin, FeedForward, ResnetBlock2D)
+"""Blocks whose own parts say little."""
+
+META = torch.device("meta")
+
+TEXT_ENCODERS: tuple[PartName, ...] = ("text_encoder", "text_encoder_2", "text_encoder_3")
+
+ROLES: Mapping[str, PartName] = {
+    **{name: name for name in TEXT_ENCODERS},
+    **dict.fromkeys(("unet", "transformer"), "denoiser"),
+    **dict.fromkeys(("vae", "vqvae"), "autoencoder"),
+}
+"""What the parts of diffusers' pipelines do, by their names there."""
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+class Draughtsman:
+    """Draws the architecture of each model that is loaded, and `tell`s of it."""
+
+    def __init__(self, catalogue: Catalogue, tell: Callable[[Architecture], None]) -> None:
+        self._catalogue = catalogue
+        self._tell = tell
+
+    def watching(self, load: Callable[[str], Model]) -> Callable[[str], Model]:
+        """The same loading of models, which are drawn when they are there; what cannot be drawn is loaded anyway."""
+
+        def loaded(model_id: str) -> Model:
+            model = load(model_id)
+            try:
+                self._tell(drawn(self._catalogue.find(model_id), model))
+            except Exception:
+                logger.warning("the architecture of %s cannot be drawn", model_id, exc_info=True)
+            return model
+
+        return loaded
+
+
+def drawn(spec: ModelSpec, model: Model) -> Architecture:
+    """The architecture of a loaded model."""
+    parts = _whole(model) if isinstance(model, WholePipeline) else _run(spec, model)
+    return Architecture(
+        model=spec.id,
+        family=spec.family,
+        height=spec.defaults.height,
+        width=spec.defaults.width,
+        parts=tuple(parts),
+    )
+
+
+def _whole(model: WholePipeline) -> Iterator[Part]:
+    """The parts of a pipeline whose inputs nobody knows: counted, and not run."""
+    for name, network in model.networks.items():
+        yield _part(ROLES.get(name, "other"), network, Meter(), {})
+
+
+def _run(spec: ModelSpec, model: StepwisePipeline) -> Iterator[Part]:
+    """The parts of a model as its own verbs run them."""
+    if not isinstance(model, LatentDiffusion):
+        return
+    paper = on_paper(model)
+    networks = [*(reader.text_encoder for reader in paper.readers), paper.network, paper.vae]
+    with torch.no_grad(), Meter() as meter, meter.reading(networks):
+        prompt = paper.encode_prompt("", negative=False)
+        inputs = _rows(spec, paper, prompt)
+        paper.denoise(inputs["latents"], torch.empty(1, device=META), _conditioning(inputs))
+        picture = torch.empty(1, 3, spec.defaults.height, spec.defaults.width, device=META)
+        latents = paper.encode_beside(picture)
+        paper.decode_latents(latents)
+    for name, reader in zip(TEXT_ENCODERS, paper.readers, strict=False):
+        yield _part(name, reader.text_encoder, meter, {"input_ids": (reader.max_length,)})
+    yield _part("denoiser", paper.network, meter, _shapes(inputs))
+    yield _part("autoencoder", paper.vae, meter, _shapes({"picture": picture, "latents": latents}))
+
+
+def _rows(spec: ModelSpec, paper: LatentDiffusion, prompt: PromptEmbeds) -> dict[str, Tensor]:
+    """What the network is given for one row."""
+    sides = (side // paper.vae_scale_factor for side in (spec.defaults.height, spec.defaults.width))
+    channels = paper.num_latent_channels + paper.num_extra_channels
+    pooled = prompt.pooled_prompt_embeds
+    return {
+        "latents": torch.empty(1, channels, *sides, device=META),
+        "prompt_embeds": prompt.prompt_embeds,
+        **({} if pooled is None else {"pooled_prompt_embeds": pooled}),
+    }
+
+
+def _conditioning(inputs: Mapping[str, Tensor]) -> Conditioning:
+    return Conditioning(inputs["prompt_embeds"], inputs.get("pooled_prompt_embeds"), torch.ones(1, device=META))
+
+
+def _shapes(tensors: Mapping[str, Tensor]) -> Shapes:
+    return {name: tuple(tensor.shape[1:]) for name, tensor in tensors.items()}
+
+
+def on_paper(model: LatentDiffusion) -> LatentDiffusion:
+    """A model that has the shapes of another and none of its numbers."""
+    readers = tuple(reader._replace(text_encoder=weightless(reader.text_encoder)) for reader in model.readers)
+    return replace(model, readers=readers, network=weightless(model.network), vae=weightless(model.vae))
+
+
+def weightless(network: nn.Module) -> Any:
+    """A copy of a network whose tensors take no memory; what was compiled of it is not."""
+    tensors: dict[int, object] = {id(one): torch.empty_like(one, device=META) for one in network.buffers()}
+    for one in network.parameters():
+        tensors[id(one)] = nn.Parameter(torch.empty_like(one, device=META), requires_grad=False)
+    return deepcopy(network, tensors)
+
+
+class Meter(TorchDispatchMode):
+    """Counts the operations of one thread, and notes what each module took of them and returned.
+
+    Its hooks are those of the modules that it is given: torch's own counter has hooks of all modules of the process.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._total = 0
+        self._began: dict[nn.Module, list[int]] = {}
+        self.flops: dict[nn.Module, int] = {}
+        self.outputs: dict[nn.Module, tuple[int, ...]] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Source: the formulas of `torch.utils.flop_counter`, two operations for a product that is added."""
+        result = func(*args, **(kwargs or {}))
+        formula = flop_registry.get(func.overloadpacket)
+        if formula is not None:
+            self._total += int(formula(*args, **(kwargs or {}), out_val=result))
+        return result
+
+    def reading(self, networks: list[nn.Module]) -> "_Hooks":
+        """Has the modules of these networks read off, until it is left."""
+        return _Hooks(self, networks)
+
+    def begin(self, module: nn.Module, inputs: Any) -> None:
+        """A module is called."""
+        del inputs
+        self._began.setdefault(module, []).append(self._total)
+
+    def end(self, module: nn.Module, inputs: Any, output: Any) -> None:
+        """It returns."""
+        del inputs
+        self.flops[module] = self.flops.get(module, 0) + self._total - self._began[module].pop()
+        first = _first(output)
+        if first is not None:
+            self.outputs[module] = tuple(first.shape[1:])
+
+
+class _Hooks:
+    """A meter's hooks on modules."""
+
+    def __init__(self, meter: Meter, networks: list[nn.Module]) -> None:
+        self._meter = meter
+        self._modules = [module for network in networks for module in network.modules()]
+        self._handles: list[Any] = []
+
+    def __enter__(self) -> None:
+        for module in self._modules:
+            self._handles += [
+                module.register_forward_pre_hook(self._meter.begin),
+                module.register_forward_hook(self._meter.end),
+            ]
+
+    def __exit__(self, *error: object) -> None:
+        for handle in self._handles:
+            handle.remove()
+
+
+def _first(output: Any) -> Tensor | None:
+    """The first tensor that a module returns."""
+    if isinstance(output, Tensor):
+        return output
+    values = output.values() if isinstance(output, Mapping) else output if isinstance(output, tuple | list) else ()
+    return next((value for value in values if isinstance(value, Tensor)), None)
+
+
+def _part(name: PartName, network: nn.Module, meter: Meter, inputs: Shapes) -> Part:
+    return Part(
+        name=name,
+        class_name=type(network).__name__,
+        num_parameters=_num_parameters(network),
+        flops=meter.flops.get(network),
+        input=inputs,
+        output=meter.outputs.get(network),
+        blocks=tuple(_blocks(network, meter, "", MAX_DEPTH)),
+    )
+
+
+def _blocks(module: nn.Module, meter: Meter, within: str, depth: int) -> Iterator[Block]:
+    for name, child in module.named_children():
+        if isinstance(child, nn.ModuleList | nn.ModuleDict | nn.Sequential):
+            yield from _blocks(child, meter, f"{within}{name}.", depth)
+        elif num_parameters := _num_parameters(child):
+            below = (
+                () if depth == 1 or isinstance(child, LEAVES) else _blocks(child, meter, f"{within}{name}.", depth - 1)
+            )
+            yield Block(
+                name=f"{within}{name}",
+                kind=type(child).__name__,
+                num_parameters=num_parameters,
+                flops=meter.flops.get(child),
+                output_shape=meter.outputs.get(child),
+                can_skip=can_skip(child),
+                blocks=tuple(below),
+            )
+
+
+def _num_parameters(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
