@@ -10,11 +10,13 @@ from types import MappingProxyType
 from app.file_kinds import blaming
 from app.resources import Resources
 from app.sent_pictures import decoded
+from contract.branches import Branch, branched
 from contract.canvas_sizes import check_tones
 from contract.editing import Size
 from contract.errors import (
     AdapterMismatch,
     ArtifactStoreUnavailable,
+    BranchConflict,
     DamagedFile,
     InvalidRequest,
     LimitExceeded,
@@ -28,8 +30,10 @@ from contract.errors import (
     UnknownAdapter,
     UnknownArtifact,
     UnknownFile,
+    UnknownJob,
     UnknownModel,
     UnsupportedFile,
+    UnsupportedIntervention,
     UnsupportedPromptSyntax,
     UnsupportedScheduler,
 )
@@ -55,6 +59,7 @@ REFUSALS: tuple[type[SafelightError], ...] = (
     UnsupportedScheduler,
     LimitExceeded,
     UnsupportedPromptSyntax,
+    UnsupportedIntervention,
     MalformedPrompt,
     PromptRefused,
     UnknownFile,
@@ -68,6 +73,9 @@ REFUSALS: tuple[type[SafelightError], ...] = (
     ArtifactStoreUnavailable,
 )
 """What operations that admit requests say in OpenAPI of how these may be refused."""
+
+BRANCHING: tuple[type[SafelightError], ...] = (BranchConflict, UnknownJob)
+"""The same of those that continue jobs."""
 
 
 async def admit(
@@ -94,14 +102,15 @@ async def admit(
 
 
 async def _admit(generation: GenerationRequest, resources: Resources, terms: Terms, brought: Brought) -> Admission:
-    if terms.repeatable is not None and not terms.repeatable.fresh and generation.references():
-        # Files may be gone by now that were there when the job was admitted.
+    if terms.repeatable is not None and not terms.repeatable.fresh and (generation.references() or terms.branch):
+        # Files may be gone by now that were there when the job was admitted, and so may the job that it continues.
         earlier = await resources.job_store.replayed(generation, terms)
         if earlier is not None:
             return Admission(earlier, replayed=True)
     async with AsyncExitStack() as made:
         ttl_seconds = (terms.retention or Retention()).of_files(resources.settings.file_ttl_seconds)
-        complete = await completed(generation, resources, made, brought=brought, ttl_seconds=ttl_seconds)
+        whole = await continued(generation, terms.branch, resources)
+        complete = await completed(whole, resources, made, brought=brought, ttl_seconds=ttl_seconds)
         costs = await resources.costs.read()
         await _have_secret(terms, resources)
         admission = await resources.job_store.admit(
@@ -122,6 +131,20 @@ async def _have_secret(terms: Terms, resources: Resources) -> None:
     if terms.webhook is not None:
         with blaming("webhook"):
             await resources.webhook_secrets.read(terms.webhook.secret)
+
+
+async def continued(generation: GenerationRequest, branch: Branch | None, resources: Resources) -> GenerationRequest:
+    """The request with what it leaves open from the job that it continues, if it continues one.
+
+    Raises: UnknownJob, and as `contract.branches.branched`.
+    """
+    if branch is None:
+        return generation
+    with blaming("branch_from.job"):
+        parent = await resources.job_store.get(branch.job)
+    resources.deny_list.check(generation)
+    spec = resources.catalogue.find(parent.request.model)
+    return branched(parent.request, generation, branch.step, spec)
 
 
 async def completed(

@@ -40,9 +40,16 @@ def intervened(complete: CompleteRequest, family: str, max_scale: float) -> Comp
     """
     if not complete.intervene:
         return complete
-    for index, one in enumerate(complete.intervene):
-        _check(one, f"intervene.{index}.", complete, family, max_scale)
+    check_interventions(complete.intervene, complete, family, max_scale)
     return complete.model_copy(update={"intervene": tuple(_completed(one, complete) for one in complete.intervene)})
+
+
+def check_interventions(
+    intervene: Iterable[Intervention], complete: CompleteRequest, family: str, max_scale: float
+) -> None:
+    """Holds interventions against what a model can do. Raises: as `intervened`, by their places in this list."""
+    for index, one in enumerate(intervene):
+        _check(one, f"intervene.{index}.", complete, family, max_scale)
 
 
 def _completed(one: Intervention, complete: CompleteRequest) -> Intervention:
@@ -58,7 +65,7 @@ def _check(one: Intervention, within: str, complete: CompleteRequest, family: st
         raise UnsupportedIntervention(
             f"Models of the family {family} cannot be changed by {one.kind}.", field=f"{within}kind"
         )
-    check_steps(one, within, complete.num_steps)
+    _check_steps(one, within, complete.num_steps)
     match one:
         case SetGuidance():
             _check_scale(one, within, complete.guidance, max_scale)
@@ -71,7 +78,7 @@ def _check(one: Intervention, within: str, complete: CompleteRequest, family: st
             )
 
 
-def check_steps(one: Intervention, within: str, num_steps: int) -> None:
+def _check_steps(one: Intervention, within: str, num_steps: int) -> None:
     """Holds the steps of an intervention against those that are made. Raises: LimitExceeded, InvalidRequest."""
     first, end = one.step_from or 0, one.step_to
     if first >= num_steps:
