@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from app.admission import completed, continued
+from app.admission import completed
 from app.resources import Resources
 from app.responses import CostShown
 from contract.branches import Branch
@@ -36,8 +36,8 @@ async def quote(
     """What a request would cost. Raises: as `app.admission.admit` where the request itself is at fault."""
     granted = resources.caller.priority(priority)
     async with AsyncExitStack() as made:
-        whole = await continued(generation, branch, resources)
-        complete = await completed(whole, resources, made, ttl_seconds=resources.settings.file_ttl_seconds)
+        ttl_seconds = resources.settings.file_ttl_seconds
+        complete = await completed(generation, resources, made, branch=branch, ttl_seconds=ttl_seconds)
     outlook, place = await resources.job_store.expect(granted)
     forecast = (await resources.costs.read()).forecast(complete)
     return QuoteShown(

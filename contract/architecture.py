@@ -112,6 +112,12 @@ class Architecture(BaseModel):
         ],
     )
 
+    @property
+    def blocks_to_skip(self) -> frozenset[str]:
+        """The blocks that `skip_block` may name."""
+        denoiser = self.part("denoiser")
+        return frozenset() if denoiser is None else frozenset(one.name for one in denoiser.all_blocks if one.can_skip)
+
     def part(self, name: PartName) -> Part | None:
         """The part that does this, if it has one."""
         return next((part for part in self.parts if part.name == name), None)

@@ -113,6 +113,7 @@ class Job:
     warnings: tuple[str, ...]
     error: Failure | None
     replay: Replay | None
+    branch_from: Branch | None
     attempt: int
     created_at: datetime
     started_at: datetime | None

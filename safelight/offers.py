@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from safelight.fields import GuidanceKind, Scheduler
+from safelight.fields import GuidanceKind, InterventionKind, Scheduler
 
 AdapterKind = Literal["lora", "textual_inversion", "controlnet", "ip_adapter"]
 ClassifierKind = Literal["latents", "pixels"]
@@ -78,6 +78,7 @@ class Model(Offered):
     limits: Limits
     schedulers: tuple[Scheduler, ...]
     guidance_kinds: tuple[GuidanceKind, ...]
+    intervention_kinds: tuple[InterventionKind, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

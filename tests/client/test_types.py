@@ -38,6 +38,13 @@ SENT: dict[str, type] = {
     "PerturbedAttention": fields.PerturbedAttention,
     "ByClassifier": fields.ByClassifier,
     "Universal": fields.Universal,
+    "MuteToken": fields.MuteToken,
+    "ScaleToken": fields.ScaleToken,
+    "SetGuidance": fields.SetGuidance,
+    "SwapPrompt": fields.SwapPrompt,
+    "AddNoise": fields.AddNoise,
+    "SkipBlock": fields.SkipBlock,
+    "Branch": fields.Branch,
 }
 ANSWERED: dict[str, type] = {
     "RequestShown": fields.CompleteRequest,
