@@ -11,11 +11,10 @@ from diffusers.models.attention import AttentionModuleMixin, FeedForward
 from diffusers.models.attention_processor import Attention
 from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
 
 from contract.architecture import Architecture, Block, Part, PartName
 from contract.catalogue import Catalogue, ModelSpec
+from worker.meter import Meter
 from worker.pipelines.latent_diffusion import LatentDiffusion
 from worker.pipelines.whole import WholePipeline
 from worker.residency import Model
@@ -89,7 +88,8 @@ def _run(spec: ModelSpec, model: StepwisePipeline) -> Iterator[Part]:
         return
     paper = on_paper(model)
     networks = [*(reader.text_encoder for reader in paper.readers), paper.network, paper.vae]
-    with torch.no_grad(), Meter() as meter, meter.reading(networks):
+    meter = Meter()
+    with torch.no_grad(), meter.reading(networks):
         prompt = paper.encode_prompt("", negative=False)
         inputs = _rows(spec, paper, prompt)
         paper.denoise(inputs["latents"], torch.empty(1, device=META), _conditioning(inputs))
@@ -134,73 +134,6 @@ def weightless(network: nn.Module) -> Any:
     for one in network.parameters():
         tensors[id(one)] = nn.Parameter(torch.empty_like(one, device=META), requires_grad=False)
     return deepcopy(network, tensors)
-
-
-class Meter(TorchDispatchMode):
-    """Counts the operations of one thread, and notes what each module took of them and returned.
-
-    Its hooks are those of the modules that it is given: torch's own counter has hooks of all modules of the process.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._total = 0
-        self._began: dict[nn.Module, list[int]] = {}
-        self.flops: dict[nn.Module, int] = {}
-        self.outputs: dict[nn.Module, tuple[int, ...]] = {}
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Source: the formulas of `torch.utils.flop_counter`, two operations for a product that is added."""
-        result = func(*args, **(kwargs or {}))
-        formula = flop_registry.get(func.overloadpacket)
-        if formula is not None:
-            self._total += int(formula(*args, **(kwargs or {}), out_val=result))
-        return result
-
-    def reading(self, networks: list[nn.Module]) -> "_Hooks":
-        """Has the modules of these networks read off, until it is left."""
-        return _Hooks(self, networks)
-
-    def begin(self, module: nn.Module, inputs: Any) -> None:
-        """A module is called."""
-        del inputs
-        self._began.setdefault(module, []).append(self._total)
-
-    def end(self, module: nn.Module, inputs: Any, output: Any) -> None:
-        """It returns."""
-        del inputs
-        self.flops[module] = self.flops.get(module, 0) + self._total - self._began[module].pop()
-        first = _first(output)
-        if first is not None:
-            self.outputs[module] = tuple(first.shape[1:])
-
-
-class _Hooks:
-    """A meter's hooks on modules."""
-
-    def __init__(self, meter: Meter, networks: list[nn.Module]) -> None:
-        self._meter = meter
-        self._modules = [module for network in networks for module in network.modules()]
-        self._handles: list[Any] = []
-
-    def __enter__(self) -> None:
-        for module in self._modules:
-            self._handles += [
-                module.register_forward_pre_hook(self._meter.begin),
-                module.register_forward_hook(self._meter.end),
-            ]
-
-    def __exit__(self, *error: object) -> None:
-        for handle in self._handles:
-            handle.remove()
-
-
-def _first(output: Any) -> Tensor | None:
-    """The first tensor that a module returns."""
-    if isinstance(output, Tensor):
-        return output
-    values = output.values() if isinstance(output, Mapping) else output if isinstance(output, tuple | list) else ()
-    return next((value for value in values if isinstance(value, Tensor)), None)
 
 
 def _part(name: PartName, network: nn.Module, meter: Meter, inputs: Shapes) -> Part:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from safelight import AsyncSafelight, Block, Pictures, failures
+from safelight import AsyncSafelight, Block, Pictures, ServiceError
 from tests.client.conftest import FAST
 
 APPLE: dict[str, Any] = FAST | {"num_inference_steps": 4, "seed": 7}
@@ -71,6 +71,6 @@ def each(blocks: tuple[Block, ...]) -> list[Block]:
 
 
 async def test_a_token_behind_the_prompt_fails_the_job_by_name(client: AsyncSafelight) -> None:
-    with pytest.raises(failures.ServiceError) as raised:
+    with pytest.raises(ServiceError) as raised:
         await client.generate("a red apple", intervene=[{"kind": "mute_token", "token": 40}], **APPLE)
     assert (raised.value.code, raised.value.field) == ("invalid_request", "intervene.0.token")
