@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from diffusers.models.attention import AttentionModuleMixin, FeedForward
@@ -15,11 +15,15 @@ from torch import Tensor, nn
 from contract.architecture import Architecture, Block, Part, PartName
 from contract.catalogue import Catalogue, ModelSpec
 from worker.meter import Meter
+from worker.pipelines.flux import Flux
 from worker.pipelines.latent_diffusion import LatentDiffusion
+from worker.pipelines.stable_diffusion import StableDiffusion
+from worker.pipelines.stable_diffusion_3 import StableDiffusion3
+from worker.pipelines.stable_diffusion_xl import StableDiffusionXL
 from worker.pipelines.whole import WholePipeline
 from worker.residency import Model
 from worker.skipping import can_skip
-from worker.stepwise_pipeline import Conditioning, PromptEmbeds, StepwisePipeline
+from worker.stepwise_pipeline import Conditioning, PromptEmbeds
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +44,11 @@ ROLES: Mapping[str, PartName] = {
 }
 """What the parts of diffusers' pipelines do, by their names there."""
 
+Stepwise = StableDiffusion | StableDiffusionXL | StableDiffusion3 | Flux
+"""Models whose verbs run each of their parts."""
+
+L = TypeVar("L", bound=LatentDiffusion)
+
 Shapes = dict[str, tuple[int, ...]]
 
 
@@ -55,16 +64,20 @@ class Draughtsman:
 
         def loaded(model_id: str) -> Model:
             model = load(model_id)
-            try:
-                self._tell(drawn(self._catalogue.find(model_id), model))
-            except Exception:
-                logger.warning("the architecture of %s cannot be drawn", model_id, exc_info=True)
+            if isinstance(model, Stepwise | WholePipeline):
+                self._draw(model_id, model)
             return model
 
         return loaded
 
+    def _draw(self, model_id: str, model: Stepwise | WholePipeline) -> None:
+        try:
+            self._tell(drawn(self._catalogue.find(model_id), model))
+        except Exception:
+            logger.warning("the architecture of %s cannot be drawn", model_id, exc_info=True)
 
-def drawn(spec: ModelSpec, model: Model) -> Architecture:
+
+def drawn(spec: ModelSpec, model: Stepwise | WholePipeline) -> Architecture:
     """The architecture of a loaded model."""
     parts = _whole(model) if isinstance(model, WholePipeline) else _run(spec, model)
     return Architecture(
@@ -82,10 +95,8 @@ def _whole(model: WholePipeline) -> Iterator[Part]:
         yield _part(ROLES.get(name, "other"), network, Meter(), {})
 
 
-def _run(spec: ModelSpec, model: StepwisePipeline) -> Iterator[Part]:
+def _run(spec: ModelSpec, model: Stepwise) -> Iterator[Part]:
     """The parts of a model as its own verbs run them."""
-    if not isinstance(model, LatentDiffusion):
-        return
     paper = on_paper(model)
     networks = [*(reader.text_encoder for reader in paper.readers), paper.network, paper.vae]
     meter = Meter()
@@ -122,7 +133,7 @@ def _shapes(tensors: Mapping[str, Tensor]) -> Shapes:
     return {name: tuple(tensor.shape[1:]) for name, tensor in tensors.items()}
 
 
-def on_paper(model: LatentDiffusion) -> LatentDiffusion:
+def on_paper(model: L) -> L:
     """A model that has the shapes of another and none of its numbers."""
     readers = tuple(reader._replace(text_encoder=weightless(reader.text_encoder)) for reader in model.readers)
     return replace(model, readers=readers, network=weightless(model.network), vae=weightless(model.vae))
