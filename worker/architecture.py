@@ -110,7 +110,9 @@ def _run(spec: ModelSpec, model: Stepwise) -> Iterator[Part]:
     for name, reader in zip(TEXT_ENCODERS, paper.readers, strict=False):
         yield _part(name, reader.text_encoder, meter, {"input_ids": (reader.max_length,)})
     yield _part("denoiser", paper.network, meter, _shapes(inputs))
-    yield _part("autoencoder", paper.vae, meter, _shapes({"picture": picture, "latents": latents}))
+    yield _part(
+        "autoencoder", paper.vae, meter, _shapes({"picture": picture, "latents": latents}), (*picture.shape[1:],)
+    )
 
 
 def _rows(spec: ModelSpec, paper: LatentDiffusion, prompt: PromptEmbeds) -> dict[str, Tensor]:
@@ -147,14 +149,18 @@ def weightless(network: nn.Module) -> Any:
     return deepcopy(network, tensors)
 
 
-def _part(name: PartName, network: nn.Module, meter: Meter, inputs: Shapes) -> Part:
+def _part(
+    name: PartName, network: nn.Module, meter: Meter, inputs: Shapes, output: tuple[int, ...] | None = None
+) -> Part:
+    """A part as it was read off; one whose modules were called apart from each other took what they took."""
+    apart = [meter.flops[child] for child in network.children() if child in meter.flops]
     return Part(
         name=name,
         class_name=type(network).__name__,
         num_parameters=_num_parameters(network),
-        flops=meter.flops.get(network),
+        flops=meter.flops.get(network, sum(apart) if apart else None),
         input=inputs,
-        output=meter.outputs.get(network),
+        output=output or meter.outputs.get(network),
         blocks=tuple(_blocks(network, meter, "", MAX_DEPTH)),
     )
 

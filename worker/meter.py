@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
@@ -24,7 +25,12 @@ class Meter(TorchDispatchMode):
         self.outputs: dict[nn.Module, tuple[int, ...]] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Source: the formulas of `torch.utils.flop_counter`, where a product that is added counts as two."""
+        """Runs an operation. Whether a mask hides anything nobody knows where there are no numbers; it is said to not.
+
+        Source: the formulas of `torch.utils.flop_counter`, where a product that is added counts as two.
+        """
+        if func is torch.ops.aten._local_scalar_dense.default and args[0].is_meta:
+            return True
         result = func(*args, **(kwargs or {}))
         formula = flop_registry.get(func.overloadpacket)
         if formula is not None:

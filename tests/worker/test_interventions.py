@@ -125,7 +125,7 @@ def test_the_noise_of_a_step_is_its_own(pipeline: StepwisePipeline) -> None:
 
 
 def test_noise_is_as_strong_as_it_says(pipeline: StepwisePipeline) -> None:
-    """Of one step, of which the latents are seen by the network: its own noise, and half as much more."""
+    """In the first step nearly all that the network sees is noise: of a deviation of one, and half as much more."""
 
     class Sees(RecordsLatents):
         def denoise(self, latents: Tensor, *others: Any) -> Tensor:
@@ -134,8 +134,8 @@ def test_noise_is_as_strong_as_it_says(pipeline: StepwisePipeline) -> None:
 
     seen = Sees(pipeline)
     for changes in ([], [{"kind": "add_noise", "strength": 0.5, "seed": 1}]):
-        alone(seen, asked(num_inference_steps=1, intervene=changes))
-    plain, noisy = seen.decoded[0], seen.decoded[2]
+        alone(seen, changed(*changes))
+    plain, noisy = seen.decoded[0], seen.decoded[STEPS + 1]
     added = (noisy - plain).std() / plain.std()
     assert 0.45 < float(added) < 0.55
 
@@ -253,11 +253,9 @@ def test_a_change_costs_what_its_request_says(pipeline: StepwisePipeline, name: 
     engine.add("one", request)
     run(engine)
     said = amount(request).num_rows
-    guided = {moment.guidance_scale for moment in request.moments}
-    if len(guided) == 1:
-        assert engine.counters.num_rows == said
-    else:
-        assert STEPS <= engine.counters.num_rows <= said == 2 * STEPS
+    scales = {guidance_scale if one.guidance_scale is None else one.guidance_scale for one in request.moments}
+    assert said == STEPS * (1 if scales == {1.0} else 2)
+    assert engine.counters.num_rows == said if len(scales) == 1 else STEPS < engine.counters.num_rows <= said
 
 
 WRONG: dict[str, tuple[Change, type[SafelightError], str]] = {
