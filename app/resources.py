@@ -14,6 +14,7 @@ from app.keyring import Keyring
 from app.metrics import RequestMetrics
 from app.operators_files import OperatorsFiles
 from app.settings import AppSettings
+from contract.architecture import Architectures
 from contract.artifact_store import ArtifactStore
 from contract.catalogue import Catalogue
 from contract.certificates import Certificates
@@ -50,6 +51,7 @@ class Resources:
     liveness: Liveness
     costs: Costs
     certificates: Certificates
+    architectures: Architectures
     receipt_keys: ReceiptKeys
     artifacts: ArtifactStore
     files: FileStore
@@ -108,6 +110,7 @@ async def open_resources(
             job_store=JobStore(connection, retention_seconds=settings.retention_seconds),
             liveness=Liveness(connection, lease_seconds=settings.lease_seconds),
             costs=Costs(connection),
+            architectures=Architectures(connection),
             certificates=Certificates(connection, lease_seconds=settings.lease_seconds),
             receipt_keys=ReceiptKeys(connection),
             artifacts=artifacts,

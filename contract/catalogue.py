@@ -28,6 +28,7 @@ from contract.errors import (
 )
 from contract.guidance import ByClassifier, Universal, short_form
 from contract.guidance_limits import check_guidance
+from contract.intervention_limits import intervened
 from contract.request import MAX_SEED, SCHEDULERS, CompleteRequest, GenerationRequest, Scheduler
 from contract.rows import HubSource, LocalSource, Row
 
@@ -104,7 +105,8 @@ class ModelSpec(Row):
 
         `sizes` are those of the pictures that its fields name.
         Raises: UnsupportedScheduler, UnsupportedGuidance, GuidanceConflict, LimitExceeded, InvalidRequest,
-                UnsupportedPromptSyntax, MalformedPrompt, and as `contract.edit_support.edited`.
+                UnsupportedPromptSyntax, MalformedPrompt, UnsupportedIntervention, and as
+                `contract.edit_support.edited`.
         """
         request = edited(request, sizes, self.capabilities)
         asked = request.model_dump()
@@ -116,7 +118,7 @@ class ModelSpec(Row):
         complete = CompleteRequest.model_validate(asked | filled)
         self._check(complete)
         check_guidance(request, complete, self.family, self.limits.max_guidance_scale)
-        return complete
+        return intervened(complete, self.family, self.limits.max_guidance_scale)
 
     @property
     def capabilities(self) -> Capabilities:
