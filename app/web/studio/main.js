@@ -1,0 +1,6 @@
+/** The page `/`, put into the document. */
+
+import { Header } from '../shared/header.js';
+import { html, render } from '../shared/view.js';
+
+render(html`<${Header} page="studio" /><main></main>`, document.getElementById('page'));
