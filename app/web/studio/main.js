@@ -1,6 +1,8 @@
 /** The page `/`, put into the document. */
 
-import { Header } from '../shared/header.js';
 import { html, render } from '../shared/view.js';
+import { Studio } from './studio.js';
 
-render(html`<${Header} page="studio" /><main></main>`, document.getElementById('page'));
+const page = document.getElementById('page');
+page.replaceChildren();
+render(html`<${Studio} />`, page);
