@@ -123,7 +123,7 @@ async def made_of_it(page: Page, prompt: str) -> Locator:
 
 
 async def test_adapters_are_chosen_and_sent(studio: Page, service: Launched) -> None:
-    await studio.get_by_label("Adapters").select_option("gilded")
+    await studio.get_by_role("combobox", name="Adapters").select_option("gilded")
     await studio.get_by_label("File of an adapter").set_input_files(ADAPTER)
     await studio.get_by_role("spinbutton", name=f"{ADAPTER.name}, exactly").fill("0.5")
     picture = await made(studio, "a car", seed=7)
@@ -141,12 +141,11 @@ async def test_a_grid_of_two_parameters(studio: Page, service: Launched) -> None
     await studio.get_by_role("button", name="Grid").click()
     form = studio.get_by_role("dialog")
     await form.get_by_label("Values across").fill("1, 4")
-    await form.get_by_label("Down", exact=True).select_option("prompt")
+    await form.get_by_role("combobox", name="Down").select_option("prompt")
     await form.get_by_label("Values down").fill("red, blue, green")
     await form.get_by_role("button", name="Make 6 pictures").click()
     await studio.get_by_role("button", name="Open the grid: a red apple").click()
     table = studio.get_by_role("table")
-    await expect(table.get_by_role("img")).to_have_count(0)
     await expect(table.locator("img:not(.preview)")).to_have_count(6, timeout=30_000)
     assert await table.get_by_role("columnheader").all_inner_texts() == ["Guidance 1", "Guidance 4"]
     assert await table.get_by_role("rowheader").all_inner_texts() == ["red", "blue", "green"]

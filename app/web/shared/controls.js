@@ -72,14 +72,15 @@ export function Choice({ label, value, options, set }) {
  *   set: (value: string) => void}} props
  */
 export function Select({ label, value, options, name, invalid, set }) {
+  const id = useId();
   return html`
-    <label class="field">
-      <span>${label}</span>
-      <select name=${name} aria-invalid=${invalid ? 'true' : undefined} onChange=${(event) => set(event.target.value)}>
+    <div class="field">
+      <label for=${id}>${label}</label>
+      <select id=${id} name=${name} aria-invalid=${invalid ? 'true' : undefined} onChange=${(event) => set(event.target.value)}>
         ${options.map(
           ([option, text]) => html`<option key=${option} value=${option} selected=${option === value}>${text}</option>`,
         )}
       </select>
-    </label>
+    </div>
   `;
 }

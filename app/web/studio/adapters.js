@@ -3,7 +3,7 @@
 import { upload } from '../shared/api.js';
 import { Slider } from '../shared/controls.js';
 import { Problem } from '../shared/problem.js';
-import { html, useRef, useState } from '../shared/view.js';
+import { html, useId, useRef, useState } from '../shared/view.js';
 
 const IN_ADAPTERS = new Set(['lora', 'textual_inversion']);
 const CHOOSE_FILE = ' file';
@@ -13,6 +13,7 @@ const CHOOSE_FILE = ' file';
  *   set: (chosen: object[]) => void}} props
  */
 export function Adapters({ chosen, offered, model, set }) {
+  const id = useId();
   const input = useRef(null);
   const [error, setError] = useState(null);
   const [sending, setSending] = useState(null);
@@ -63,14 +64,14 @@ export function Adapters({ chosen, offered, model, set }) {
           </div>
         `,
       )}
-      <label class="field">
-        <span>Adapters</span>
-        <select onChange=${pick}>
+      <div class="field">
+        <label for=${id}>Adapters</label>
+        <select id=${id} onChange=${pick}>
           <option value="">${sending === null ? 'Add a style or a word …' : `Sending ${sending} …`}</option>
           ${fitting.map(({ id, kind }) => html`<option key=${id} value=${id}>${id} (${kind.replace('_', ' ')})</option>`)}
           <option value=${CHOOSE_FILE}>From a file: safetensors …</option>
         </select>
-      </label>
+      </div>
       <input ref=${input} type="file" hidden accept=".safetensors" aria-label="File of an adapter" onChange=${send} />
       <${Problem} error=${error} />
     </div>

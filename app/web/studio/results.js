@@ -19,7 +19,7 @@ export function Results({ open, openSheet, reuse, begin }) {
   return html`
     <section class="results" aria-label="Pictures">
       <div class="results-head">
-        <h1>Pictures</h1>
+        <h2>Pictures</h2>
         <input
           type="search"
           aria-label="Search in prompts, models, schedulers and seeds"
@@ -46,7 +46,7 @@ function Nothing({ begin }) {
   return html`
     <section class="nothing" aria-label="Pictures">
       <div class="tray" aria-hidden="true"><div></div></div>
-      <h1>Nothing in the tray yet</h1>
+      <h2>Nothing in the tray yet</h2>
       <p class="muted">Say what you want to see. It develops here, step by step, on this machine.</p>
       <ul class="ideas" aria-label="To begin with">
         ${IDEAS.map((idea) => html`<li key=${idea}><button onClick=${() => begin(idea)}>${idea}</button></li>`)}
