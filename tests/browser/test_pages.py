@@ -1,8 +1,5 @@
 """What holds for every view of the studio: for those who do not see it, for slow connections, and for its policy."""
 
-import re
-
-import httpx
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, Response, expect
@@ -66,18 +63,3 @@ async def test_the_first_load_is_small(browser: Browser, service: Launched) -> N
         sizes = [(await response.request.sizes())["responseBodySize"] for response in responses]
         assert 0 < sum(sizes) <= LARGEST_FIRST_LOAD_BYTES
         assert all(response.url.startswith(service.address) for response in responses)
-
-
-async def test_an_update_is_seen_and_nothing_is_sent_twice(service: Launched) -> None:
-    async with httpx.AsyncClient(base_url=service.address) as client:
-        page = await client.get("/", headers={"accept": "text/html"})
-        assert "script-src 'self'" in page.headers["content-security-policy"]
-        for name in re.findall(r'(?:src|href)="([^"]+)"', page.text):
-            file = await client.get(name, headers={"accept-encoding": "gzip"})
-            assert (file.status_code, file.headers["cache-control"]) == (200, "no-cache")
-            assert (file.headers["content-encoding"], file.headers["x-content-type-options"]) == ("gzip", "nosniff")
-            again = await client.get(name, headers={"if-none-match": file.headers["etag"]})
-            assert (again.status_code, again.content) == (304, b"")
-        assert (await client.get("/", headers={"accept": "*/*"})).json()["name"] == "Safelight"
-        for name in ("nothing.js", "..%2fmain.py", "vendor/README.md", ""):
-            assert (await client.get(f"/web/{name}")).status_code == 404
