@@ -4,7 +4,7 @@ import { Problem } from '../shared/problem.js';
 import { NumberField, Select, Slider } from '../shared/controls.js';
 import { html } from '../shared/view.js';
 import { Adapters } from './adapters.js';
-import { completed } from './draft.js';
+import { completed, OWN } from './draft.js';
 import { measured, nameOf, sizesOf } from './sizes.js';
 import { SourcePanel } from './source_panel.js';
 
@@ -76,7 +76,7 @@ function Settings({ draft, set, offers, model, field }) {
   return html`
     <details class="panel-part settings" open=${innerWidth > 700}>
       <summary>Settings</summary>
-      <${Select} label="Model" name="model" value=${model.id} options=${models} set=${(id) => set({ model: id })} />
+      <${Select} label="Model" name="model" value=${model.id} options=${models} set=${(id) => set({ ...OWN, model: id })} />
       ${draft.source === null && html`<${Size} ...${{ own, model, set, field }} />`}
       <${Slider}
         label="Steps"

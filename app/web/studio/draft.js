@@ -22,16 +22,15 @@ const SHOWN = new Set([
 /** Fields whose values a complete request has in any case, and that say nothing. */
 const SILENT = { prompt_syntax: 'plain', output_format: 'png' };
 
-/** A draft of nothing yet: what is null is the model's own. */
+/** What is left to the model. */
+export const OWN = { height: null, width: null, steps: null, guidance: null, scheduler: null };
+
+/** A draft of nothing yet. */
 export const EMPTY = {
+  ...OWN,
   prompt: '',
   negativePrompt: '',
   model: null,
-  height: null,
-  width: null,
-  steps: null,
-  guidance: null,
-  scheduler: null,
   seed: null,
   seedLocked: false,
   numImages: 1,

@@ -17,8 +17,9 @@ export function useDrop(take) {
     });
     listen('dragleave', (event) => event.relatedTarget === null && setDragging(false));
     listen('drop', (event) => {
-      event.preventDefault();
       setDragging(false);
+      if (event.dataTransfer.files.length === 0) return;
+      event.preventDefault();
       pick(event.dataTransfer.files, latest.current);
     });
     listen('paste', (event) => pick(event.clipboardData?.files ?? [], latest.current));

@@ -34,10 +34,10 @@ export function MaskEditor({ source }) {
 function Surface({ source, diameter, setDiameter, erasing, place, setPlace }) {
   const { mask, width, height } = source;
   const overlay = useRef(null);
+  const layer = useRef(null);
   const last = useRef(null);
   useEffect(() => {
-    mask.canvas.className = 'mask-layer';
-    overlay.current.prepend(mask.canvas);
+    layer.current.append(mask.canvas);
     return () => mask.canvas.remove();
   }, [mask]);
   const at = (event) => {
@@ -86,6 +86,7 @@ function Surface({ source, diameter, setDiameter, erasing, place, setPlace }) {
         onPointerMove=${move}
         onKeyDown=${press}
       >
+        <div ref=${layer} class="mask-layer"></div>
         <span
           class="brush"
           style=${{ left: part(place.x, width), top: part(place.y, height), width: part(diameter, width), height: part(diameter, height) }}

@@ -9,12 +9,13 @@ import { SheetTile } from './sheet_view.js';
 const SHOWN_AT_FIRST = 60;
 const IDEAS = ['a red apple', 'a fox on a green background', 'a rocket on a blue background', 'a snowman', 'a cat to the left of a pizza'];
 
-/** @param {{open: Function, openSheet: Function, reuse: Function, begin: (prompt: string) => void}} props */
-export function Results({ open, openSheet, reuse, begin }) {
+/** @param {{read: boolean, open: Function, openSheet: Function, reuse: Function, begin: (prompt: string) => void}} props */
+export function Results({ read, open, openSheet, reuse, begin }) {
   const all = useSignal(entries);
   const [words, setWords] = useState('');
   const [shown, setShown] = useState(SHOWN_AT_FIRST);
   const matching = found(all, words);
+  if (all.length === 0 && !read) return html`<section class="results" aria-label="Pictures" aria-busy="true"></section>`;
   if (all.length === 0) return html`<${Nothing} begin=${begin} />`;
   return html`
     <section class="results" aria-label="Pictures">

@@ -26,6 +26,7 @@ export function Studio() {
   const [error, setError] = useState(null);
   const [sending, setSending] = useState(false);
   const [open, setOpen] = useState(null);
+  const [read, setRead] = useState(false);
   const known = useSignal(offers);
   const unknown = useSignal(offersError);
   const set = (changes) => setDraft((before) => ({ ...before, ...changes }));
@@ -35,7 +36,11 @@ export function Studio() {
   useEffect(() => keepDraft(draft), [draft]);
   useEffect(() => {
     readOffers();
-    readEntries().then(stopUnfinished).then(resume);
+    readEntries().then(() => {
+      setRead(true);
+      stopUnfinished();
+      resume();
+    });
   }, []);
 
   /** Does something that the API may refuse, and says so beside the button. */
@@ -51,13 +56,13 @@ export function Studio() {
   };
   const complete = async () => requestOf(draft, model, await references(draft.source));
   const generate = () => {
-    if (model !== null && !sending) attempt(async () => remember(await make(await complete()), set));
+    if (model !== null && !sending) attempt(async () => watch(await make(await complete()), set));
   };
   const openSheet = () => attempt(async () => setOpen({ form: await complete() }));
   const begin = async (source) => {
     set({ source });
     close();
-    document.querySelector('.composer')?.scrollIntoView();
+    requestAnimationFrame(() => document.querySelector('[aria-label="What becomes of the picture"] button')?.focus());
   };
   const take = (file) =>
     attempt(async () => {
@@ -81,6 +86,7 @@ export function Studio() {
         ? html`<div class="composer waiting" aria-busy=${unknown === null}><${Problem} error=${unknown} retry=${readOffers} /></div>`
         : html`<${Composer} offers=${known} choose=${take} ...${{ draft, set, model, error, sending, generate, openSheet }} />`}
       <${Results}
+        read=${read}
         open=${(id, index) => setOpen({ id, index })}
         openSheet=${(sheet) => setOpen({ sheet })}
         reuse=${({ request }) => reuse(request)}
@@ -101,9 +107,13 @@ async function references(source) {
   return { mask: (await upload(await source.mask.file(), 'mask.png')).id };
 }
 
-/** Keeps the seed that the service drew, so that it can be locked. */
-function remember({ request }, set) {
+/** Keeps the seed that the service drew, so that it can be locked; on a phone the picture is brought into sight. */
+function watch({ request }, set) {
   set({ seed: request.seed });
+  requestAnimationFrame(() => {
+    const results = document.querySelector('.results');
+    if (results?.getBoundingClientRect().top > innerHeight / 2) results.scrollIntoView({ behavior: 'smooth' });
+  });
 }
 
 function begun(prompt, set) {
