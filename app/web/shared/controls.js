@@ -20,6 +20,7 @@ export function Slider({ label, value, min, max, step = 1, hint, name, invalid, 
         min=${min}
         max=${max}
         step=${step}
+        style=${{ '--at': `${(100 * (value - min)) / (max - min)}%` }}
         aria-describedby=${hint ? `${id}-hint` : undefined}
         onInput=${(event) => set(Number(event.target.value))}
       />

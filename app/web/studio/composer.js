@@ -76,44 +76,46 @@ function Settings({ draft, set, offers, model, field }) {
   return html`
     <details class="panel-part settings" open=${innerWidth > 700}>
       <summary>Settings</summary>
-      <${Select} label="Model" name="model" value=${model.id} options=${models} set=${(id) => set({ ...OWN, model: id })} />
-      ${draft.source === null && html`<${Size} ...${{ own, model, set, field }} />`}
-      <${Slider}
-        label="Steps"
-        name="num_inference_steps"
-        value=${own.steps}
-        min=${1}
-        max=${limits.max_num_inference_steps}
-        invalid=${field === 'num_inference_steps'}
-        set=${(steps) => set({ steps })}
-      />
-      ${!draft.others.guidance &&
-      html`<${Slider}
-        label="Guidance"
-        name="guidance_scale"
-        value=${own.guidance}
-        min=${0}
-        max=${Math.min(15, limits.max_guidance_scale)}
-        step=${0.1}
-        invalid=${field === 'guidance_scale'}
-        set=${(guidance) => set({ guidance })}
-      />`}
-      <${Select}
-        label="Scheduler"
-        name="scheduler"
-        value=${own.scheduler}
-        options=${model.schedulers.map((name) => [name, name.replaceAll('_', ' ')])}
-        invalid=${field === 'scheduler'}
-        set=${(scheduler) => set({ scheduler })}
-      />
-      <div class="pair">
-        <${Seed} ...${{ draft, set, field }} />
-        <label class="field">
-          <span>Pictures</span>
-          <${NumberField} label="Pictures" name="num_images" value=${draft.numImages} min=${1} max=${16} step=${1} invalid=${field === 'num_images'} set=${(numImages) => set({ numImages })} />
-        </label>
+      <div class="settings-fields">
+        <${Select} label="Model" name="model" value=${model.id} options=${models} set=${(id) => set({ ...OWN, model: id })} />
+        ${draft.source === null && html`<${Size} ...${{ own, model, set, field }} />`}
+        <${Slider}
+          label="Steps"
+          name="num_inference_steps"
+          value=${own.steps}
+          min=${1}
+          max=${limits.max_num_inference_steps}
+          invalid=${field === 'num_inference_steps'}
+          set=${(steps) => set({ steps })}
+        />
+        ${!draft.others.guidance &&
+        html`<${Slider}
+          label="Guidance"
+          name="guidance_scale"
+          value=${own.guidance}
+          min=${0}
+          max=${Math.min(15, limits.max_guidance_scale)}
+          step=${0.1}
+          invalid=${field === 'guidance_scale'}
+          set=${(guidance) => set({ guidance })}
+        />`}
+        <${Select}
+          label="Scheduler"
+          name="scheduler"
+          value=${own.scheduler}
+          options=${model.schedulers.map((name) => [name, name.replaceAll('_', ' ')])}
+          invalid=${field === 'scheduler'}
+          set=${(scheduler) => set({ scheduler })}
+        />
+        <div class="pair">
+          <${Seed} ...${{ draft, set, field }} />
+          <label class="field">
+            <span>Pictures</span>
+            <${NumberField} label="Pictures" name="num_images" value=${draft.numImages} min=${1} max=${16} step=${1} invalid=${field === 'num_images'} set=${(numImages) => set({ numImages })} />
+          </label>
+        </div>
+        <${Adapters} chosen=${draft.adapters} offered=${offers.adapters} model=${model.id} set=${(adapters) => set({ adapters })} />
       </div>
-      <${Adapters} chosen=${draft.adapters} offered=${offers.adapters} model=${model.id} set=${(adapters) => set({ adapters })} />
     </details>
   `;
 }

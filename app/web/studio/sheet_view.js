@@ -16,11 +16,11 @@ export function SheetTile({ sheet, open }) {
     <li class="tile sheet-tile" data-sheet=${sheet.id} aria-busy=${!ended}>
       <button class="picture-button" onClick=${() => open(sheet.id)} aria-label=${`Open the grid: ${nameOf(sheet)}`}>
         <span class="mosaic" style=${{ gridTemplateColumns: `repeat(${columns}, 1fr)` }}>
-          ${all.map((cell, at) => html`<${Cell} key=${at} cell=${cell} />`)}
+          ${sheet.cells.flat().map((cell, at) => html`<${Cell} key=${at} cell=${cell} />`)}
         </span>
       </button>
       <div class="tile-foot">
-        <p class="small-print">${ended ? `Grid of ${all.length}` : `Grid: ${done} of ${all.length}`}</p>
+        <p class="small-print">${ended ? `Grid of ${all}` : `Grid: ${done} of ${all}`}</p>
         ${!ended && html`<button class="quiet" aria-label=${`Cancel the grid: ${nameOf(sheet)}`} onClick=${() => cancelSheet(sheet)}>Cancel</button>`}
       </div>
     </li>

@@ -37,16 +37,15 @@ export function RunningTile({ entry }) {
       <div class="tile-foot">
         <progress max="1" value=${fraction} aria-label=${`Progress: ${nameOf(entry)}`}></progress>
         <p class="small-print">${said(entry)}</p>
-        <button class="quiet" disabled=${cancelling} aria-label=${`Cancel: ${nameOf(entry)}`} onClick=${() => cancel(id)}>
-          ${cancelling ? 'Ending …' : 'Cancel'}
-        </button>
       </div>
+      <button class="cancel" title="Cancel" disabled=${cancelling} aria-label=${`Cancel: ${nameOf(entry)}`} onClick=${() => cancel(id)}>×</button>
     </li>
   `;
 }
 
-function said({ status, progress, queuePosition, error }) {
+function said({ status, progress, queuePosition, error, cancelling }) {
   if (error) return error.message;
+  if (cancelling) return 'Ending …';
   const seconds = progress?.eta_seconds;
   const left = seconds === null || seconds === undefined ? '' : `about ${Math.max(1, Math.round(seconds))} s`;
   if (status === 'queued') return [queuePosition ? `Waiting, number ${queuePosition}` : 'Waiting', left].filter(Boolean).join(' · ');
