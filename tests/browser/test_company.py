@@ -68,14 +68,13 @@ async def test_an_answer_that_was_lost_makes_no_second_job(browser: Browser, ser
     async with FaultProxy(service.address) as proxy, opened(browser, proxy.address) as page:
         await page.goto("/")
         await fill(page, "a lonely tree", **QUICK)
-        before = len(service.call("/v1/jobs?limit=100")["data"])
+        await proxy.reset()  # What is sent over an old connection, browsers send again by themselves.
         proxy.cuts.append(0)
         await generate(page)
         await expect(pictures(page, "a lonely tree")).to_have_count(1, timeout=30_000)
         assert proxy.num_lost == 1
         page.complaints.take("ERR_")  # type: ignore[attr-defined]
     jobs = service.call("/v1/jobs?limit=100")["data"]
-    assert min(len(jobs), before + 1) == len(jobs)
     assert [job["request"]["prompt"] for job in jobs].count("a lonely tree") == 1
 
 

@@ -158,7 +158,8 @@ async def test_a_grid_of_two_parameters(studio: Page, service: Launched) -> None
     async with studio.expect_download() as download:
         await studio.get_by_role("button", name="Save as one picture").click()
     saved = await (await download.value).path()
-    assert Image.open(saved).width > 2 * 64
+    with Image.open(saved) as sheet_saved:
+        assert sheet_saved.width > 2 * 64
 
 
 async def drop(page: Page, content: bytes, name: str, media_type: str) -> None:
