@@ -18,7 +18,10 @@ run: setup  ## start the store, the API and a worker; Ctrl-C stops them
 setup: $(VENV)/run.stamp  ## make the environment that `make run` needs
 
 test: $(VENV)/dev.stamp  ## run every test that needs no GPU
-	$(BIN)/python -m pytest
+	@status=0; \
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not alone and not faults_full" || status=1; \
+	$(BIN)/python -m pytest -m "alone and not faults_full" || status=1; \
+	exit $$status
 
 faults: $(VENV)/dev.stamp  ## kill every process at every moment, and count what is lost or there twice
 	$(BIN)/python -m pytest tests/faults -m ""

@@ -18,6 +18,8 @@ from launch.embedded_store import server_command
 from tests.app.conftest import BODY, CATALOGUE, assert_error, client_of
 from tests.waiting import wait_until, wait_until_async
 
+pytestmark = pytest.mark.alone
+
 CALLS = [
     ("POST", "/v1/generations"),
     ("GET", "/v1/jobs"),

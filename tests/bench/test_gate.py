@@ -7,6 +7,8 @@ import pytest
 
 from tests.system.installation import ROOT
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.mark.timeout(600)
 def test_no_ratio_is_beyond_its_wide_bounds() -> None:

@@ -11,7 +11,7 @@ import pytest_asyncio
 from tests.faults.site import Site, open_site
 from tests.waiting import wait_until_async
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.alone]
 
 PATIENCE_SECONDS = 6.0
 

@@ -33,7 +33,7 @@ BEFORE_CLAIM = ("idle", "admitting")
 
 DRAIN_SECONDS = 0.5
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.alone]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -16,6 +16,8 @@ from tests.faults.history import Call
 from tests.faults.outages import kill
 from tests.faults.site import Part, Site, open_site
 
+pytestmark = pytest.mark.alone
+
 DIES: tuple[Part, ...] = ("child", "parent", "api", "store")
 STEPS = st.sampled_from([1, 20, 300])
 

@@ -11,6 +11,8 @@ from tests.system.installation import ROOT
 from tests.system.launched import Launched, launch
 from tests.tiny_catalogue import build_catalogue
 
+pytestmark = pytest.mark.alone
+
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 
 

@@ -18,7 +18,7 @@ SETTINGS = {
     "SAFELIGHT_MAX_IN_FLIGHT": "8",
 }
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.alone]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -18,7 +18,7 @@ from tests.faults.small_disk import SmallInstallation, small_disk
 from tests.faults.store_proxy import StoreProxy
 from tests.waiting import wait_until_async
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.alone]
 
 LONG = {"num_inference_steps": 10_000}
 

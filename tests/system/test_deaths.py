@@ -1,9 +1,12 @@
 """SIGKILL, of the child, of the parent, of everything: the job ends once, with the picture of an undisturbed run."""
 
 import psutil
+import pytest
 
 from tests.system.installation import Installation, device_process, kill, kill_tree
 from tests.waiting import wait_until, wait_until_async
+
+pytestmark = pytest.mark.alone
 
 NUM_STEPS = 150
 

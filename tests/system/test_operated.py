@@ -192,6 +192,8 @@ async def test_the_log_names_the_trace(client: httpx.AsyncClient, service: Launc
     await client.get("/v1/jobs/job_1", headers={"traceparent": f"00-{trace}-{CALLER}-01"})
 
     async def is_logged() -> bool:
-        return any("GET /v1/jobs/job_1 404" in line and f"trace_id={trace}" in line for line in service.log().splitlines())
+        return any(
+            "GET /v1/jobs/job_1 404" in line and f"trace_id={trace}" in line for line in service.log().splitlines()
+        )
 
     await wait_until_async(is_logged, 10)

@@ -3,6 +3,7 @@
 from statistics import median
 
 import psutil
+import pytest
 
 from contract.costs import Costs, CostTable
 from contract.job import Job
@@ -11,6 +12,8 @@ from tests.system.installation import Installation
 from tests.waiting import wait_until_async
 from worker.execution import Execution
 from worker.messages import Generate
+
+pytestmark = pytest.mark.alone
 
 NUM_STEPS = 60
 

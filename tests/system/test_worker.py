@@ -12,6 +12,8 @@ from contract.errors import UnknownArtifact, UnknownJob
 from tests.system.installation import Installation, device_process
 from tests.waiting import wait_until, wait_until_async
 
+pytestmark = pytest.mark.alone
+
 
 async def test_a_job_becomes_pictures_that_are_stored_and_published(
     installation: Installation, worker: psutil.Process
