@@ -53,24 +53,26 @@ Shapes = dict[str, tuple[int, ...]]
 
 
 class Draughtsman:
-    """Draws the architecture of each model that is loaded, and `tell`s of it."""
+    """Draws the architecture of each model that is loaded for the first time, and `tell`s of it."""
 
     def __init__(self, catalogue: Catalogue, tell: Callable[[Architecture], None]) -> None:
         self._catalogue = catalogue
         self._tell = tell
+        self._drawn: set[str] = set()
 
     def watching(self, load: Callable[[str], Model]) -> Callable[[str], Model]:
         """The same loading of models, which are drawn when they are there; what cannot be drawn is loaded anyway."""
 
         def loaded(model_id: str) -> Model:
             model = load(model_id)
-            if isinstance(model, Stepwise | WholePipeline):
+            if isinstance(model, Stepwise | WholePipeline) and model_id not in self._drawn:
                 self._draw(model_id, model)
             return model
 
         return loaded
 
     def _draw(self, model_id: str, model: Stepwise | WholePipeline) -> None:
+        self._drawn.add(model_id)
         try:
             self._tell(drawn(self._catalogue.find(model_id), model))
         except Exception:
