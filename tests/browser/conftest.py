@@ -65,7 +65,7 @@ async def opened(
         reduced_motion="reduce",
         **options,
     )
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(30_000)
     page = await context.new_page()
     page.on("console", complaints.note)
     page.on("pageerror", lambda error: complaints.texts.append(str(error)))

@@ -8,7 +8,7 @@ from playwright.async_api import Locator, Page, expect
 QUICK: dict[str, Any] = {"steps": 4, "width": 64, "height": 64}
 """A picture in no time."""
 
-MADE_SECONDS = 30
+MADE_SECONDS = 60
 
 BYTES_BEHIND = """async (element) => {
     const { addressOf, entries } = await import('/web/studio/entries.js');
