@@ -78,7 +78,7 @@ async def grid(page: Page) -> None:
     await form.get_by_label("Values down").fill("5, 10, 20")
     await form.get_by_role("button", name="Make 9 pictures").click()
     await page.get_by_role("button", name="Open the grid: a red apple").click()
-    await expect(page.locator(".sheet img:not(.preview)")).to_have_count(9, timeout=60_000)
+    await expect(page.locator(".sheet img:not(.preview)")).to_have_count(9)
 
 
 async def error(page: Page) -> None:
