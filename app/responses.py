@@ -15,6 +15,7 @@ from contract.job import Job, JobStatus, Priority
 from contract.receipts import SHA256, Difference
 from contract.request import CompleteRequest, Scheduler
 from contract.safety import Finding
+from contract.traces import FileName, Trace, TraceFile
 
 JOB_ID = "job_3f2b8c1d9e7a4f60b5c2d1e0a9f8b7c6"
 IMAGE_ID = "art_3f2b8c1d9e7a4f60b5c2d1e0a9f8b7c6_0"
@@ -187,6 +188,44 @@ class ReplayShown(BaseModel):
         )
 
 
+class TraceFileShown(BaseModel):
+    """One file that the document of a trace names."""
+
+    url: str = Field(
+        description="Where the bytes are; signed like those of pictures.",
+        examples=[f"{BASE}/v1/artifacts/art_3f2b8c1d9e7a4f60b5c2d1e0a9f8b7c6_latents"],
+    )
+    media_type: str = Field(description="What the bytes are.", examples=["image/png"])
+    size_bytes: int = Field(description="How many bytes it has.", examples=[18423])
+    sha256: str = Field(description="Hex digest of the bytes.", examples=[SHA256])
+
+    @classmethod
+    def of(cls, file: TraceFile, links: Links) -> "TraceFileShown":
+        """A published file, without what is the house's own."""
+        return cls(
+            url=links.artifact(file.id), media_type=file.media_type, size_bytes=file.size_bytes, sha256=file.sha256
+        )
+
+
+class TraceShown(BaseModel):
+    """What a run has recorded of itself."""
+
+    version: Literal[1] = Field(description="The form of the document.", examples=[1])
+    url: str = Field(
+        description="Where the document is, a `TraceDocument`; signed like the addresses of pictures.",
+        examples=[f"{BASE}/v1/artifacts/art_3f2b8c1d9e7a4f60b5c2d1e0a9f8b7c6_trace"],
+    )
+    files: dict[FileName, TraceFileShown] = Field(
+        description="All files by their names; `trace` is the document itself.", examples=[{}]
+    )
+
+    @classmethod
+    def of(cls, trace: Trace, links: Links) -> "TraceShown":
+        """A published trace."""
+        files = {file.name: TraceFileShown.of(file, links) for file in trace.files}
+        return cls(version=trace.version, url=files["trace"].url, files=files)
+
+
 class JobUrls(BaseModel):
     """What can be done with a job, and where."""
 
@@ -230,6 +269,11 @@ class JobShown(BaseModel):
         "of it again, so that it needs that job no more.",
         examples=[None],
     )
+    trace: TraceShown | None = Field(
+        description="What its run has recorded of itself; null until its picture is there, and unless that was asked "
+        "for.",
+        examples=[None],
+    )
     attempt: int = Field(description="Which execution this is, from 1; 0 before the first.", examples=[1])
     created_at: datetime = Field(description="When it was accepted.", examples=[TIME])
     started_at: datetime | None = Field(description="When its present execution started.", examples=[TIME])
@@ -266,6 +310,7 @@ class JobShown(BaseModel):
             cost=CostShown.of(job.request),
             replay=ReplayShown.of_job(job),
             branch_from=job.branch,
+            trace=None if job.trace is None else TraceShown.of(job.trace, links),
             queue_position=queue_position,
             images=[ImageShown.of(artifact, links) for artifact in job.images],
             urls=JobUrls(self=url, events=f"{url}/events", cancel=f"{url}/cancel"),

@@ -23,6 +23,7 @@ from contract.request import CompleteRequest, GenerationRequest
 from contract.store_connection import BLOCK_SECONDS, StoreConnection, unavailable_when_unreachable
 from contract.tenants import PUBLIC, index_of
 from contract.terms import USUAL, Terms
+from contract.traces import TraceFile
 
 PREVIEW_WISH_SECONDS = 30
 RECENT_EVENTS = 100
@@ -134,11 +135,19 @@ class JobStore:
         return read_job(job_id, fields)
 
     async def artifact(self, artifact_id: str) -> Artifact:
-        """The published artifact with this id. Raises: UnknownArtifact."""
+        """The published picture with this id. Raises: UnknownArtifact."""
+        found = await self.published(artifact_id)
+        if isinstance(found, Artifact):
+            return found
+        raise UnknownArtifact(f"The artifact {artifact_id!r} is no picture.")
+
+    async def published(self, artifact_id: str) -> Artifact | TraceFile:
+        """What is published under this id: a picture, or a file of a trace. Raises: UnknownArtifact."""
         with suppress(UnknownJob):
-            for artifact in (await self.get(job_id_of(artifact_id))).images:
-                if artifact.id == artifact_id:
-                    return artifact
+            job = await self.get(job_id_of(artifact_id))
+            for one in (*job.images, *(job.trace.files if job.trace else ())):
+                if one.id == artifact_id:
+                    return one
         raise UnknownArtifact(f"There is no artifact {artifact_id!r}.")
 
     async def page(
