@@ -13,7 +13,7 @@ from contract.origin import UNKNOWN, Origin
 from contract.replays import Replay
 from contract.request import CompleteRequest
 from contract.tenants import PUBLIC
-from contract.traces import Trace, TraceAsked
+from contract.traces import Trace, TraceAsked, TraceFile
 from contract.webhooks import Webhook
 
 JobStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
@@ -106,6 +106,11 @@ class Job(BaseModel):
     def ended(self) -> bool:
         """Whether the job has reached a status that it never leaves."""
         return self.status in ENDED
+
+    @property
+    def traced(self) -> tuple[TraceFile, ...]:
+        """The files of its run's trace that are published."""
+        return () if self.trace is None else self.trace.files
 
     def as_admitted(self) -> "Job":
         """The job as it was at the moment of its admission."""

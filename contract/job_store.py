@@ -136,8 +136,7 @@ class JobStore:
 
     async def artifact(self, artifact_id: str) -> Artifact:
         """The published picture with this id. Raises: UnknownArtifact."""
-        found = await self.published(artifact_id)
-        if isinstance(found, Artifact):
+        if isinstance(found := await self.published(artifact_id), Artifact):
             return found
         raise UnknownArtifact(f"The artifact {artifact_id!r} is no picture.")
 
@@ -145,9 +144,9 @@ class JobStore:
         """What is published under this id: a picture, or a file of a trace. Raises: UnknownArtifact."""
         with suppress(UnknownJob):
             job = await self.get(job_id_of(artifact_id))
-            for one in (*job.images, *(job.trace.files if job.trace else ())):
-                if one.id == artifact_id:
-                    return one
+            found = (one for one in (*job.images, *job.traced) if one.id == artifact_id)
+            if (one := next(found, None)) is not None:
+                return one
         raise UnknownArtifact(f"There is no artifact {artifact_id!r}.")
 
     async def page(

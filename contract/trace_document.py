@@ -268,6 +268,6 @@ class TraceDocument(Part):
         description="What the parts took.",
         examples=[{"text_encoder": 0.01, "network": 0.62, "autoencoder": 0.02, "total": 0.7}],
     )
-    missing: list[str] = Field(
-        description="What was asked for and could not be recorded, and why, in sentences.", examples=[[]]
+    notes: list[str] = Field(
+        description="What you should know about it, such as what could not be recorded, in sentences.", examples=[[]]
     )
