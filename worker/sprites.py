@@ -10,6 +10,7 @@ from contract.trace_document import TileTraced
 from worker.images import Pixels
 
 Array = npt.NDArray[np.float32]
+Named = tuple[str, Pixels]
 
 PENALTY = 1e-3
 """On the weights of a fit, per place: a picture of one colour says nothing about them."""
@@ -82,7 +83,7 @@ def side_by_side(
     return whole, tiles
 
 
-def _placed(pictures: Sequence[tuple[str, Pixels]], y: int) -> Iterator[TileTraced]:
+def _placed(pictures: Sequence[Named], y: int) -> Iterator[TileTraced]:
     x = 0
     for name, picture in pictures:
         height, width = picture.shape[:2]
