@@ -5,8 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from app.links import Links
 from app.model_versions import Published, published
-from app.responses import Links
 from contract.catalogue import ModelSpec
 from contract.certificates import ModelCertificate
 from contract.guidance import GuidanceKind

@@ -1,12 +1,12 @@
 """The shapes in which jobs and models are shown to clients."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from app.signatures import Signer
+from app.links import BASE, Links
+from app.trace_responses import TraceShown
 from contract.artifact import Artifact
 from contract.branches import Branch
 from contract.costs import amount, pixel_steps
@@ -15,11 +15,9 @@ from contract.job import Job, JobStatus, Priority
 from contract.receipts import SHA256, Difference
 from contract.request import CompleteRequest, Scheduler
 from contract.safety import Finding
-from contract.traces import FileName, Trace, TraceFile
 
 JOB_ID = "job_3f2b8c1d9e7a4f60b5c2d1e0a9f8b7c6"
 IMAGE_ID = "art_3f2b8c1d9e7a4f60b5c2d1e0a9f8b7c6_0"
-BASE = "http://127.0.0.1:8000"
 TIME = "2026-11-24T09:30:00.250000Z"
 COMPLETE = {
     "prompt": "a red apple",
@@ -32,27 +30,6 @@ COMPLETE = {
     "scheduler": "ddim",
     "seed": 7,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Links:
-    """Addresses under the URL at which the client reached this API. With a signer, pictures open in a browser."""
-
-    base: str
-    signer: Signer | None = None
-
-    def job(self, job_id: str) -> str:
-        """Where a job is read."""
-        return f"{self.base}/v1/jobs/{job_id}"
-
-    def file(self, file_id: str) -> str:
-        """Where a file is read."""
-        return f"{self.base}/v1/files/{file_id}"
-
-    def artifact(self, artifact_id: str) -> str:
-        """Where an image's bytes are."""
-        url = f"{self.base}/v1/artifacts/{artifact_id}"
-        return url if self.signer is None else f"{url}?{self.signer.query(artifact_id)}"
 
 
 class RequestShown(CompleteRequest):
@@ -186,44 +163,6 @@ class ReplayShown(BaseModel):
             pixels_agree=None if done is None else done.pixels_agree,
             differences=list(job.replay.foreseen if done is None else done.differences),
         )
-
-
-class TraceFileShown(BaseModel):
-    """One file that the document of a trace names."""
-
-    url: str = Field(
-        description="Where the bytes are; signed like those of pictures.",
-        examples=[f"{BASE}/v1/artifacts/art_3f2b8c1d9e7a4f60b5c2d1e0a9f8b7c6_latents"],
-    )
-    media_type: str = Field(description="What the bytes are.", examples=["image/png"])
-    size_bytes: int = Field(description="How many bytes it has.", examples=[18423])
-    sha256: str = Field(description="Hex digest of the bytes.", examples=[SHA256])
-
-    @classmethod
-    def of(cls, file: TraceFile, links: Links) -> "TraceFileShown":
-        """A published file, without what is the house's own."""
-        return cls(
-            url=links.artifact(file.id), media_type=file.media_type, size_bytes=file.size_bytes, sha256=file.sha256
-        )
-
-
-class TraceShown(BaseModel):
-    """What a run has recorded of itself."""
-
-    version: Literal[1] = Field(description="The form of the document.", examples=[1])
-    url: str = Field(
-        description="Where the document is, a `TraceDocument`; signed like the addresses of pictures.",
-        examples=[f"{BASE}/v1/artifacts/art_3f2b8c1d9e7a4f60b5c2d1e0a9f8b7c6_trace"],
-    )
-    files: dict[FileName, TraceFileShown] = Field(
-        description="All files by their names; `trace` is the document itself.", examples=[{}]
-    )
-
-    @classmethod
-    def of(cls, trace: Trace, links: Links) -> "TraceShown":
-        """A published trace."""
-        files = {file.name: TraceFileShown.of(file, links) for file in trace.files}
-        return cls(version=trace.version, url=files["trace"].url, files=files)
 
 
 class JobUrls(BaseModel):

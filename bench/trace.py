@@ -81,7 +81,7 @@ def turn(engine: Engine, spec: ModelSpec, number: int) -> Turn:
 def made_in(engine: Engine, request: CompleteRequest, trace: TraceAsked | None) -> tuple[Picture, float]:
     """A picture, and what the engine took from the request to the pixels. Raises: SafelightError, if there is none."""
     started_at = time.perf_counter()
-    engine.add("one", request, trace=trace)
+    engine.admit(engine.prepare("one", request, trace=trace))
     while True:
         for event in engine.step():
             if isinstance(event, Failed):

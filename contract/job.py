@@ -108,9 +108,9 @@ class Job(BaseModel):
         return self.status in ENDED
 
     @property
-    def traced(self) -> tuple[TraceFile, ...]:
-        """The files of its run's trace that are published."""
-        return () if self.trace is None else self.trace.files
+    def published(self) -> tuple[Artifact | TraceFile, ...]:
+        """Its pictures, and the files of the trace of its run."""
+        return (*self.images, *(self.trace.files if self.trace else ()))
 
     def as_admitted(self) -> "Job":
         """The job as it was at the moment of its admission."""

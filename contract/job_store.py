@@ -134,19 +134,12 @@ class JobStore:
             raise UnknownJob(f"There is no job {job_id!r}.")
         return read_job(job_id, fields)
 
-    async def artifact(self, artifact_id: str) -> Artifact:
-        """The published picture with this id. Raises: UnknownArtifact."""
-        if isinstance(found := await self.published(artifact_id), Artifact):
-            return found
-        raise UnknownArtifact(f"The artifact {artifact_id!r} is no picture.")
-
-    async def published(self, artifact_id: str) -> Artifact | TraceFile:
+    async def artifact(self, artifact_id: str) -> Artifact | TraceFile:
         """What is published under this id: a picture, or a file of a trace. Raises: UnknownArtifact."""
         with suppress(UnknownJob):
-            job = await self.get(job_id_of(artifact_id))
-            found = (one for one in (*job.images, *job.traced) if one.id == artifact_id)
-            if (one := next(found, None)) is not None:
-                return one
+            for artifact in (await self.get(job_id_of(artifact_id))).published:
+                if artifact.id == artifact_id:
+                    return artifact
         raise UnknownArtifact(f"There is no artifact {artifact_id!r}.")
 
     async def page(

@@ -82,25 +82,15 @@ class Engine:
     # ---- taking in
 
     def add(
-        self,
-        generation_id: str,
-        request: CompleteRequest,
-        inputs: Inputs = NO_INPUTS,
-        *,
-        tenant: str = NOBODY,
-        trace: TraceAsked | None = None,
+        self, generation_id: str, request: CompleteRequest, inputs: Inputs = NO_INPUTS, *, tenant: str = NOBODY
     ) -> tuple[str, ...]:
         """Prepares and admits the one image of a request. Raises: as `prepare`."""
-        prepared = self.prepare(generation_id, request, inputs, trace)
+        prepared = self.prepare(generation_id, request, inputs)
         self.admit(prepared, tenant=tenant)
         return warnings_of(prepared)
 
     def prepare(
-        self,
-        generation_id: str,
-        request: CompleteRequest,
-        inputs: Inputs = NO_INPUTS,
-        trace: TraceAsked | None = None,
+        self, generation_id: str, request: CompleteRequest, inputs: Inputs = NO_INPUTS, trace: TraceAsked | None = None
     ) -> Prepared:
         """An image that is ready to be admitted: its model is held, its prompts are encoded, its noise is drawn.
 
@@ -222,15 +212,13 @@ class Engine:
             pulls = [self._pull(lane, generation) for generation in generations]
             steps = [generation.step for generation in generations]
             finite = stepping.advance(generations, outputs, pulls)
-            seconds = time.perf_counter() - started_at
         except Exception as error:
             yield from self._advance_apart(lane, generations, error)
             return
+        seconds = time.perf_counter() - started_at
         for generation, before, is_finite in zip(generations, steps, finite, strict=True):
-            if generation.recording is not None:
-                generation.recording.took(before, seconds)
             if is_finite:
-                yield from self._stepped(generation, before)
+                yield from self._stepped(generation, before, seconds)
             else:
                 message = f"The latents became NaN or infinite in step {generation.step}."
                 yield from self._failed(generation, NonFiniteLatents(message))
@@ -263,7 +251,9 @@ class Engine:
             self.counters += Counters(num_forwards=1, num_rows=1, forward_seconds=seconds)
         return own
 
-    def _stepped(self, generation: Generation, before: int) -> Iterator[Event]:
+    def _stepped(self, generation: Generation, before: int, seconds: float) -> Iterator[Event]:
+        if generation.recording is not None:
+            generation.recording.took(before, seconds)
         if generation.step > before:
             self.counters += Counters(num_steps=1)
             yield from [Progressed(generation_id, generation.step) for generation_id in generation.ids]

@@ -70,16 +70,21 @@ class TokensScaled:
         return pooled
 
 
-def weights_of(attention: Any, hidden: Tensor, context: Tensor) -> Tensor:
-    """With which probability each place looks at each token, in float32.
+def weights_of(attention: Any, hidden: Tensor, context: Tensor, key: Tensor | None = None) -> Tensor:
+    """With which probability each place looks at each token, in float32; `key` is what `key_of` makes of the context.
 
     Shapes: hidden (1, places, D), context (1, L, E), result (1, heads, places, L).
     Source: Vaswani et al. 2017, arXiv:1706.03762, equation 1; must equal what diffusers' `Attention` multiplies by the
             values.
     """
     query = _in_heads(attention, attention.to_q(hidden))
-    key = _in_heads(attention, attention.to_k(_context(attention, context)))
+    key = key_of(attention, context) if key is None else key
     return (attention.scale * query @ key.transpose(-1, -2)).float().softmax(dim=-1)
+
+
+def key_of(attention: Any, context: Tensor) -> Tensor:
+    """What places look for. Shapes: context (1, L, E), result (1, heads, L, d)."""
+    return _in_heads(attention, attention.to_k(_context(attention, context)))
 
 
 def _context(attention: Any, context: Tensor) -> Tensor:

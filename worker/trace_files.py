@@ -33,6 +33,7 @@ from worker.png import write_png
 from worker.recording import Recording, StepSeen
 from worker.schedules import Evaluation
 from worker.sprites import Array, Colours, differing, fitted, grey, sheet, side_by_side
+from worker.watching import LARGEST_SIDE, shrunk
 
 WITHHELD = "Its pictures are not shown: pictures of this model are looked at before they are."
 
@@ -111,7 +112,8 @@ class TraceFiles:
             return [], None
         found, packed, offset = [], [], 0
         for name, block in watch.blocks.items():
-            maps = torch.stack(block.maps).numpy()
+            whole = torch.stack(block.maps) / block.shape[0]
+            maps = shrunk(whole, math.ceil(max(whole.shape[1:]) / LARGEST_SIDE)).numpy()
             maxima = maps.max(axis=(1, 2))
             packed.append(_bytes_of(maps, maxima[:, None, None]))
             height, width = maps.shape[1:]
@@ -121,7 +123,7 @@ class TraceFiles:
                     kind=block.kind,
                     shape=list(block.shape),
                     num_parameters=block.num_parameters,
-                    mean_activation=[mean.item() for mean in block.means],
+                    mean_activation=whole.mean(dim=(1, 2)).tolist(),
                     height=height,
                     width=width,
                     offset=offset,

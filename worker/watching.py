@@ -13,14 +13,12 @@ from torch.nn import functional
 
 from contract.traces import MAX_MAPS_BYTES
 from worker.steering import Passage, RowHook
-from worker.token_attention import weights_of
+from worker.token_attention import key_of, weights_of
 
 logger = logging.getLogger(__name__)
 
-BLOCK = re.compile(
-    r"conv_in|conv_out|(?:down_blocks\.\d+|mid_block|up_blocks\.\d+)\.(?:resnets|attentions|downsamplers|upsamplers)\.\d+"
-)
-"""The names of the blocks of U-Nets that return one map."""
+BLOCK = re.compile(r"conv_in|down_blocks\.\d+|mid_block|up_blocks\.\d+|conv_out")
+"""The names of the blocks of U-Nets."""
 
 LOOK = re.compile(r"(.*\.attentions\.\d+)\.transformer_blocks\.\d+\.attn2")
 """The names of their attentions to the prompt; the first part is the block's."""
@@ -31,13 +29,12 @@ LARGEST_SIDE = 32
 
 @dataclass(eq=False, slots=True)
 class BlockSeen:
-    """One block, step by step. Shapes: maps (h, w), means ()."""
+    """One block, step by step; `maps` are sums of absolute values over its channels. Shapes: shape (C, h, w), maps (h, w)."""
 
     kind: str
     num_parameters: int
     shape: tuple[int, int, int] = (0, 0, 0)
     maps: list[Tensor] = field(default_factory=list)
-    means: list[Tensor] = field(default_factory=list)
 
 
 class Watch:
@@ -55,6 +52,7 @@ class Watch:
         self._sides = sides
         self._seen: dict[str, tuple[int, Tensor]] = {}
         self._looks: dict[str, dict[nn.Module, Tensor]] = {}
+        self._keys: dict[nn.Module, tuple[Tensor, Tensor]] = {}
         self._known: dict[str, nn.Module] = {}
         self._hooks = dict(self._find(network))
         num_looking = len({look[1] for name, _ in network.named_modules() if (look := LOOK.fullmatch(name))})
@@ -86,16 +84,20 @@ class Watch:
         return passage.output
 
     def _see(self, name: str, passage: Passage) -> None:
-        self._seen[name] = (passage.output.shape[1], passage.output[0].abs().mean(dim=0, dtype=torch.float32))
+        self._seen[name] = (passage.output.shape[1], _absolute(passage.output[0]))
 
     def _look(self, name: str, passage: Passage) -> None:
         if passage.context is None:
             return
-        weights = weights_of(passage.module, passage.hidden, passage.context)[0, :, :, self._columns].mean(dim=0)
-        height, width = self._grid(weights.shape[0])
-        maps = weights.float().T.unflatten(1, (height, width))
-        factor = math.ceil(math.sqrt(max(1.0, height * width / self._max_places)))
-        self._looks.setdefault(name, {})[passage.module] = shrunk(maps, factor)
+        key = self._key(passage.module, passage.context)
+        weights = weights_of(passage.module, passage.hidden, passage.context, key)
+        self._looks.setdefault(name, {})[passage.module] = weights[0, :, :, self._columns].mean(dim=0)
+
+    def _key(self, attention: nn.Module, context: Tensor) -> Tensor:
+        """The keys of a prompt, which are made once for all steps that read the same."""
+        if attention not in self._keys or not torch.equal(self._keys[attention][0], context):
+            self._keys[attention] = (context.clone(), key_of(attention, context))
+        return self._keys[attention][1]
 
     def _grid(self, num_places: int) -> tuple[int, int]:
         """Height and width of a block with so many places: the latents', halved again and again."""
@@ -107,23 +109,39 @@ class Watch:
     def end_step(self) -> None:
         """Keeps what was seen in the forward of a step."""
         for name, (num_channels, values) in self._seen.items():
-            block = self.blocks.setdefault(name, _block(self._known[name]))
+            if name not in self.blocks:
+                self.blocks[name] = _block(self._known[name])
+            block = self.blocks[name]
             block.shape = (num_channels, values.shape[0], values.shape[1])
-            block.means.append(values.mean())
-            block.maps.append(shrunk(values[None], math.ceil(max(values.shape) / LARGEST_SIDE))[0])
+            block.maps.append(values)
         for name, looks in self._looks.items():
-            self.attention.setdefault(name, []).append(torch.stack(list(looks.values())).mean(dim=0))
+            self.attention.setdefault(name, []).append(self._maps(list(looks.values())))
         self._seen, self._looks = {}, {}
 
+    def _maps(self, looks: Sequence[Tensor]) -> Tensor:
+        """Where the layers of one block look, together. Shapes: looks (places, tokens), result (tokens, h, w)."""
+        weights = looks[0] if len(looks) == 1 else torch.stack(list(looks)).mean(dim=0)
+        height, width = self._grid(len(weights))
+        factor = math.ceil(math.sqrt(max(1.0, height * width / self._max_places)))
+        return shrunk(weights.T.unflatten(1, (height, width)), factor)
+
     def to_cpu(self) -> None:
-        """Takes all that was seen off the device."""
+        """Takes all that was seen off the device, and lets the network go."""
         for block in self.blocks.values():
-            block.maps, block.means = _off(block.maps), _off(block.means)
+            block.maps = _off(block.maps)
         self.attention = {name: _off(maps) for name, maps in self.attention.items()}
+        self._hooks, self._keys, self._known = {}, {}, {}
 
 
 def _off(tensors: list[Tensor]) -> list[Tensor]:
+    """Tensors of one shape, off their device in one go."""
     return list(torch.stack(tensors).cpu())
+
+
+def _absolute(output: Tensor) -> Tensor:
+    """The sum of absolute values over channels. Shapes: output (C, h, w), result (h, w), float32."""
+    summed: Tensor = torch.linalg.vector_norm(output, ord=1, dim=0, dtype=torch.float32)
+    return summed
 
 
 def shrunk(maps: Tensor, factor: int) -> Tensor:

@@ -21,7 +21,7 @@ async def existing_artifact(
     artifact_id: Annotated[str, Path(description="The image's id.", examples=[IMAGE_ID])], resources: ResourcesOf
 ) -> Artifact | TraceFile:
     """The published artifact that the path names. Raises: UnknownArtifact."""
-    return await resources.job_store.published(artifact_id)
+    return await resources.job_store.artifact(artifact_id)
 
 
 ExistingArtifact = Annotated[Artifact | TraceFile, Depends(existing_artifact)]
