@@ -29,7 +29,10 @@ LARGEST_SIDE = 32
 
 @dataclass(eq=False, slots=True)
 class BlockSeen:
-    """One block, step by step; `maps` are sums of absolute values over its channels. Shapes: shape (C, h, w), maps (h, w)."""
+    """One block, step by step; `maps` are sums of absolute values over its channels.
+
+    Shapes: the output's is `shape`, without the row; maps (h, w).
+    """
 
     kind: str
     num_parameters: int
