@@ -79,7 +79,8 @@ def weights_of(attention: Any, hidden: Tensor, context: Tensor, key: Tensor | No
     """
     query = _in_heads(attention, attention.to_q(hidden))
     key = key_of(attention, context) if key is None else key
-    return (attention.scale * query @ key.transpose(-1, -2)).float().softmax(dim=-1)
+    weights: Tensor = (attention.scale * query @ key.transpose(-1, -2)).float().softmax(dim=-1)
+    return weights
 
 
 def key_of(attention: Any, context: Tensor) -> Tensor:
@@ -93,4 +94,5 @@ def _context(attention: Any, context: Tensor) -> Tensor:
 
 
 def _in_heads(attention: Any, projected: Tensor) -> Tensor:
-    return projected.unflatten(-1, (attention.heads, -1)).transpose(1, 2)
+    heads: Tensor = projected.unflatten(-1, (attention.heads, -1)).transpose(1, 2)  # type: ignore[no-untyped-call]
+    return heads
