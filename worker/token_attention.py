@@ -94,5 +94,5 @@ def _context(attention: Any, context: Tensor) -> Tensor:
 
 
 def _in_heads(attention: Any, projected: Tensor) -> Tensor:
-    heads: Tensor = projected.unflatten(-1, (attention.heads, -1)).transpose(1, 2)  # type: ignore[no-untyped-call]
+    heads: Tensor = projected.unflatten(-1, (attention.heads, -1)).transpose(1, 2)
     return heads

@@ -66,6 +66,10 @@ async def traced(client: httpx.AsyncClient, player: Player) -> dict[str, Any]:
     return cast(dict[str, Any], (await client.get(f"/v1/jobs/{job_id}")).json())
 
 
+def files_of(folder: Path, job_id: str) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and job_id in str(path)]
+
+
 @pytest.mark.parametrize(
     ("changes", "code", "field"),
     [
@@ -125,9 +129,10 @@ async def test_a_trace_is_removed_with_its_job(
     client: httpx.AsyncClient, player: Player, artifacts_folder: Path
 ) -> None:
     job = await traced(client, player)
+    assert len(files_of(artifacts_folder, job["id"])) == 1 + len(CONTENTS)
     assert (await client.delete(f"/v1/jobs/{job['id']}")).status_code == 204
     assert_error(await client.get(job["trace"]["url"]), 404, "unknown_artifact")
-    assert [path for path in artifacts_folder.rglob("*") if path.is_file() and job["id"] in str(path)] == []
+    assert files_of(artifacts_folder, job["id"]) == []
 
 
 async def test_a_file_of_a_trace_is_no_picture_to_start_from(client: httpx.AsyncClient, player: Player) -> None:
