@@ -9,8 +9,8 @@ from app.errors import Forbidden
 from app.signatures import SignedAddress
 from contract.keys import Scope
 
-OPEN = re.compile(r"/|/healthz|/readyz|/openapi\.json|/docs(/.*)?|/v1/receipts/keys")
-"""Paths that are everybody's: health, documentation, and the keys that check receipts."""
+OPEN = re.compile(r"/|/inside|/web/.*|/healthz|/readyz|/openapi\.json|/docs(/.*)?|/v1/receipts/keys")
+"""Paths that are everybody's: health, documentation, pages, and the keys that check receipts."""
 
 OPERATORS = frozenset({"/metrics"})
 """Paths that want `admin`. Of all others, reading wants `read` and everything else `generate`."""

@@ -1,7 +1,7 @@
-"""What one API process holds while it runs: settings, catalogue, stores, metrics, and the sign that it ends."""
+"""What one API process holds while it runs: settings, catalogue, stores, metrics, pages, and the sign that it ends."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TypedDict
@@ -14,6 +14,7 @@ from app.keyring import Keyring
 from app.metrics import RequestMetrics
 from app.operators_files import OperatorsFiles
 from app.settings import AppSettings
+from app.web_files import WebFile, read_web_files
 from contract.architecture import Architectures
 from contract.artifact_store import ArtifactStore
 from contract.catalogue import Catalogue
@@ -65,6 +66,7 @@ class Resources:
     doorkeeper: Doorkeeper
     notes: Notes
     tracer: Tracer
+    web_files: Mapping[str, WebFile]
     caller: Caller = ANYBODY
     origin: Origin = UNKNOWN
 
@@ -129,6 +131,7 @@ async def open_resources(
             webhook_secrets=WebhookSecrets(connection),
             errands=errands,
             tracer=tracer,
+            web_files=read_web_files(),
         )
     finally:
         closing.set()

@@ -15,6 +15,7 @@ from app.routes import (
     jobs,
     metrics,
     models,
+    pages,
     provenance,
     webhooks,
 )
@@ -34,4 +35,5 @@ ROUTERS: tuple[APIRouter, ...] = (
     health.router,
     metrics.router,
     documentation.router,
+    pages.router,
 )

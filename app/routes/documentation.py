@@ -1,16 +1,14 @@
-"""The first page, and the API's documentation for people: Swagger UI from our own disk, so that it works offline."""
+"""The API's documentation, for programs and for people: Swagger UI from our own disk, so that it works offline."""
 
 from importlib.resources import files
 from typing import Literal
 
 from fastapi import APIRouter
 from fastapi.openapi.docs import get_swagger_ui_html
-from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from app.dependencies import LinksOf
-from app.responses import BASE
 
 router = APIRouter()
 
@@ -26,31 +24,6 @@ ONLY_OURS = (
     "default-src 'none'; connect-src 'self'; img-src 'self' data: blob:; frame-ancestors 'none'; base-uri 'none'; "
     "script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'"
 )
-
-
-class Welcome(BaseModel):
-    """Where to go from here."""
-
-    name: str = Field(description="What this is.", examples=["Safelight"])
-    docs: str = Field(description="The API's documentation, for people.", examples=[f"{BASE}/docs"])
-    openapi: str = Field(description="The same, for programs.", examples=[f"{BASE}/openapi.json"])
-    generations: str = Field(description="POST a prompt here.", examples=[f"{BASE}/v1/generations"])
-    jobs: str = Field(description="What became of the prompts.", examples=[f"{BASE}/v1/jobs"])
-    models: str = Field(description="The models on offer.", examples=[f"{BASE}/v1/models"])
-
-
-@router.get("/", tags=["operations"], response_description="Where to go from here.")
-async def read_welcome(links: LinksOf) -> Welcome:
-    """Find the way."""
-    base = links.base
-    return Welcome(
-        name="Safelight",
-        docs=f"{base}/docs",
-        openapi=f"{base}/openapi.json",
-        generations=f"{base}/v1/generations",
-        jobs=f"{base}/v1/jobs",
-        models=f"{base}/v1/models",
-    )
 
 
 @router.get("/openapi.json", include_in_schema=False)

@@ -90,7 +90,7 @@ async def test_any_headers(client: httpx.AsyncClient, name: str, value: str, wai
 @SETTINGS
 @given(path=st.binary(max_size=30), query=st.binary(max_size=30))
 async def test_any_path(client: httpx.AsyncClient, path: bytes, query: bytes) -> None:
-    for start in ("/v1/jobs/", "/v1/artifacts/", "/v1/files/", "/v1/models/", "/v1/", "/docs/"):
+    for start in ("/v1/jobs/", "/v1/artifacts/", "/v1/files/", "/v1/models/", "/v1/", "/docs/", "/web/"):
         response = await client.get(f"{start}{quote(path)}?{quote(query, safe='=&')}")
         assert response.status_code < 500
         if response.status_code >= 400:

@@ -26,6 +26,8 @@ Ids = dict[str, str]
 
 OPEN = {
     ("GET", "/"),
+    ("GET", "/inside"),
+    ("GET", "/web/{name:path}"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("GET", "/openapi.json"),
