@@ -46,15 +46,18 @@ WEIGHS_WORDS: tuple[Family, ...] = ("stable_diffusion", "stable_diffusion_xl")
 """Families whose network reads nothing of a prompt but states of CLIP and its like, each of one word."""
 
 
-class PackagedWeights(Row):
-    """Text encoder weights that come inside an installed Python package, checked against their digest.
+class PackagedFile(Row):
+    """A file inside an installed Python package: its path in the package's folder, and its digest in hex."""
 
-    `file` is relative to the package's folder; `sha256` is the hex digest of the file.
-    """
-
-    package: str
     file: str
     sha256: str
+
+
+class PackagedWeights(PackagedFile):
+    """Text encoder weights that come inside an installed Python package, and its tokenizer, if that does, too."""
+
+    package: str
+    tokenizer: PackagedFile | None = None
 
 
 class Defaults(Row):

@@ -9,11 +9,14 @@ from typing import Any, Literal
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
 from tests.system.launched import Launched
 
 EXECUTABLE = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+PATIENCE_MILLISECONDS = 40_000
+"""How long something may take on a machine that has much else to do."""
 
 Scheme = Literal["dark", "light"]
 
@@ -43,6 +46,7 @@ async def browser() -> AsyncIterator[Browser]:
     """One browser for all tests."""
     if EXECUTABLE is None:
         pytest.skip("there is no Chromium on PATH")
+    expect.set_options(timeout=PATIENCE_MILLISECONDS)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=EXECUTABLE, args=["--no-sandbox"] if os.geteuid() == 0 else []
@@ -65,7 +69,7 @@ async def opened(
         reduced_motion="reduce",
         **options,
     )
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE_MILLISECONDS)
     page = await context.new_page()
     page.on("console", complaints.note)
     page.on("pageerror", lambda error: complaints.texts.append(str(error)))

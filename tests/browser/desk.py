@@ -8,8 +8,6 @@ from playwright.async_api import Locator, Page, expect
 QUICK: dict[str, Any] = {"steps": 4, "width": 64, "height": 64}
 """A picture in no time."""
 
-MADE_SECONDS = 30
-
 BYTES_BEHIND = """async (element) => {
     const { addressOf, entries } = await import('/web/studio/entries.js');
     const images = entries.value.flatMap((entry) => entry.images);
@@ -44,7 +42,7 @@ async def made(page: Page, prompt: str, **settings: Any) -> Locator:
     await fill(page, prompt, **QUICK | settings)
     await generate(page)
     picture = pictures(page, prompt).first
-    await expect(picture).to_be_visible(timeout=1000 * MADE_SECONDS)
+    await expect(picture).to_be_visible()
     return picture
 
 

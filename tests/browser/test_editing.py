@@ -43,7 +43,7 @@ async def test_what_is_painted_changes_and_nothing_else(studio: Page) -> None:
     await fill(studio, "a red apple", steps=8)
     await generate(studio)
     apple = pictures(studio, "a red apple")
-    await expect(apple).to_be_visible(timeout=30_000)
+    await expect(apple).to_be_visible()
     changed = np.argwhere((pixels(await bytes_in(apple)) != before).any(axis=-1))
     assert len(changed) > 50
     (top, left), (bottom, right) = changed.min(axis=0), changed.max(axis=0)
@@ -62,7 +62,7 @@ async def test_a_mask_is_painted_with_keys(studio: Page, service: Launched) -> N
     await studio.get_by_role("checkbox", name="Remove what is there").check()
     await generate(studio)
     nameless = pictures(studio, "a picture without a prompt")
-    await expect(nameless).to_be_visible(timeout=30_000)
+    await expect(nameless).to_be_visible()
     request = (await job(service.address, await job_of(nameless)))["request"]
     assert (request["remove"], request["mask"][:5]) == (True, "file_")
 
@@ -84,7 +84,7 @@ async def test_a_frame_is_dragged_out_and_painted(studio: Page) -> None:
     await expect(studio.locator(".frame-editor")).to_contain_text("96 × 96")
     await generate(studio)
     wide = pictures(studio, "a dog to the left of a tree").first
-    await expect(wide.locator("img")).to_have_attribute("width", "96", timeout=30_000)
+    await expect(wide.locator("img")).to_have_attribute("width", "96")
     assert (pixels(await bytes_in(wide))[32:, :64] == before).all()
 
 
@@ -100,7 +100,7 @@ async def test_a_picture_made_here_gives_its_settings_back(studio: Page, service
     await expect(studio.get_by_role("spinbutton", name="Steps, exactly")).to_have_value("5")
     await expect(studio.get_by_role("spinbutton", name="Seed")).to_have_value("11")
     await generate(studio)
-    await expect(pictures(studio, "a yellow bird")).to_have_count(2, timeout=30_000)
+    await expect(pictures(studio, "a yellow bird")).to_have_count(2)
     assert await bytes_in(pictures(studio, "a yellow bird").first) == content
 
 
@@ -118,7 +118,7 @@ async def made_of_it(page: Page, prompt: str) -> Locator:
     await fill(page, prompt, steps=QUICK["steps"])
     await generate(page)
     picture = pictures(page, prompt)
-    await expect(picture).to_be_visible(timeout=30_000)
+    await expect(picture).to_be_visible()
     return picture
 
 
@@ -146,7 +146,7 @@ async def test_a_grid_of_two_parameters(studio: Page, service: Launched) -> None
     await form.get_by_role("button", name="Make 6 pictures").click()
     await studio.get_by_role("button", name="Open the grid: a red apple").click()
     table = studio.get_by_role("table")
-    await expect(table.locator("img:not(.preview)")).to_have_count(6, timeout=30_000)
+    await expect(table.locator("img:not(.preview)")).to_have_count(6)
     assert await table.get_by_role("columnheader").all_inner_texts() == ["Guidance 1", "Guidance 4"]
     assert await table.get_by_role("rowheader").all_inner_texts() == ["red", "blue", "green"]
     sheet = await studio.evaluate("() => import('/web/studio/entries.js').then(({ entries }) => entries.value)")

@@ -57,7 +57,7 @@ async def test_the_history_survives_a_reload_and_can_be_searched(studio: Page, s
     await studio.reload()
     await expect(pictures(studio, "a green leaf")).to_be_visible()
     assert await bytes_in(pictures(studio, "a blue fish")) == content == await bytes_of(service.address, job_id)
-    await expect(pictures(studio, "a rocket")).to_be_visible(timeout=30_000)
+    await expect(pictures(studio, "a rocket")).to_be_visible()
     await studio.get_by_role("searchbox").fill("Fish BLUE")
     await expect(studio.locator(".tile")).to_have_count(1)
     await expect(pictures(studio, "a blue fish")).to_be_visible()
@@ -85,11 +85,11 @@ async def test_a_result_says_how_it_was_made_and_is_made_again(studio: Page, ser
     compile(await tab.inner_text(), "OpenAI", "exec")
     await viewer.get_by_role("button", name="Again").click()
     await expect(viewer).to_have_count(0)
-    await expect(pictures(studio, 'a "car"')).to_have_count(2, timeout=30_000)
+    await expect(pictures(studio, 'a "car"')).to_have_count(2)
     assert await bytes_in(pictures(studio, 'a "car"').first) == content
     await pictures(studio, 'a "car"').first.click()
     await viewer.get_by_role("button", name="Enlarge").click()
-    await expect(pictures(studio, 'a "car"').first.locator("img")).to_have_attribute("width", "128", timeout=30_000)
+    await expect(pictures(studio, 'a "car"').first.locator("img")).to_have_attribute("width", "128")
     assert (await job(service.address, await job_of(pictures(studio, 'a "car"').first)))["request"]["upscale"] == 2
 
 

@@ -52,7 +52,7 @@ class WholePipeline:
     @classmethod
     def load(cls, folder: ModelFolder) -> Self:
         """The model in a folder. Raises: ModelUnavailable."""
-        if folder.text_encoder_weights is not None:
+        if folder.packaged is not None:
             raise ModelUnavailable("A pipeline that is run whole takes no text encoder out of a package.")
         pipeline = whole_pipeline(folder)
         _refuse_other_inputs(pipeline)

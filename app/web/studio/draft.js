@@ -1,24 +1,11 @@
 /** What the composer holds, and how it becomes a request and comes from one. */
 
-const SHOWN = new Set([
-  'prompt',
-  'negative_prompt',
-  'model',
-  'num_images',
-  'height',
-  'width',
-  'num_inference_steps',
-  'guidance_scale',
-  'scheduler',
-  'seed',
-  'adapters',
-  'strength',
-  'image',
-  'mask',
-  'expand',
-  'resize',
-  'remove',
-]);
+/** Fields that the composer shows, and those of them that it shows beside a picture. */
+const FIELDS = 'prompt negative_prompt model num_images height width num_inference_steps guidance_scale scheduler seed adapters';
+const EDITS = 'image mask expand strength resize remove';
+const SHOWN = new Set(FIELDS.split(' '));
+const EDIT = new Set(EDITS.split(' '));
+
 /** Fields whose values a complete request has in any case, and that say nothing. */
 const SILENT = { prompt_syntax: 'plain', output_format: 'png' };
 
@@ -93,8 +80,14 @@ export function fits({ width, height }, limits) {
   return fit(width) && fit(height);
 }
 
-/** The draft that makes what a complete request makes; its picture, where it has one, comes with `source`. */
-export function draftOf(request, source = null) {
+/** A draft that begins with another picture, and so not with what its request named. */
+export function begunWith(draft, source) {
+  const others = Object.entries(draft.others).filter(([field]) => !EDIT.has(field));
+  return { ...draft, source, others: Object.fromEntries(others) };
+}
+
+/** The draft that makes what a complete request makes. The pictures that it names stay as they are named. */
+export function draftOf(request) {
   const guided = request.guidance_scale !== null && request.guidance_scale !== undefined;
   return {
     ...EMPTY,
@@ -110,22 +103,14 @@ export function draftOf(request, source = null) {
     seedLocked: true,
     numImages: request.num_images ?? 1,
     adapters: (request.adapters ?? []).map(({ id, scale }) => ({ id, scale, name: id })),
-    others: othersOf(request, source, guided),
-    source,
+    others: othersOf(request, guided),
   };
 }
 
 /** What a request says beyond the fields that the composer shows. */
-function othersOf(request, source, guided) {
-  const others = {};
-  for (const [field, value] of Object.entries(request)) {
-    if (isSilent(field, value) || (field === 'guidance' && guided)) continue;
-    if (!SHOWN.has(field)) others[field] = value;
-    else if (source === null && request.image && ['image', 'mask', 'expand', 'strength', 'resize', 'remove'].includes(field)) {
-      others[field] = value;
-    }
-  }
-  return others;
+function othersOf(request, guided) {
+  const said = ([field, value]) => !SHOWN.has(field) && !isSilent(field, value) && !(field === 'guidance' && guided);
+  return Object.fromEntries(Object.entries(request).filter(said));
 }
 
 /** Whether a field of a complete request is as if it were not there. */

@@ -6,10 +6,11 @@ import { Problem } from '../shared/problem.js';
 import { useSignal } from '../shared/signal.js';
 import { html, useEffect, useState } from '../shared/view.js';
 import { Composer } from './composer.js';
-import { draftOf, requestOf } from './draft.js';
+import { begunWith, draftOf, requestOf } from './draft.js';
 import { Dropped, verified } from './dropped.js';
 import { entries, readEntries } from './entries.js';
-import { cancel, hasEnded, make, resume } from './jobs.js';
+import { useDrop, useShortcuts } from './gestures.js';
+import { cancel, hasEnded, make as makeJob, resume } from './jobs.js';
 import { keepDraft, readDraft } from './kept_draft.js';
 import { modelOf, offers, offersError, readOffers } from './offers.js';
 import { Results } from './results.js';
@@ -18,7 +19,6 @@ import { SheetDialog } from './sheet_view.js';
 import { makeSheet, stopUnfinished } from './sheets.js';
 import { sourceOfFile, sourceOfImage } from './source_panel.js';
 import { Viewer } from './viewer.js';
-import { useDrop, useShortcuts } from './gestures.js';
 
 /** The page below its header. */
 export function Studio() {
@@ -56,11 +56,11 @@ export function Studio() {
   };
   const complete = async () => requestOf(draft, model, await references(draft.source));
   const generate = () => {
-    if (model !== null && !sending) attempt(async () => watch(await make(await complete()), set));
+    if (model !== null && !sending) attempt(async () => watch(await makeJob(await complete()), set));
   };
   const openSheet = () => attempt(async () => setOpen({ form: await complete() }));
   const begin = async (source) => {
-    set({ source });
+    setDraft((before) => begunWith(before, source));
     close();
     requestAnimationFrame(() => document.querySelector('[aria-label="What becomes of the picture"] button')?.focus());
   };
@@ -70,8 +70,8 @@ export function Studio() {
       if (verdict.receipt === null) await begin(await sourceOfFile(file));
       else setOpen({ file, verdict });
     });
-  const reuse = (request, source = null) => {
-    setDraft(draftOf(request, source));
+  const reuse = (request) => {
+    setDraft(draftOf(request));
     setError(null);
     close();
   };
@@ -94,11 +94,24 @@ export function Studio() {
       />
     </main>
     ${dragging && html`<div class="dropping" aria-hidden="true"><p>Drop the picture</p></div>`}
-    ${open?.id && html`<${Viewer} shown=${open} show=${setOpen} close=${close} again=${make} begin=${async (entry, image) => begin(await sourceOfImage(image))} reuse=${(entry, image) => reuse({ ...entry.request, seed: image.seed, num_images: 1 })} />`}
-    ${open?.sheet && html`<${SheetDialog} id=${open.sheet} close=${close} openJob=${(id, index) => setOpen({ id, index })} />`}
-    ${open?.form && html`<${SheetForm} request=${open.form} close=${close} make=${(axes) => makeSheet(open.form, axes).catch(setError)} />`}
-    ${open?.file && html`<${Dropped} ...${open} close=${close} reuse=${reuse} begin=${() => attempt(async () => begin(await sourceOfFile(open.file)))} />`}
+    <${Opened}
+      ...${{ open, setOpen, close, reuse }}
+      begin=${async (image) => begin(await sourceOfImage(image))}
+      beginWithFile=${(file) => attempt(async () => begin(await sourceOfFile(file)))}
+      makeSheet=${(request, axes) => makeSheet(request, axes).catch(setError)}
+    />
   `;
+}
+
+/** The dialog that is open, if one is. */
+function Opened({ open, setOpen, close, reuse, begin, beginWithFile, makeSheet: make }) {
+  if (open === null) return null;
+  const { id, sheet, form, file } = open;
+  const openJob = (job, index) => setOpen({ id: job, index });
+  if (id) return html`<${Viewer} shown=${open} show=${setOpen} again=${makeJob} ...${{ close, begin, reuse }} />`;
+  if (sheet) return html`<${SheetDialog} id=${sheet} ...${{ close, openJob }} />`;
+  if (form) return html`<${SheetForm} request=${form} make=${(axes) => make(form, axes)} close=${close} />`;
+  return html`<${Dropped} ...${{ ...open, close, reuse }} begin=${() => beginWithFile(file)} />`;
 }
 
 /** Sends what a request names: the mask, where one is painted. */

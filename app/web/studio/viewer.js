@@ -14,8 +14,8 @@ export const requestOfImage = (entry, image) => ({ ...entry.request, seed: image
 
 /**
  * @param {{shown: {id: string, index: number}, show: (shown: object) => void, close: () => void,
- *   again: (request: object) => Promise<void>, begin: (entry: object, image: object) => Promise<void>,
- *   reuse: (entry: object, image: object) => void}} props
+ *   again: (request: object) => Promise<void>, begin: (image: object) => Promise<void>,
+ *   reuse: (request: object) => void}} props
  */
 export function Viewer({ shown, show, close, again, begin, reuse }) {
   const all = useSignal(entries);
@@ -51,8 +51,8 @@ export function Viewer({ shown, show, close, again, begin, reuse }) {
     ['Again', make(request), 'The same request, and so the same picture'],
     ['Vary', make({ ...edit, variation: 0.4, num_images: 4 }), 'Four pictures like this one'],
     ['Enlarge ×2', make({ ...edit, upscale: 2 }), 'Twice the size, details drawn anew'],
-    ['Begin with it', attempt(() => begin(entry, image)), 'Change it, paint a part of it, or extend it'],
-    ['Use its settings', () => reuse(entry, image), 'Its request, in the fields'],
+    ['Begin with it', attempt(() => begin(image)), 'Change it, paint a part of it, or extend it'],
+    ['Use its settings', () => reuse(request), 'Its request, in the fields'],
     ['Save', attempt(async () => save(await bytesOf(entry, image), `${image.id}.${extensionOf(image)}`)), 'The file, with its settings in it'],
   ];
   const drop = () => {
