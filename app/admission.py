@@ -10,11 +10,13 @@ from types import MappingProxyType
 from app.file_kinds import blaming
 from app.resources import Resources
 from app.sent_pictures import decoded
+from contract.branches import Branch, branched
 from contract.canvas_sizes import check_tones
 from contract.editing import Size
 from contract.errors import (
     AdapterMismatch,
     ArtifactStoreUnavailable,
+    BranchConflict,
     DamagedFile,
     InvalidRequest,
     LimitExceeded,
@@ -28,14 +30,17 @@ from contract.errors import (
     UnknownAdapter,
     UnknownArtifact,
     UnknownFile,
+    UnknownJob,
     UnknownModel,
     UnsupportedFile,
+    UnsupportedIntervention,
     UnsupportedPromptSyntax,
     UnsupportedScheduler,
 )
 from contract.file_content import FileContent
 from contract.files import StoredFile
 from contract.inputs import ARTIFACT_ID, DATA_URI, Reference, replace_references
+from contract.interventions import SkipBlock
 from contract.job_store import Admission
 from contract.request import CompleteRequest, GenerationRequest
 from contract.retention import Retention
@@ -55,6 +60,7 @@ REFUSALS: tuple[type[SafelightError], ...] = (
     UnsupportedScheduler,
     LimitExceeded,
     UnsupportedPromptSyntax,
+    UnsupportedIntervention,
     MalformedPrompt,
     PromptRefused,
     UnknownFile,
@@ -68,6 +74,9 @@ REFUSALS: tuple[type[SafelightError], ...] = (
     ArtifactStoreUnavailable,
 )
 """What operations that admit requests say in OpenAPI of how these may be refused."""
+
+BRANCHING: tuple[type[SafelightError], ...] = (BranchConflict, UnknownJob)
+"""The same of those that continue jobs."""
 
 
 async def admit(
@@ -94,14 +103,16 @@ async def admit(
 
 
 async def _admit(generation: GenerationRequest, resources: Resources, terms: Terms, brought: Brought) -> Admission:
-    if terms.repeatable is not None and not terms.repeatable.fresh and generation.references():
-        # Files may be gone by now that were there when the job was admitted.
+    if terms.repeatable is not None and not terms.repeatable.fresh and (generation.references() or terms.branch):
+        # Files may be gone by now that were there when the job was admitted, and so may the job that it continues.
         earlier = await resources.job_store.replayed(generation, terms)
         if earlier is not None:
             return Admission(earlier, replayed=True)
     async with AsyncExitStack() as made:
         ttl_seconds = (terms.retention or Retention()).of_files(resources.settings.file_ttl_seconds)
-        complete = await completed(generation, resources, made, brought=brought, ttl_seconds=ttl_seconds)
+        complete = await completed(
+            generation, resources, made, branch=terms.branch, brought=brought, ttl_seconds=ttl_seconds
+        )
         costs = await resources.costs.read()
         await _have_secret(terms, resources)
         admission = await resources.job_store.admit(
@@ -124,21 +135,56 @@ async def _have_secret(terms: Terms, resources: Resources) -> None:
             await resources.webhook_secrets.read(terms.webhook.secret)
 
 
+async def _continued(generation: GenerationRequest, branch: Branch | None, resources: Resources) -> GenerationRequest:
+    """The request with what it leaves open from the job that it continues, if it continues one.
+
+    Raises: UnknownJob, and as `contract.branches.branched`.
+    """
+    if branch is None:
+        return generation
+    with blaming("branch_from.job"):
+        parent = await resources.job_store.get(branch.job)
+    resources.deny_list.check(generation)
+    spec = resources.catalogue.find(parent.request.model)
+    return branched(parent.request, generation, branch.step, spec)
+
+
 async def completed(
     generation: GenerationRequest,
     resources: Resources,
     made: AsyncExitStack,
     *,
     ttl_seconds: float,
+    branch: Branch | None = None,
     brought: Brought = NOTHING_BROUGHT,
 ) -> CompleteRequest:
     """The request with nothing left open, its pictures as files. Those that are made here are removed by `made`."""
+    asked, generation = generation, await _continued(generation, branch, resources)
     files = await _files(generation, resources, brought, ttl_seconds, made)
     _check_mask(None if generation.mask is None else files[generation.mask])
     sizes = {field: _size(files[reference]) for field, reference in generation.references().items()}
     complete = resources.catalogue.resolve(generation, {field: size for field, size in sizes.items() if size})
     resources.deny_list.check(complete)
+    await _check_blocks(asked, complete.model, resources)
     return replace_references(complete, {reference: file.id for reference, file in files.items()})
+
+
+async def _check_blocks(asked: GenerationRequest, model_id: str, resources: Resources) -> None:
+    """Refuses blocks that the model is known not to have; of one that nobody knows yet, the worker will say it.
+
+    Raises: UnsupportedIntervention, StoreUnavailable.
+    """
+    skipped = {index: one.block for index, one in enumerate(asked.intervene) if isinstance(one, SkipBlock)}
+    architecture = await resources.architectures.of_model(model_id) if skipped else None
+    if architecture is None:
+        return
+    for index, block in skipped.items():
+        if block not in architecture.blocks_to_skip:
+            raise UnsupportedIntervention(
+                f"{model_id} has no block {block!r} that can be skipped; GET /v1/models/{model_id}/architecture says "
+                "which can.",
+                field=f"intervene.{index}.block",
+            )
 
 
 def name_of(brought: FileContent) -> str:

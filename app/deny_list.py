@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from contract.errors import PromptRefused
-from contract.prompt_syntax import parse
+from contract.interventions import SwapPrompt
+from contract.prompt_syntax import PromptSyntax, parse
 from contract.request import GenerationRequest
 from contract.settings import SettingError
 
 FIELDS = ("prompt", "negative_prompt")
-"""What is looked at: guided below 1, a picture shows what its negative prompt says."""
+"""What is looked at, wherever it stands: guided below 1, a picture shows what its negative prompt says."""
 
 
 class DenyList:
@@ -39,8 +40,9 @@ class DenyList:
 
     def check(self, request: GenerationRequest) -> None:
         """Refuses a request whose prompts say what they may not. Raises: PromptRefused, naming the field alone."""
-        for field in FIELDS if self._patterns else ():
-            if any(pattern.search(text) for text in _readings(request, field) for pattern in self._patterns):
+        for field, said in _said(request) if self._patterns else ():
+            readings = list(_readings(said, request.prompt_syntax, field))
+            if any(pattern.search(text) for text in readings for pattern in self._patterns):
                 raise PromptRefused(f"{field} asks for what this service does not make.", field=field)
 
 
@@ -51,11 +53,18 @@ def plain(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", seen).split())
 
 
-def _readings(request: GenerationRequest, field: str) -> Iterable[str]:
+def _said(request: GenerationRequest) -> Iterable[tuple[str, str]]:
+    """Every prompt of a request, by the name of its field."""
+    yield from ((field, getattr(request, field)) for field in FIELDS)
+    for index, one in enumerate(request.intervene):
+        if isinstance(one, SwapPrompt):
+            yield from ((f"intervene.{index}.{field}", getattr(one, field) or "") for field in FIELDS)
+
+
+def _readings(text: str, syntax: PromptSyntax, field: str) -> Iterable[str]:
     """A prompt as it stands, and as it is read where brackets are no text."""
-    text: str = getattr(request, field)
     yield plain(text)
-    if request.prompt_syntax == "weighted":
+    if syntax == "weighted":
         yield plain(" ".join("".join(run.text for run in segment) for segment in parse(text, field=field)))
 
 

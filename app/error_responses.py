@@ -150,9 +150,10 @@ def _invalid(problem: dict[str, Any]) -> InvalidRequest:
     where, *path = problem["loc"]
     if where == "body" and path and path[-1] == "[key]":
         path.pop()
-    if where == "body" and "guidance" in path:
-        start = path.index("guidance")
-        path = path[:start] + _without_kinds(path[start:])
+    for name in ("guidance", "intervene"):
+        if where == "body" and name in path:
+            start = path.index(name)
+            path = path[:start] + _without_kinds(path[start:])
     field = ".".join(str(part) for part in path) or None
     name = field or f"the {where}"
     match problem["type"]:
@@ -164,8 +165,10 @@ def _invalid(problem: dict[str, Any]) -> InvalidRequest:
 
 
 def _without_kinds(path: list[str | int]) -> list[str | int]:
-    """A path into guidance less what pydantic puts in: whether it is a list, and which kind of guidance it is."""
+    """A path into guidance or interventions less what pydantic puts in: whether it is a list, and of which kind."""
     match path:
+        case ["intervene", int(index), _, *inside]:
+            return ["intervene", index, *inside]
         case [name, "list", int(index), _, *inside]:
             return [name, index, *inside]
         case [name, "list", *inside] | [name, "object", _, *inside] | [name, "object", *inside]:

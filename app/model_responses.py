@@ -11,6 +11,8 @@ from contract.catalogue import ModelSpec
 from contract.certificates import ModelCertificate
 from contract.guidance import GuidanceKind
 from contract.guidance_limits import guidance_kinds
+from contract.intervention_limits import intervention_kinds
+from contract.interventions import InterventionKind
 from contract.request import Scheduler
 
 
@@ -71,12 +73,20 @@ class ModelShown(Offered):
         description="The kinds of `guidance` that models of its family can be steered by.",
         examples=[["classifier_free", "cfg_pp"]],
     )
+    intervention_kinds: list[InterventionKind] = Field(
+        description="The kinds of `intervene` that models of its family can be changed by on the way.",
+        examples=[["set_guidance", "swap_prompt"]],
+    )
 
     @classmethod
     def of(cls, spec: ModelSpec) -> "ModelShown":
         """A row of the catalogue, without where its files are."""
         shown = spec.model_dump(exclude={"source", "text_encoder"})
-        return cls.model_validate(shown | {"guidance_kinds": guidance_kinds(spec.family)})
+        kinds = {
+            "guidance_kinds": guidance_kinds(spec.family),
+            "intervention_kinds": intervention_kinds(spec.family),
+        }
+        return cls.model_validate(shown | kinds)
 
 
 class ModelDetail(ModelShown, Published):

@@ -4,6 +4,7 @@ from pydantic import Field
 
 from app.retention import Time
 from app.webhooks.asked import WebhookAsked
+from contract.branches import Branch
 from contract.job import Priority
 from contract.request import GenerationRequest
 
@@ -35,6 +36,14 @@ class GenerationPosted(GenerationRequest):
         description="When all of that is removed, instead of `retention_seconds`. A job that has not ended by then is "
         "cancelled.",
         examples=["2026-11-24T12:00:00Z"],
+    )
+
+    branch_from: Branch | None = Field(
+        default=None,
+        description="A job whose run is continued from a step with something changed: `prompt`, `negative_prompt`, "
+        "`guidance_scale` or `intervene`. What is left out is that job's; what cannot change on the way may only be "
+        "repeated.",
+        examples=[None],
     )
 
     @property

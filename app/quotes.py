@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from app.admission import completed
 from app.resources import Resources
 from app.responses import CostShown
+from contract.branches import Branch
 from contract.job import Priority
 from contract.request import GenerationRequest
 
@@ -29,11 +30,14 @@ class QuoteShown(BaseModel):
     )
 
 
-async def quote(generation: GenerationRequest, resources: Resources, priority: Priority | None) -> QuoteShown:
+async def quote(
+    generation: GenerationRequest, resources: Resources, priority: Priority | None, branch: Branch | None = None
+) -> QuoteShown:
     """What a request would cost. Raises: as `app.admission.admit` where the request itself is at fault."""
     granted = resources.caller.priority(priority)
     async with AsyncExitStack() as made:
-        complete = await completed(generation, resources, made, ttl_seconds=resources.settings.file_ttl_seconds)
+        ttl_seconds = resources.settings.file_ttl_seconds
+        complete = await completed(generation, resources, made, branch=branch, ttl_seconds=ttl_seconds)
     outlook, place = await resources.job_store.expect(granted)
     forecast = (await resources.costs.read()).forecast(complete)
     return QuoteShown(

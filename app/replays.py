@@ -22,7 +22,7 @@ def proven(examined: Examined) -> Receipt:
 
 def request_of(receipt: Receipt) -> GenerationRequest:
     """The request that makes the picture again."""
-    return GenerationRequest.model_validate_json(receipt.request.model_dump_json(exclude_none=True))
+    return receipt.request.again
 
 
 async def replay(examined: Examined, receipt: Receipt, resources: Resources) -> Replay:

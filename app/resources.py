@@ -15,6 +15,7 @@ from app.metrics import RequestMetrics
 from app.operators_files import OperatorsFiles
 from app.settings import AppSettings
 from app.web_files import WebFile, read_web_files
+from contract.architecture import Architectures
 from contract.artifact_store import ArtifactStore
 from contract.catalogue import Catalogue
 from contract.certificates import Certificates
@@ -51,6 +52,7 @@ class Resources:
     liveness: Liveness
     costs: Costs
     certificates: Certificates
+    architectures: Architectures
     receipt_keys: ReceiptKeys
     artifacts: ArtifactStore
     files: FileStore
@@ -110,6 +112,7 @@ async def open_resources(
             job_store=JobStore(connection, retention_seconds=settings.retention_seconds),
             liveness=Liveness(connection, lease_seconds=settings.lease_seconds),
             costs=Costs(connection),
+            architectures=Architectures(connection),
             certificates=Certificates(connection, lease_seconds=settings.lease_seconds),
             receipt_keys=ReceiptKeys(connection),
             artifacts=artifacts,

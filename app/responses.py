@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from app.signatures import Signer
 from contract.artifact import Artifact
+from contract.branches import Branch
 from contract.costs import amount, pixel_steps
 from contract.guidance import Several
 from contract.job import Job, JobStatus, Priority
@@ -224,6 +225,11 @@ class JobShown(BaseModel):
         "/v1/replay`.",
         examples=[None],
     )
+    branch_from: Branch | None = Field(
+        description="The job that it continues, and from which step; null unless it is a branch. `request` says all "
+        "of it again, so that it needs that job no more.",
+        examples=[None],
+    )
     attempt: int = Field(description="Which execution this is, from 1; 0 before the first.", examples=[1])
     created_at: datetime = Field(description="When it was accepted.", examples=[TIME])
     started_at: datetime | None = Field(description="When its present execution started.", examples=[TIME])
@@ -259,6 +265,7 @@ class JobShown(BaseModel):
             ),
             cost=CostShown.of(job.request),
             replay=ReplayShown.of_job(job),
+            branch_from=job.branch,
             queue_position=queue_position,
             images=[ImageShown.of(artifact, links) for artifact in job.images],
             urls=JobUrls(self=url, events=f"{url}/events", cancel=f"{url}/cancel"),

@@ -16,7 +16,7 @@ from contract.catalogue import ModelSpec
 from contract.request import CompleteRequest
 from worker.components import ModelFolder
 from worker.devices import choose_placement
-from worker.loading import model_path, packaged_weights
+from worker.loading import model_path, packaged
 
 SCHEDULERS: dict[str, Any] = {
     "ddim": DDIMScheduler,
@@ -38,8 +38,7 @@ class BarePipeline:
     def __init__(self, spec: ModelSpec) -> None:
         placement = choose_placement()
         path = model_path(spec.source)
-        weights = None if spec.text_encoder is None else packaged_weights(spec.text_encoder)
-        folder = ModelFolder(path, placement, weights, "" if spec.text_encoder is None else spec.text_encoder.sha256)
+        folder = ModelFolder(path, placement, packaged(spec.text_encoder))
         unet = folder.unet()
         vae = TakesGenerator.from_pretrained(path / "vae", torch_dtype=unet.dtype, low_cpu_mem_usage=False)
         vae.register_to_config(block_out_channels=vae.config.encoder_block_out_channels)

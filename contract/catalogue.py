@@ -28,6 +28,7 @@ from contract.errors import (
 )
 from contract.guidance import ByClassifier, Universal, short_form
 from contract.guidance_limits import check_guidance
+from contract.intervention_limits import intervened
 from contract.request import MAX_SEED, SCHEDULERS, CompleteRequest, GenerationRequest, Scheduler
 from contract.rows import HubSource, LocalSource, Row
 
@@ -45,15 +46,18 @@ WEIGHS_WORDS: tuple[Family, ...] = ("stable_diffusion", "stable_diffusion_xl")
 """Families whose network reads nothing of a prompt but states of CLIP and its like, each of one word."""
 
 
-class PackagedWeights(Row):
-    """Text encoder weights that come inside an installed Python package, checked against their digest.
+class PackagedFile(Row):
+    """A file inside an installed Python package: its path in the package's folder, and its digest in hex."""
 
-    `file` is relative to the package's folder; `sha256` is the hex digest of the file.
-    """
-
-    package: str
     file: str
     sha256: str
+
+
+class PackagedWeights(PackagedFile):
+    """Text encoder weights that come inside an installed Python package, and its tokenizer, if that does, too."""
+
+    package: str
+    tokenizer: PackagedFile | None = None
 
 
 class Defaults(Row):
@@ -104,7 +108,8 @@ class ModelSpec(Row):
 
         `sizes` are those of the pictures that its fields name.
         Raises: UnsupportedScheduler, UnsupportedGuidance, GuidanceConflict, LimitExceeded, InvalidRequest,
-                UnsupportedPromptSyntax, MalformedPrompt, and as `contract.edit_support.edited`.
+                UnsupportedPromptSyntax, MalformedPrompt, UnsupportedIntervention, and as
+                `contract.edit_support.edited`.
         """
         request = edited(request, sizes, self.capabilities)
         asked = request.model_dump()
@@ -116,7 +121,7 @@ class ModelSpec(Row):
         complete = CompleteRequest.model_validate(asked | filled)
         self._check(complete)
         check_guidance(request, complete, self.family, self.limits.max_guidance_scale)
-        return complete
+        return intervened(complete, self.family, self.limits.max_guidance_scale)
 
     @property
     def capabilities(self) -> Capabilities:

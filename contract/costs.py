@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
 
-from contract.guidance import Price, price
+from contract.guidance import ClassifierFree, Price, price
 from contract.request import CompleteRequest, Scheduler
 from contract.store_connection import StoreConnection, unavailable_when_unreachable
 
@@ -150,11 +150,21 @@ def pixel_steps(request: CompleteRequest) -> int:
 
 
 def _price(request: CompleteRequest) -> Price:
-    """What one call takes, for guidance and for an edit."""
+    """What one call takes, for guidance and for an edit; in the step that takes most, where steps differ."""
     call = price(request.guidance)
+    scales = {moment.guidance_scale for moment in request.moments} if request.intervene else {None}
     return call._replace(
-        num_rows=call.num_rows + request.num_edit_rows, num_gradients=call.num_gradients + request.num_edit_gradients
+        num_rows=max(_rows_at(scale, request, call) for scale in scales) + request.num_edit_rows,
+        num_gradients=call.num_gradients + request.num_edit_gradients,
     )
+
+
+def _rows_at(scale: float | None, request: CompleteRequest, call: Price) -> int:
+    """The rows of a step, where an intervention has set the scale of classifier-free guidance to this."""
+    if scale is None:
+        return call.num_rows
+    own = sum(one.price.num_rows for one in request.guidance if isinstance(one, ClassifierFree))
+    return call.num_rows - own + (scale != 1)
 
 
 def _pixels(cost: Cost) -> int:

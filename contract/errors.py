@@ -96,6 +96,25 @@ class UnsupportedPromptSyntax(SafelightError):
     code = "unsupported_prompt_syntax"
 
 
+class UnmeasuredModel(SafelightError):
+    """No worker has had the model in memory yet, so nobody knows what it is made of."""
+
+    code = "unmeasured_model"
+    retryable = True
+
+
+class UnsupportedIntervention(SafelightError):
+    """The model, its scheduler or its guidance cannot be intervened with in this way."""
+
+    code = "unsupported_intervention"
+
+
+class BranchConflict(SafelightError):
+    """A branch says something else of its picture than the job it comes from, which cannot change on the way."""
+
+    code = "branch_conflict"
+
+
 class UnknownAdapter(SafelightError):
     """The catalogue has no such adapter."""
 

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from contract.artifact import Artifact
+from contract.branches import Branch
 from contract.errors import SafelightError
 from contract.origin import UNKNOWN, Origin
 from contract.replays import Replay
@@ -90,6 +91,7 @@ class Job(BaseModel):
     webhook: Webhook | None = None
     origin: Origin = UNKNOWN
     replay: Replay | None = None
+    branch: Branch | None = None
     cancel_requested: bool = False
     created_at: datetime
     started_at: datetime | None = None
@@ -117,6 +119,7 @@ class Job(BaseModel):
             webhook=self.webhook,
             origin=self.origin,
             replay=self.replay,
+            branch=self.branch,
             expire_by=self.expire_by,
             created_at=self.created_at,
         )

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 
 from contract.artifact import Artifact
+from contract.branches import Branch
 from contract.costs import Forecast
 from contract.job import Job, JobFailure, Progress
 from contract.origin import Origin
@@ -44,6 +45,7 @@ def read_job(job_id: str, fields: dict[str, str]) -> Job:
         webhook=Webhook.model_validate_json(fields["webhook"]) if "webhook" in fields else None,
         origin=Origin.of(fields),
         replay=Replay.model_validate_json(fields["replay"]) if "replay" in fields else None,
+        branch=Branch.model_validate_json(fields["branch"]) if "branch" in fields else None,
         cancel_requested=fields.get("cancel_requested") == "1",
         **{name: _time(fields.get(name)) for name in TIMES},
     )

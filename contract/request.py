@@ -9,6 +9,7 @@ from contract.editing import Edit
 from contract.errors import InvalidRequest
 from contract.guidance import Guidance, GuidanceAsked, Several, listed
 from contract.inputs import Reference, find_references
+from contract.interventions import MAX_INTERVENTIONS, Intervention, Moment, in_force
 from contract.prompt_syntax import PromptSyntax
 
 MAX_SEED = 2**53 - 1
@@ -139,6 +140,13 @@ class GenerationRequest(Edit):
         description="A picture to be prompted with beside the words.",
         examples=[{"id": "by-example", "image": "file_3f2b8c1d9e7a4f60b5c2d1e0a9f8b7c6"}],
     )
+    intervene: tuple[Intervention, ...] = Field(
+        default=(),
+        strict=False,
+        max_length=MAX_INTERVENTIONS,
+        description="What is changed in some of the steps; where two say the same thing, the later one holds.",
+        examples=[[{"kind": "mute_token", "token": 2, "step_from": 0, "step_to": 10}]],
+    )
     metadata: dict[MetadataKey, MetadataValue] = Field(
         default_factory=dict,
         max_length=16,
@@ -197,6 +205,19 @@ class CompleteRequest(GenerationRequest):
     def of_image(self, index: int) -> "CompleteRequest":
         """The request that makes image `index` alone."""
         return self.model_copy(update={"seed": self.seed_of(index), "num_images": 1})
+
+    @property
+    def moments(self) -> tuple[Moment, ...]:
+        """What holds in each step of one image."""
+        usual = Moment(self.prompt, self.negative_prompt)
+        if not self.intervene:
+            return (usual,) * self.num_steps
+        return tuple(in_force(usual, self.intervene, step) for step in range(self.num_steps))
+
+    @property
+    def again(self) -> GenerationRequest:
+        """The request that becomes this one."""
+        return GenerationRequest.model_validate_json(self.model_dump_json(exclude_none=True))
 
     @property
     def total_steps(self) -> int:

@@ -1,9 +1,10 @@
 """What is agreed about a job beside what makes its pictures: when it has its turn, who is told, how long it is kept,
-which picture it is held against."""
+which picture it is held against, which job it continues."""
 
 import hashlib
 from dataclasses import dataclass
 
+from contract.branches import Branch
 from contract.job import Priority
 from contract.origin import UNKNOWN, Origin
 from contract.replays import Replay
@@ -36,6 +37,7 @@ class Terms:
     replay: Replay | None = None
     no_store: bool = False
     repeatable: Repeatable | None = None
+    branch: Branch | None = None
     origin: Origin = UNKNOWN
 
     def fingerprint(self, request: GenerationRequest) -> str:
@@ -45,6 +47,7 @@ class Terms:
             None if self.webhook is None else self.webhook.asked,
             None if self.retention is None else self.retention.model_dump_json(),
             None if self.replay is None else self.replay.of,
+            None if self.branch is None else self.branch.model_dump_json(),
         ]
         return hashlib.sha256("".join([request.model_dump_json(), *filter(None, beside)]).encode()).hexdigest()
 
@@ -53,7 +56,8 @@ class Terms:
         told = {} if self.webhook is None else self.webhook.record(tenant)
         kept = {} if self.retention is None else self.retention.record
         again = {} if self.replay is None else self.replay.record
-        return told | kept | again | self.origin.record
+        from_there = {} if self.branch is None else {"branch": self.branch.model_dump_json()}
+        return told | kept | again | from_there | self.origin.record
 
 
 USUAL = Terms()

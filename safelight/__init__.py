@@ -26,7 +26,18 @@ from safelight.errors import (
 )
 from safelight.events import Ended, Event, ImageFinished, Previewed, Progressed, Queued, Started
 from safelight.fields import CompleteRequest, Fields
-from safelight.offers import Adapter, Certificate, Classifier, Defaults, Limits, Model, ModelDetail
+from safelight.offers import (
+    Adapter,
+    Architecture,
+    Block,
+    Certificate,
+    Classifier,
+    Defaults,
+    Limits,
+    Model,
+    ModelDetail,
+    Part,
+)
 from safelight.pictures import Picture, Pictures
 from safelight.provenance import Manifest, Receipt, ReceiptKey, ReceiptKeys, Verification
 from safelight.sources import Source
@@ -34,8 +45,10 @@ from safelight.webhooks import Attempt, Delivery, WebhookSecret
 
 __all__ = [
     "Adapter",
+    "Architecture",
     "AsyncSafelight",
     "Attempt",
+    "Block",
     "Certificate",
     "Classifier",
     "CompleteRequest",
@@ -59,6 +72,7 @@ __all__ = [
     "Manifest",
     "Model",
     "ModelDetail",
+    "Part",
     "Picture",
     "Pictures",
     "Previewed",

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from safelight.fields import CompleteRequest, Priority
+from safelight.fields import Branch, CompleteRequest, Priority
 
 JobStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 ENDED: tuple[JobStatus, ...] = ("succeeded", "failed", "cancelled")
@@ -113,6 +113,7 @@ class Job:
     warnings: tuple[str, ...]
     error: Failure | None
     replay: Replay | None
+    branch_from: Branch | None
     attempt: int
     created_at: datetime
     started_at: datetime | None

@@ -102,6 +102,7 @@ class Safelight:
     delete_file = blocking(Calls.delete_file)
     models = blocking(Calls.models)
     model = blocking(Calls.model)
+    architecture = blocking(Calls.architecture)
     adapters = blocking(Calls.adapters)
     adapter = blocking(Calls.adapter)
     classifiers = blocking(Calls.classifiers)

@@ -14,7 +14,7 @@ from safelight.errors import ServiceError
 from safelight.events import Ended, Event
 from safelight.fields import Fields
 from safelight.following import Follower, OnDisconnect
-from safelight.offers import Adapter, Classifier, Model, ModelDetail
+from safelight.offers import Adapter, Architecture, Classifier, Model, ModelDetail
 from safelight.outcomes import success
 from safelight.pages import each, listed
 from safelight.pictures import Picture, Pictures
@@ -40,7 +40,7 @@ class Calls:
 
     async def generate(
         self,
-        prompt: str = "",
+        prompt: str | None = None,
         *,
         timeout_seconds: float | None = None,
         on_disconnect: OnDisconnect = "keep",
@@ -57,7 +57,7 @@ class Calls:
 
     async def submit(
         self,
-        prompt: str = "",
+        prompt: str | None = None,
         *,
         idempotency_key: str | None = None,
         no_store: bool = False,
@@ -74,7 +74,7 @@ class Calls:
             headers["Cache-Control"] = "no-store"
         return read(Job, await self._post(prompt, fields, headers=headers))
 
-    async def quote(self, prompt: str = "", **fields: Unpack[Fields]) -> Quote:
+    async def quote(self, prompt: str | None = None, **fields: Unpack[Fields]) -> Quote:
         """What a job would cost, and when it would end; none is made. Raises: UnreadableFile."""
         return read(Quote, await self._post(prompt, fields, params={"dry_run": True}))
 
@@ -217,6 +217,10 @@ class Calls:
         """What one model may be asked for, and what live workers say of it. Raises: UnknownModel."""
         return read(ModelDetail, await self._sender.json("GET", f"/v1/models/{_named(model)}"))
 
+    async def architecture(self, model: Named | str) -> Architecture:
+        """What one model is made of, block by block. Raises: UnknownModel, UnmeasuredModel."""
+        return read(Architecture, await self._sender.json("GET", f"/v1/models/{_named(model)}/architecture"))
+
     async def adapters(self) -> list[Adapter]:
         """The adapters on offer."""
         return await listed(self._sender, "/v1/adapters", Adapter)
@@ -233,8 +237,9 @@ class Calls:
         """Which labels one classifier offers. Raises: UnknownClassifier."""
         return read(Classifier, await self._sender.json("GET", f"/v1/classifiers/{_named(classifier)}"))
 
-    async def _post(self, prompt: str, fields: Fields, **parts: Any) -> Any:
-        body = {"prompt": prompt} | await body_of(fields, self._upload)
+    async def _post(self, prompt: str | None, fields: Fields, **parts: Any) -> Any:
+        said = {} if prompt is None else {"prompt": prompt}
+        body = said | await body_of(fields, self._upload)
         return await self._sender.json("POST", "/v1/generations", json=body, **parts)
 
     async def _about(self, path: str, picture: Source, **parts: Any) -> Any:

@@ -39,6 +39,7 @@ Resize = Literal["stretch", "crop", "pad", "latents"]
 GuidanceKind = Literal[
     "classifier_free", "cfg_pp", "adaptive_projected", "perturbed_attention", "classifier", "universal"
 ]
+InterventionKind = Literal["mute_token", "scale_token", "set_guidance", "swap_prompt", "add_noise", "skip_block"]
 Priority = Literal["low", "normal", "high"]
 WebhookEvent = Literal["started", "image", "progress", "succeeded", "failed", "cancelled"]
 
@@ -142,6 +143,68 @@ class Webhook(TypedDict):
     events: NotRequired[Sequence[WebhookEvent]]
 
 
+class Steps(TypedDict):
+    """The steps of an intervention: from 0, and up to the first that is not changed any more."""
+
+    step_from: NotRequired[int | None]
+    step_to: NotRequired[int | None]
+
+
+class MuteToken(Steps):
+    """Nothing in the picture looks at a token."""
+
+    kind: Literal["mute_token"]
+    token: int
+
+
+class ScaleToken(Steps):
+    """A token counts more or less."""
+
+    kind: Literal["scale_token"]
+    token: int
+    factor: float
+
+
+class SetGuidance(Steps):
+    """Another scale of classifier-free guidance."""
+
+    kind: Literal["set_guidance"]
+    scale: float
+
+
+class SwapPrompt(Steps):
+    """Another prompt, or negative prompt."""
+
+    kind: Literal["swap_prompt"]
+    prompt: NotRequired[str | None]
+    negative_prompt: NotRequired[str | None]
+
+
+class AddNoise(Steps):
+    """Noise, before each of the steps."""
+
+    kind: Literal["add_noise"]
+    strength: float
+    seed: NotRequired[int | None]
+
+
+class SkipBlock(Steps):
+    """A block of the network passes on what it is given."""
+
+    kind: Literal["skip_block"]
+    block: str
+
+
+Intervention = MuteToken | ScaleToken | SetGuidance | SwapPrompt | AddNoise | SkipBlock
+
+
+class Branch(TypedDict):
+    """The job that a run continues, and from which step."""
+
+    job: str
+    step: int
+
+
 class Common(TypedDict, total=False):
     """The fields that are in a complete request what they were in the one that was sent."""
 
@@ -153,6 +216,7 @@ class Common(TypedDict, total=False):
     adapters: Sequence[AdapterUse]
     control: Sequence[ControlUse]
     image_prompt: ImagePrompt | None
+    intervene: Sequence[Intervention]
     metadata: Mapping[str, str]
     image: Source | None
     mask: Source | None
@@ -181,6 +245,7 @@ class Fields(Common, total=False):
     seed: int | None
     priority: Priority | None
     webhook: Webhook | None
+    branch_from: Branch | None
     retention_seconds: int | None
     expires_at: datetime | None
 

@@ -1,12 +1,14 @@
 """What the service has on offer, as types: models, adapters, classifiers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from safelight.fields import GuidanceKind, Scheduler
+from safelight.fields import GuidanceKind, InterventionKind, Scheduler
 
 AdapterKind = Literal["lora", "textual_inversion", "controlnet", "ip_adapter"]
 ClassifierKind = Literal["latents", "pixels"]
+PartName = Literal["text_encoder", "text_encoder_2", "text_encoder_3", "denoiser", "autoencoder", "other"]
 Reproducibility = Literal["exact", "tolerance"]
 
 
@@ -76,6 +78,7 @@ class Model(Offered):
     limits: Limits
     schedulers: tuple[Scheduler, ...]
     guidance_kinds: tuple[GuidanceKind, ...]
+    intervention_kinds: tuple[InterventionKind, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +87,43 @@ class ModelDetail(Model):
 
     resident_workers: int
     certificates: tuple[Certificate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A module of a network, and those within it. `flops` and `output_shape` are None where it was not run."""
+
+    name: str
+    kind: str
+    num_parameters: int
+    flops: int | None
+    output_shape: tuple[int, ...] | None
+    can_skip: bool
+    blocks: tuple["Block", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One network of a model. Shapes are without the batch's own dimension."""
+
+    name: PartName
+    class_name: str
+    num_parameters: int
+    flops: int | None
+    input: Mapping[str, tuple[int, ...]]
+    output: tuple[int, ...] | None
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """A model's networks, measured at its default size."""
+
+    model: str
+    family: str
+    height: int
+    width: int
+    parts: tuple[Part, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,8 @@ def _read(kind: Any, data: Any) -> Any:
         return kind(**{name: _read(part, data[name]) for name, part in _parts(kind).items()})
     if get_origin(kind) is tuple:
         return tuple(_read(get_args(kind)[0], item) for item in data)
+    if get_origin(kind) is Mapping:
+        return {name: _read(get_args(kind)[1], value) for name, value in data.items()}
     if type(None) in get_args(kind):
         return _read(get_args(kind)[0], data)
     return datetime.fromisoformat(data) if kind is datetime else data

@@ -87,6 +87,24 @@ class UnsupportedPromptSyntax(ServiceError):
     code = "unsupported_prompt_syntax"
 
 
+class UnmeasuredModel(ServiceError):
+    """No worker has had the model in memory yet, so nobody knows what it is made of."""
+
+    code = "unmeasured_model"
+
+
+class UnsupportedIntervention(ServiceError):
+    """The model, its scheduler or its guidance cannot be intervened with in this way."""
+
+    code = "unsupported_intervention"
+
+
+class BranchConflict(ServiceError):
+    """A branch says something else of its picture than the job it comes from, which cannot change on the way."""
+
+    code = "branch_conflict"
+
+
 class UnknownAdapter(ServiceError):
     """The catalogue has no such adapter."""
 

@@ -23,7 +23,6 @@ from training.schedule import build_scheduler
 from training.text_states import MAX_LENGTH, text_encoder_folder
 
 _CARD = Path(__file__).with_name("card.md")
-_TOKENIZER_FILES = ("tokenizer.json", "special_tokens_map.json")
 
 
 def export_networks(configuration: Configuration, vae: AutoencoderDC, unet: UNet2DConditionModel) -> None:
@@ -35,10 +34,9 @@ def export_networks(configuration: Configuration, vae: AutoencoderDC, unet: UNet
 
 
 def export_text(source: Path, folder: Path) -> None:
-    """Write the tokenizer, and the text encoder's configuration without its weights."""
+    """Write the configurations of tokenizer and text encoder; vocabulary and weights stay in their package."""
     (folder / "tokenizer").mkdir(parents=True, exist_ok=True)
-    for name in _TOKENIZER_FILES:
-        shutil.copyfile(source / name, folder / "tokenizer" / name)
+    shutil.copyfile(source / "special_tokens_map.json", folder / "tokenizer" / "special_tokens_map.json")
     settings = json.loads((source / "tokenizer_config.json").read_text(encoding="utf-8"))
     settings |= {"model_max_length": MAX_LENGTH, "tokenizer_class": "BertTokenizerFast"}
     settings.pop("max_length", None)

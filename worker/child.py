@@ -5,7 +5,7 @@ import os
 import queue
 import signal
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection
@@ -21,6 +21,7 @@ from contract.receipt_keys import private_key
 from contract.request import CompleteRequest, GenerationRequest
 from worker import events
 from worker.adapters import Adapters
+from worker.architecture import Draughtsman
 from worker.certificate import CANDIDATES
 from worker.certifier import Certifier
 from worker.checkers import load_checker
@@ -34,6 +35,7 @@ from worker.loading import PipelineLoader
 from worker.manifests import manifest_writer
 from worker.messages import (
     Abort,
+    Drawn,
     Failed,
     Finished,
     Generate,
@@ -46,7 +48,7 @@ from worker.messages import (
 from worker.notary import Notary
 from worker.outlet import Outlet
 from worker.phases import Phases
-from worker.residency import Residency, default_budget_bytes
+from worker.residency import Model, Residency, default_budget_bytes
 from worker.result_cache import ResultCache
 from worker.screening import Screening
 from worker.self_report import SelfReport
@@ -96,23 +98,33 @@ def serve(connection: Connection, settings: WorkerSettings) -> None:
     inbox = Inbox()
     _listen(connection, inbox)
     catalogue = read_catalogue(settings.catalogue)
-    engine = engine_of(catalogue, settings)
-    child = Child(connection, engine, inbox, finishing_of(catalogue, settings))
+    outlet = Outlet(connection)
+    draughtsman = Draughtsman(catalogue, lambda architecture: outlet.send(Drawn(architecture)))
+    engine = engine_of(catalogue, settings, draughtsman.watching)
+    child = Child(outlet, engine, inbox, finishing_of(catalogue, settings))
     warm_up(engine, catalogue.find(catalogue.default_model))
-    connection.send(Ready(tuple(spec.id for spec in catalogue.models)))
+    outlet.send(Ready(tuple(spec.id for spec in catalogue.models)))
     while True:
         child.hear()
         child.work()
 
 
-def engine_of(catalogue: Catalogue, settings: WorkerSettings) -> Engine:
-    """The engine that a worker with these settings runs."""
+Load = Callable[[str], Model]
+
+
+def unwatched(load: Load) -> Load:
+    """The loading of models as it is."""
+    return load
+
+
+def engine_of(catalogue: Catalogue, settings: WorkerSettings, watching: Callable[[Load], Load] = unwatched) -> Engine:
+    """The engine that a worker with these settings runs; `watching` sees each model that is loaded."""
     keep_compiled_in(settings.home.resolve() / "compiled")
     placement = choose_placement(compiled=settings.compile)
     candidates = CANDIDATES if settings.rows_per_forward is None else (settings.rows_per_forward,)
     certifier = Certifier(placement, settings.home / "certificates", candidates=candidates)
     results = ResultCache(settings.result_cache_bytes)
-    models = models_of(catalogue, settings, placement)
+    models = models_of(catalogue, settings, placement, watching)
     return Engine(
         models,
         certifier,
@@ -129,11 +141,15 @@ def finishing_of(catalogue: Catalogue, settings: WorkerSettings) -> Finishing:
     return Finishing(Screening(catalogue, load, settings.safety_policy), notary)
 
 
-def models_of(catalogue: Catalogue, settings: WorkerSettings, placement: Placement) -> Residency:
+def models_of(
+    catalogue: Catalogue, settings: WorkerSettings, placement: Placement, watching: Callable[[Load], Load]
+) -> Residency:
     """The models that a worker with these settings has in memory."""
     loader = PipelineLoader(catalogue, placement)
     budget_bytes = settings.model_bytes or default_budget_bytes(placement)
-    return Residency(loader.load, lambda model: model.num_bytes, budget_bytes, expected_bytes=loader.expected_bytes)
+    return Residency(
+        watching(loader.load), lambda model: model.num_bytes, budget_bytes, expected_bytes=loader.expected_bytes
+    )
 
 
 def warm_up(engine: Engine, spec: ModelSpec) -> None:
@@ -168,12 +184,12 @@ def _listen(connection: Connection, inbox: Inbox) -> None:
 class Child:
     """The engine's side of the conversation with the parent."""
 
-    def __init__(self, connection: Connection, engine: Engine, inbox: Inbox, finishing: Finishing) -> None:
+    def __init__(self, outlet: Outlet, engine: Engine, inbox: Inbox, finishing: Finishing) -> None:
         self._engine = engine
         self._finishing = finishing
         self._inbox = inbox
         self._intake = Intake(engine, inbox.put)
-        self._outlet = Outlet(connection)
+        self._outlet = outlet
         self._executions: dict[str, Execution] = {}
         self._report = SelfReport(engine, self._outlet.send)
 

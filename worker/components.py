@@ -74,18 +74,26 @@ LONGEST_PROMPT = 1024
 
 
 @dataclass(frozen=True)
-class ModelFolder:
-    """A diffusers folder on this machine.
+class Packaged:
+    """What an installed package has in the place of files in a folder: the first text encoder's weights, perhaps its
+    tokenizer. `digests` has the SHA-256 of each file by the name that it would have in the folder.
+    """
 
-    `text_encoder_weights`, out of a file with the SHA-256 `text_encoder_sha256`, take the place of a file in it.
+    weights: Mapping[str, Tensor]
+    digests: Mapping[str, str]
+    tokenizer_file: Path | None = None
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A diffusers folder on this machine, with what a package has in its place.
 
     Promise: every method raises ModelUnavailable, naming the file that is missing, damaged or not allowed.
     """
 
     path: Path
     placement: Placement
-    text_encoder_weights: Mapping[str, Tensor] | None = None
-    text_encoder_sha256: str = ""
+    packaged: Packaged | None = None
     index: Mapping[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -131,8 +139,10 @@ class ModelFolder:
     def tokenizer(self, part: str = "tokenizer") -> Any:
         """A tokenizer with a limit on the length of prompts."""
         tokenizer_class = self._allowed(part, TOKENIZERS)
+        elsewhere = self.packaged.tokenizer_file if self.packaged is not None and part == "tokenizer" else None
+        options = {} if elsewhere is None else {"tokenizer_file": str(elsewhere)}
         try:
-            tokenizer = tokenizer_class.from_pretrained(self.path / part, local_files_only=True)
+            tokenizer = tokenizer_class.from_pretrained(self.path / part, local_files_only=True, **options)
         except Exception as error:
             raise ModelUnavailable(f"{self.path / part} cannot be loaded: {error}") from error
         if tokenizer.model_max_length > LONGEST_PROMPT:
@@ -140,10 +150,10 @@ class ModelFolder:
         return tokenizer
 
     def text_encoder(self, part: str = "text_encoder", class_names: Collection[str] = STATE_ENCODERS) -> Any:
-        """A text encoder of one of these classes; packaged weights, where there are some, are the first one's."""
+        """A text encoder of one of these classes; what is packaged is the first one's."""
         encoder_class = self._allowed(part, {name: TEXT_ENCODERS[name] for name in class_names})
-        if self.text_encoder_weights is not None and part == "text_encoder":
-            return self._packaged_text_encoder(part, encoder_class, self.text_encoder_weights)
+        if self.packaged is not None and part == "text_encoder":
+            return self._packaged_text_encoder(part, encoder_class, self.packaged.weights)
         stored = self._stored_dtype(part, "model")
         return self._loaded(
             part, encoder_class, self.path / part, {"dtype": self.placement.dtype(stored), "use_safetensors": True}
@@ -172,8 +182,8 @@ class ModelFolder:
             shown = file_digests(self.path, [self.path / "scheduler/scheduler_config.json", *self._files(picture)])
         except OSError as error:
             raise ModelUnavailable(f"{self.path} cannot be read: {error}") from error
-        if self.text_encoder_weights is not None:
-            read["text_encoder/model.safetensors"] = self.text_encoder_sha256
+        if self.packaged is not None:
+            read |= self.packaged.digests
         return Digests(digest_of(read), digest_of(shown))
 
     def _files(self, parts: Collection[str]) -> list[Path]:

@@ -23,6 +23,7 @@ from worker.keeper import Keeper
 from worker.messages import (
     Abort,
     Certified,
+    Drawn,
     Failed,
     Finished,
     ImageFinished,
@@ -173,9 +174,9 @@ class Consumer:
                 self._ready.set()
                 self._feed.changed.set()
                 self._hurry.set()
-            case Worked() | Resident() | Measured() | Certified():
+            case Worked() | Resident() | Measured() | Certified() | Drawn():
                 self._tally.hear(message)
-                if isinstance(message, Resident | Certified):
+                if isinstance(message, Resident | Certified | Drawn):
                     self._hurry.set()
                     self._feed.changed.set()
             case Progressed(steps):

@@ -20,9 +20,10 @@ from worker.inputs import NO_INPUTS, Inputs
 from worker.lane import LaneKey
 from worker.latents import seeded_generator
 from worker.lexicon import Lexicon
-from worker.prompt_cache import PromptCache, Wanted
+from worker.moments import Moment, Scales, asked_in, disturbed, moments_of
+from worker.prompt_cache import PromptCache
 from worker.schedules import Evaluation, Schedule
-from worker.stages import Role, Stage, stages_of
+from worker.stages import Role, Stage, roles_in, stages_of
 from worker.stepwise_pipeline import PromptEmbeds, StepwisePipeline
 
 NOBODY = ""
@@ -33,7 +34,7 @@ NOBODY = ""
 class Generation:
     """One image in flight, for everybody in `ids` who asked for it, whose tenants these name; `watchers` want previews.
 
-    `stages` says of each evaluation which rows it has; `embeds` has what each kind of row is told. `momentum` is what
+    `stages` says of each evaluation which rows it has; `moments` of each step what these are told. `momentum` is what
     guidance remembers. Shapes: latents, denoised and momentum (1, C, H, W), float32; memory likewise.
     Units: accepted_at in seconds of the engine's clock.
     """
@@ -43,7 +44,7 @@ class Generation:
     pipeline: StepwisePipeline
     schedule: Schedule
     stages: tuple[Stage, ...]
-    embeds: Mapping[Role, PromptEmbeds]
+    moments: tuple[Moment, ...]
     generator: torch.Generator
     latents: Tensor
     adaptation: Adaptation = UNADAPTED
@@ -65,7 +66,8 @@ class Generation:
         self.total_rows = sum(len(one.roles) + ROWS_PER_GRADIENT * bool(one.energies) for one in self.stages)
         edited = self.canvas is not None and bool(self.canvas.steering)
         guided_so = any("perturbed" in one.roles for one in self.stages)
-        self.is_steered = self.adaptation.is_steered or edited or guided_so
+        intervened = any(one.steering_of(prompt=True) for one in self.moments)
+        self.is_steered = self.adaptation.is_steered or edited or guided_so or intervened
 
     @property
     def tenants(self) -> Collection[str]:
@@ -81,6 +83,16 @@ class Generation:
     def stage(self) -> Stage:
         """What the next call of the network takes."""
         return self.stages[self.num_evaluations]
+
+    @property
+    def moment(self) -> Moment:
+        """What holds in the next step; in the last one, when all are done."""
+        return self.moments[min(self.step, len(self.moments) - 1)]
+
+    @property
+    def embeds(self) -> Mapping[Role, PromptEmbeds]:
+        """What each kind of row is told."""
+        return self.moment.embeds
 
     @property
     def num_rows(self) -> int:
@@ -108,6 +120,12 @@ class Generation:
             original = self.canvas.original
             self.latents = original.put_back(self.latents, self.schedule, self.num_evaluations, self.generator)
 
+    def disturb(self) -> None:
+        """Adds the noise that the next call is to begin with, where that is the first of its step."""
+        here, steps = self.num_evaluations, self.schedule.steps
+        if not self.is_denoised and (here == 0 or steps[here] > steps[here - 1]):
+            self.latents = disturbed(self.request, steps[here], self.latents, self.evaluation.here)
+
     @property
     def ingredients(self) -> Ingredients:
         """The digests of what the picture is made from."""
@@ -116,10 +134,14 @@ class Generation:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What of the request the model cannot use."""
-        unused = self.request.negative_prompt if self.pipeline.embeds_guidance else ""
+        unused = self.pipeline.embeds_guidance and any(one.negative_prompt for one in self.request.moments)
+        told = [one.embeds for one in dict.fromkeys(self.moments)]
+        cut = (
+            *(warning for one in told for warning in _truncation("prompt", one["prompt"])),
+            *(warning for one in told for warning in _truncation("negative_prompt", one.get("negative"))),
+        )
         return (
-            *_truncation("prompt", self.embeds["prompt"]),
-            *(_truncation("negative_prompt", self.embeds["negative"]) if "negative" in self.embeds else ()),
+            *dict.fromkeys(cut),
             *(() if self.canvas is None else self.canvas.warnings),
             *(["negative_prompt was not used: the model takes the guidance scale as an input."] if unused else []),
         )
@@ -159,40 +181,36 @@ def start(
 ) -> Generation:
     """An image before its first step; `inputs` and `classifiers` are those that the request names.
 
-    Raises: UnsupportedScheduler, UnsupportedGuidance, UnsupportedClassifier, LimitExceeded, DamagedFile, InvalidMask.
+    Raises: UnsupportedScheduler, UnsupportedGuidance, UnsupportedClassifier, UnsupportedIntervention, LimitExceeded,
+            DamagedFile, InvalidMask, InvalidRequest.
     """
     generator = seeded_generator(request.seed)
     begun = editing.begin(request, inputs, pipeline, generator)
     parts = (*parts_of(request, pipeline, classifiers), *begun.parts)
     schedule = guided(begun.schedule, request.guidance, parts).with_recurrence(request.num_resamplings)
-    stages = stages_of(parts, schedule)
-    return Generation(
+    asked = asked_in(request, schedule.num_steps)
+    scales = Scales(request, pipeline, parts)
+    stages = stages_of([scales.parts(moment.guidance_scale) for moment in asked], schedule)
+    lexicon = Lexicon(request.prompt_syntax, adaptation.inversions, adaptation.accents)
+    generation = Generation(
         ids={generation_id: NOBODY},
         request=request,
         pipeline=pipeline,
         schedule=schedule,
         stages=stages,
-        embeds=_embeds(request, pipeline, prompts, adaptation, {role for stage in stages for role in stage.roles}),
+        moments=moments_of(
+            request, pipeline, prompts, lexicon, list(zip(asked, roles_in(stages, schedule), strict=True))
+        ),
         generator=generator,
         adaptation=adaptation,
         latents=begun.latents,
         canvas=begun.canvas,
     )
+    generation.disturb()
+    return generation
 
 
-def _truncation(field: str, embeds: PromptEmbeds) -> tuple[str, ...]:
-    if embeds.num_tokens <= embeds.num_tokens_used:
+def _truncation(field: str, embeds: PromptEmbeds | None) -> tuple[str, ...]:
+    if embeds is None or embeds.num_tokens <= embeds.num_tokens_used:
         return ()
     return (f"{field} was cut: the model read {embeds.num_tokens_used} of its {embeds.num_tokens} tokens.",)
-
-
-def _embeds(
-    request: CompleteRequest, pipeline: StepwisePipeline, prompts: PromptCache, adaptation: Adaptation, roles: set[Role]
-) -> Mapping[Role, PromptEmbeds]:
-    wanted: dict[Role, Wanted] = {"prompt": Wanted(request.prompt, negative=request.remove)}
-    if "negative" in roles:
-        wanted["negative"] = Wanted(request.negative_prompt, negative=True)
-    lexicon = Lexicon(request.prompt_syntax, adaptation.inversions, adaptation.accents)
-    read = prompts.encode_prompts(pipeline, list(wanted.values()), lexicon)
-    embeds = dict(zip(wanted, read, strict=True))
-    return {**embeds, "perturbed": embeds["prompt"], "nothing": embeds.get("negative", embeds["prompt"])}

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from redis.exceptions import RedisError
 
+from contract.architecture import Architectures
 from contract.artifact_store import ArtifactStore
 from contract.certificates import Certificates
 from contract.costs import Costs
@@ -50,6 +51,7 @@ class Keeper:
         self._jobs = jobs
         self._liveness = Liveness(connection, lease_seconds=settings.lease_seconds)
         self._costs = Costs(connection)
+        self._architectures = Architectures(connection)
         self._certificates = Certificates(connection, lease_seconds=settings.lease_seconds)
         self._artifacts = artifacts
         self._files = FileStore(connection, artifacts)
@@ -66,6 +68,7 @@ class Keeper:
         can_store = not self._artifacts.refusing_seconds
         await self._liveness.beat(self._tally.pulse(in_quarantine=in_quarantine, can_store=can_store))
         await self._certificates.report(self._worker, self._tally.certificates)
+        await self._architectures.report(self._tally.architectures.values())
         if self._tally.costs.costs:
             await self._costs.report(self._worker, list(self._tally.costs.costs.values()))
             await self._jobs.weigh(self._tally.costs)

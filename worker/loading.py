@@ -10,10 +10,10 @@ import safetensors.torch
 from huggingface_hub import HfApi, snapshot_download
 from torch import Tensor
 
-from contract.catalogue import Catalogue, ModelSpec, PackagedWeights
+from contract.catalogue import Catalogue, ModelSpec, PackagedFile, PackagedWeights
 from contract.errors import ModelUnavailable
 from contract.rows import HubSource, LocalSource
-from worker.components import ModelFolder
+from worker.components import ModelFolder, Packaged
 from worker.devices import Placement
 from worker.pipelines import PIPELINES
 from worker.pipelines.whole import WholePipeline
@@ -69,10 +69,7 @@ def load_pipeline(spec: ModelSpec, placement: Placement) -> StepwisePipeline:
 def load_model(spec: ModelSpec, placement: Placement) -> StepwisePipeline | WholePipeline:
     """A model of any family. Raises: ModelUnavailable."""
     path = model_path(spec.source, WHOLE_HUB_FILES if spec.family == "diffusers" else HUB_FILES)
-    if spec.text_encoder is None:
-        return PIPELINES[spec.family].load(ModelFolder(path, placement))
-    weights = packaged_weights(spec.text_encoder)
-    return PIPELINES[spec.family].load(ModelFolder(path, placement, weights, spec.text_encoder.sha256))
+    return PIPELINES[spec.family].load(ModelFolder(path, placement, packaged(spec.text_encoder)))
 
 
 def model_path(source: LocalSource | HubSource, hub_files: Sequence[str] = HUB_FILES) -> Path:
@@ -115,26 +112,44 @@ def _hub_absence(source: HubSource) -> Exception | None:
     return None
 
 
-def packaged_weights(weights: PackagedWeights) -> Mapping[str, Tensor]:
-    """The tensors of a safetensors file inside an installed package, none of whose code is run.
+def packaged(spec: PackagedWeights | None) -> Packaged | None:
+    """What a model takes out of an installed package, none of whose code is run.
 
-    Raises: ModelUnavailable, also where the file is not the one that the catalogue describes.
+    Raises: ModelUnavailable, also where a file is not the one that the catalogue describes.
     """
-    file = _package_folder(weights.package) / weights.file
+    if spec is None:
+        return None
+    folder = _package_folder(spec.package)
+    weights = _tensors(folder, spec)
+    if spec.tokenizer is None:
+        return Packaged(weights, {"text_encoder/model.safetensors": spec.sha256})
+    _described(folder, spec.tokenizer)
+    digests = {"text_encoder/model.safetensors": spec.sha256, "tokenizer/tokenizer.json": spec.tokenizer.sha256}
+    return Packaged(weights, digests, folder / spec.tokenizer.file)
+
+
+def _tensors(folder: Path, spec: PackagedFile) -> Mapping[str, Tensor]:
+    file = folder / spec.file
     if file.suffix != ".safetensors":
         raise ModelUnavailable(f"{file} is not a safetensors file.")
+    try:
+        tensors: Mapping[str, Tensor] = safetensors.torch.load(_described(folder, spec))
+    except safetensors.SafetensorError as error:
+        raise ModelUnavailable(f"{file} is damaged: {error}") from error
+    return tensors
+
+
+def _described(folder: Path, spec: PackagedFile) -> bytes:
+    """A file's content, if it is the one that the catalogue describes."""
+    file = folder / spec.file
     try:
         content = file.read_bytes()
     except OSError as error:
         raise ModelUnavailable(f"{file} cannot be read: {error}") from error
     digest = hashlib.sha256(content).hexdigest()
-    if digest != weights.sha256:
-        raise ModelUnavailable(f"{file} has the SHA-256 {digest}, and the catalogue says {weights.sha256}.")
-    try:
-        tensors: Mapping[str, Tensor] = safetensors.torch.load(content)
-    except safetensors.SafetensorError as error:
-        raise ModelUnavailable(f"{file} is damaged: {error}") from error
-    return tensors
+    if digest != spec.sha256:
+        raise ModelUnavailable(f"{file} has the SHA-256 {digest}, and the catalogue says {spec.sha256}.")
+    return content
 
 
 def _package_folder(package: str) -> Path:

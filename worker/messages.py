@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from contract.architecture import Architecture
 from contract.certificates import ModelCertificate
 from contract.costs import Cost
 from contract.job import JobFailure
@@ -145,6 +146,13 @@ class Certified:
     certificates: tuple[ModelCertificate, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What a model is made of that has just been loaded."""
+
+    architecture: Architecture
+
+
 ToChild = Generate | Abort | SetPreviews
-OfWorker = Worked | Resident | Measured | Certified
+OfWorker = Worked | Resident | Measured | Certified | Drawn
 ToParent = Ready | Progressed | Previewed | ImageFinished | Warned | Finished | Failed | OfWorker

@@ -8,6 +8,9 @@ WORTH = 1.05
 SMOOTHING = 0.1
 """Weight of the newest measurement."""
 
+LEARNING = 0.03
+"""Weight of the newest measurement in what is known of one size beside the others."""
+
 OUTLIER = 2.0
 """No single measurement counts for more than so many times what was known: it was somebody else's noise."""
 
@@ -22,10 +25,16 @@ def blend(known: float, seen: float) -> float:
 
 
 class Pace:
-    """Seconds of one forward by its number of rows. Not for several threads."""
+    """Seconds of one forward by its number of rows. Not for several threads.
+
+    A machine that is slow just now is so for every size: were only the size that ran believed to be slow, the others
+    would look the better the longer they did not run. What sizes are to each other is seen where one follows another.
+    """
 
     def __init__(self, seconds: Mapping[int, float]) -> None:
-        self._seconds = dict(seconds)
+        self._seconds = _filled_up(seconds)
+        self._slowness = 1.0
+        self._latest = 0
         self._row_cap = self._profitable()
         self._since_trial = 0
 
@@ -48,11 +57,11 @@ class Pace:
     @property
     def seconds_per_row(self) -> float:
         """What a row costs in a full forward."""
-        return self._seconds[self._row_cap] / self._row_cap
+        return self.seconds_of(self._row_cap) / self._row_cap
 
     def seconds_of(self, size: int) -> float:
-        """What a forward of this size takes."""
-        return self._seconds[size]
+        """What a forward of this size takes now."""
+        return self._slowness * self._seconds[size]
 
     def at_most(self, size: int) -> float:
         """What a forward of this size takes at most, whatever was measured of it alone and long ago: no more than lies
@@ -60,9 +69,9 @@ class Pace:
         """
         smallest, cap = min(self._seconds), self._row_cap
         if size >= cap or cap == smallest:
-            return self._seconds[size]
+            return self.seconds_of(size)
         way = (size - smallest) / (cap - smallest)
-        return min(self._seconds[size], (1 - way) * self._seconds[smallest] + way * self._seconds[cap])
+        return min(self.seconds_of(size), (1 - way) * self.seconds_of(smallest) + way * self.seconds_of(cap))
 
     def size_for(self, num_rows: int) -> int:
         """The smallest size with room for so many rows, at most the cap."""
@@ -70,7 +79,11 @@ class Pace:
 
     def note(self, size: int, seconds: float) -> None:
         """Takes a new measurement in; the cap follows."""
-        self._seconds[size] = blend(self._seconds[size], min(seconds, OUTLIER * self._seconds[size]))
+        ratio = min(seconds / max(self.seconds_of(size), 1e-9), OUTLIER)
+        if size != self._latest:
+            self._seconds = _filled_up(self._seconds | {size: self._seconds[size] * (1 + LEARNING * (ratio - 1))})
+        self._slowness *= blend(1, ratio)
+        self._latest = size
         self._since_trial = 0 if size > self._row_cap else self._since_trial + 1
         self._row_cap = self._profitable()
 
@@ -88,3 +101,9 @@ class Pace:
     def _profitable(self) -> int:
         cheapest = min(seconds / size for size, seconds in self._seconds.items())
         return min(size for size, seconds in self._seconds.items() if seconds / size <= WORTH * cheapest)
+
+
+def _filled_up(seconds: Mapping[int, float]) -> dict[int, float]:
+    """What each size takes at most: no more than a larger one, as it may be filled up to that."""
+    sizes = sorted(seconds)
+    return {size: min(seconds[other] for other in sizes[place:]) for place, size in enumerate(sizes)}

@@ -57,6 +57,16 @@ class Schedule:
         """The deviation of the first latents, ()."""
         return self.course.init_noise_sigma
 
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """The step, from 0, that each call belongs to: as many are done when it comes."""
+        return (0, *(evaluation.step for evaluation in self.evaluations[:-1]))
+
+    @property
+    def num_steps(self) -> int:
+        """Steps in all."""
+        return self.evaluations[-1].step
+
     def from_strength(self, strength: float) -> Self:
         """The last part of this schedule, for an image with noise up to its first level; at least one step.
 

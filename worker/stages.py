@@ -95,11 +95,19 @@ ORDER: tuple[Role, ...] = ("nothing", "negative", "prompt", "perturbed")
 """The order of an image's rows in a forward."""
 
 
-def stages_of(parts: Sequence[Part], schedule: Schedule) -> tuple[Stage, ...]:
-    """What each evaluation of a schedule takes; equal ones are the same object."""
+def stages_of(parts_in: Sequence[Sequence[Part]], schedule: Schedule) -> tuple[Stage, ...]:
+    """What each evaluation of a schedule takes, of the parts of its step; equal ones are the same object."""
     known: dict[tuple[Part, ...], Stage] = {}
     stages = []
-    for evaluation in schedule.evaluations:
-        acting = tuple(part for part in parts if part.acts(evaluation.here))
+    for evaluation, step in zip(schedule.evaluations, schedule.steps, strict=True):
+        acting = tuple(part for part in parts_in[step] if part.acts(evaluation.here))
         stages.append(known.setdefault(acting, Stage.of(acting)))
     return tuple(stages)
+
+
+def roles_in(stages: Sequence[Stage], schedule: Schedule) -> list[set[Role]]:
+    """The roles of each step's rows."""
+    roles: list[set[Role]] = [set() for _ in range(schedule.num_steps)]
+    for stage, step in zip(stages, schedule.steps, strict=True):
+        roles[step].update(stage.roles)
+    return roles

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple, Protocol
+from itertools import takewhile
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 class Passage(NamedTuple):
     """One row on its way through one module; `context` is what an attention attends to, if not to itself.
 
+    `output` is what the module returns, and the first of `num_outputs` tensors where it returns several.
     Shapes: each tensor (1, …), as the module has them.
     """
 
@@ -18,10 +20,11 @@ class Passage(NamedTuple):
     hidden: Tensor
     context: Tensor | None
     output: Tensor
+    num_outputs: int = 1
 
 
-RowHook = Callable[[Passage], Tensor]
-"""What a row has for its output instead, in the same shape."""
+RowHook = Callable[[Passage], Tensor | tuple[Tensor, ...]]
+"""What a row has for its output instead, in the same shape; a tuple is for as many of the module's outputs."""
 
 
 class Steering(Protocol):
@@ -33,6 +36,7 @@ class Steering(Protocol):
 
 
 Inputs = tuple[Tensor, ...]
+Outputs = Tensor | tuple[Any, ...]
 
 
 @contextmanager
@@ -61,28 +65,38 @@ class _Forward:
     def __init__(self) -> None:
         self._alone: int | None = None
 
-    def hook_for(self, hooks: Sequence[tuple[int, RowHook]]) -> Callable[..., Tensor]:
+    def hook_for(self, hooks: Sequence[tuple[int, RowHook]]) -> Callable[..., Outputs]:
         """The hook of one module, for all rows that have one there."""
 
-        def changed(module: nn.Module, args: Inputs, named: Mapping[str, Tensor], output: Tensor) -> Tensor:
+        def steer(module: nn.Module, args: Inputs, named: Mapping[str, Tensor], output: Outputs) -> Outputs:
             here = [(place, row, hook) for row, hook in hooks if (place := self._place(row)) is not None]
             if not here:
                 return output
             hidden, context = (args or (named["hidden_states"],))[0], named.get("encoder_hidden_states")
-            rows = list(output.split(1))
+            several = output if isinstance(output, tuple) else (output,)
+            tensors = [list(one.split(1)) for one in takewhile(lambda one: isinstance(one, Tensor), several)]
+            changed = 0
             for place, row, hook in here:
-                seen = Passage(module, hidden[place : place + 1], _row(context, place), rows[place])
-                rows[place] = self._asked(row, hook, seen)
-            return torch.cat(rows)
+                before = tensors[0][place]
+                seen = Passage(module, hidden[place : place + 1], _row(context, place), before, len(tensors))
+                found = self._asked(row, hook, seen)
+                if found is before:
+                    continue
+                replaced = found if isinstance(found, tuple) else (found,)
+                changed = max(changed, len(replaced))
+                for rows, value in zip(tensors, replaced, strict=False):
+                    rows[place] = value
+            merged = (*(torch.cat(rows) for rows in tensors[:changed]), *several[changed:])
+            return merged if isinstance(output, tuple) else merged[0]
 
-        return changed
+        return steer
 
     def _place(self, row: int) -> int | None:
         if self._alone is None:
             return row
         return 0 if row == self._alone else None
 
-    def _asked(self, row: int, hook: RowHook, passage: Passage) -> Tensor:
+    def _asked(self, row: int, hook: RowHook, passage: Passage) -> Outputs:
         before, self._alone = self._alone, row
         try:
             return hook(passage)

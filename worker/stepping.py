@@ -48,9 +48,10 @@ def row_of(generation: Generation, role: Role, model_input: Tensor) -> Row:
         model_input if canvas is None else canvas.beside(model_input, role),
         generation.evaluation.timestep,
         generation.embeds[role],
-        generation.request.guidance_scale or 1.0,
+        generation.moment.guidance_scale,
         (
             *generation.adaptation.steering_of(prompt=role in SEES_PROMPT),
+            *generation.moment.steering_of(prompt=role in SEES_PROMPT),
             *STEERING.get(role, ()),
             *(canvas.steering if canvas is not None and role == "prompt" else ()),
         ),
@@ -92,6 +93,7 @@ def advance(
         generation.momentum = momenta[index]
         generation.num_evaluations += 1
         generation.constrain()
+        generation.disturb()
     return torch.isfinite(moved).flatten(1).all(dim=1).tolist()
 
 

@@ -100,6 +100,11 @@ class StepwisePipeline(Protocol):
         ...
 
     @property
+    def network(self) -> Any:
+        """The denoising network."""
+        ...
+
+    @property
     def parts(self) -> Mapping[str, Any]:
         """The networks that adapters may change, under diffusers' names; none where the family takes no adapters."""
         ...

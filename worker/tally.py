@@ -2,10 +2,11 @@
 
 import time
 
+from contract.architecture import Architecture
 from contract.certificates import ModelCertificate
 from contract.costs import Cost, CostTable
 from contract.liveness import Pulse
-from worker.messages import Certified, Measured, OfWorker, Resident, Worked
+from worker.messages import Certified, Drawn, Measured, OfWorker, Resident, Worked
 
 
 class Tally:
@@ -21,6 +22,7 @@ class Tally:
         self._measured: dict[tuple[str, int, int], Cost] = {}
         self.resident: tuple[str, ...] = ()
         self.certificates: tuple[ModelCertificate, ...] = ()
+        self.architectures: dict[str, Architecture] = {}
 
     @property
     def costs(self) -> CostTable:
@@ -50,6 +52,8 @@ class Tally:
                 self._measured |= {(cost.model, cost.height, cost.width): cost for cost in costs}
             case Certified(certificates):
                 self.certificates = certificates
+            case Drawn(architecture):
+                self.architectures[architecture.model] = architecture
 
     def pulse(self, *, in_quarantine: bool = False, can_store: bool = True) -> Pulse:
         """The counts, and the steps per second since the last call."""

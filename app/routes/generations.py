@@ -6,7 +6,7 @@ from fastapi import APIRouter, Header, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.admission import REFUSALS, admit
+from app.admission import BRANCHING, REFUSALS, admit
 from app.dependencies import IdempotencyKey, LinksOf, Presenter, PresenterOf, ResourcesOf
 from app.error_responses import documented
 from app.errors import BodyTooLarge, MalformedJSON, UnsupportedMediaType
@@ -69,7 +69,7 @@ HEADERS: dict[str, Any] = {
             "headers": HEADERS,
         },
         202: {"model": JobShown, "headers": HEADERS},
-        **documented(MalformedJSON, UnsupportedMediaType, BodyTooLarge, IdempotencyConflict, *REFUSALS),
+        **documented(MalformedJSON, UnsupportedMediaType, BodyTooLarge, IdempotencyConflict, *BRANCHING, *REFUSALS),
     },
 )
 async def create_generation(
@@ -92,12 +92,13 @@ async def create_generation(
         raise InvalidRequest("Only a call that waits can be disconnected from: Prefer: wait=…", field="on_disconnect")
     if dry_run:
         response.status_code = 200
-        return await quote(generation.request, resources, generation.priority)
+        return await quote(generation.request, resources, generation.priority, generation.branch_from)
     terms = Terms(
         priority=generation.priority,
         webhook=webhook(generation.webhook, resources, links.base),
         retention=retention(generation.retention_seconds, generation.expires_at, resources.settings.retention_seconds),
         no_store=forbids_storing(cache_control or ()),
+        branch=generation.branch_from,
         repeatable=None if idempotency_key is None else Repeatable(idempotency_key),
     )
     admission = await admit(generation.request, resources, terms)

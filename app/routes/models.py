@@ -9,7 +9,8 @@ from app.dialects.shared import SharedRoute
 from app.error_responses import documented
 from app.model_responses import ModelDetail, ModelList, ModelShown
 from app.model_versions import VersionShown, find_model, published
-from contract.errors import StoreUnavailable, UnknownModel
+from contract.architecture import Architecture
+from contract.errors import StoreUnavailable, UnknownModel, UnmeasuredModel
 
 router = APIRouter(prefix="/v1/models", tags=["models"], route_class=SharedRoute)
 
@@ -20,9 +21,28 @@ async def list_models(resources: ResourcesOf, links: LinksOf) -> ModelList:
     return ModelList.of(resources.catalogue.models, links)
 
 
+ModelId = Annotated[str, Path(description="The model's id, or its owner and name.", examples=["safelight-emoji"])]
+
+
+@router.get(
+    "/{model_id:path}/architecture",
+    response_description="The model's networks.",
+    responses=documented(UnknownModel, UnmeasuredModel, StoreUnavailable),
+)
+async def read_architecture(model_id: ModelId, resources: ResourcesOf) -> Architecture:
+    """Read what a model is made of, block by block, as the last worker that loaded it has measured it."""
+    spec = find_model(resources.catalogue, model_id, field="model")
+    architecture = await resources.architectures.of_model(spec.id)
+    if architecture is None:
+        raise UnmeasuredModel(
+            f"No worker has had {spec.id} in memory yet; ask for a picture of it first.", field="model"
+        )
+    return architecture
+
+
 @router.get("/{model_id:path}", response_description="The model.", responses=documented(UnknownModel, StoreUnavailable))
 async def read_model(
-    model_id: Annotated[str, Path(description="The model's id, or its owner and name.", examples=["safelight-emoji"])],
+    model_id: ModelId,
     resources: ResourcesOf,
     links: LinksOf,
 ) -> ModelDetail:

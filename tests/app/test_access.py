@@ -50,7 +50,7 @@ async def test_a_key_is_taken_as_clients_send_it(guarded: httpx.AsyncClient, key
         "Basic " + base64.b64encode(b"\xff:\xff").decode(),
         basic("user", ""),
         "Digest x",
-        f"Bearer {KeyText.fresh()}",
+        pytest.param(f"Bearer {KeyText.fresh()}", id="Bearer of a key that nobody made"),
     ],
 )
 async def test_what_opens_nothing(guarded: httpx.AsyncClient, value: str) -> None:

@@ -115,3 +115,13 @@ def test_an_api_without_its_list_does_not_start(tmp_path: Path, store_socket: Pa
     assert run.returncode == 1
     assert f"safelight: {tmp_path / 'nowhere.txt'}, the list of refused prompts, cannot be read" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize("field", ["prompt", "negative_prompt"])
+async def test_prompts_that_come_on_the_way_are_looked_at_too(client: httpx.AsyncClient, field: str) -> None:
+    swap = {"kind": "swap_prompt", field: "a durian"}
+    response = await client.post("/v1/generations", json={"prompt": "a tree", "intervene": [swap]})
+    assert_error(response, 422, "prompt_refused", f"intervene.0.{field}")
+    job = (await client.post("/v1/generations", json={"prompt": "a tree"})).json()["id"]
+    branch = {"branch_from": {"job": job, "step": 1}, field: "a durian"}
+    assert_error(await client.post("/v1/generations", json=branch), 422, "prompt_refused", field)

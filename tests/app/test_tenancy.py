@@ -85,6 +85,7 @@ CALLS: dict[tuple[str, str], Call] = {
     ("HEAD", "/v1/files/{file_id}/content"): Call("file"),
     ("GET", "/v1/models"): Call(shared=True),
     ("GET", "/v1/models/{model_id:path}"): Call(shared=True, ids={"model_id:path": "safelight-emoji"}),
+    ("GET", "/v1/models/{model_id:path}/architecture"): Call(shared=True, ids={"model_id:path": "safelight-emoji"}),
     ("GET", "/v1/adapters"): Call(shared=True),
     ("GET", "/v1/adapters/{adapter_id:path}"): Call(shared=True, ids={"adapter_id:path": "gilded"}),
     ("GET", "/v1/classifiers"): Call(shared=True),

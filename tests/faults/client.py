@@ -121,7 +121,7 @@ class Client:
             await asyncio.gather(task, return_exceptions=True)
 
     async def follow(self, job_id: str) -> None:
-        """Hears the job's events to the last one, over as many connections as it takes."""
+        """Hears the job's events to the last one, over as many connections as it takes, or until the job is removed."""
         follower, after = f"{self.tenant}'s follower {next(self._numbers)} of {job_id}", None
 
         async def ended() -> bool:
@@ -130,7 +130,8 @@ class Client:
             self._history.streams.append(stream)
             await self._hear(stream)
             after = stream.events[-1][0] if stream.events else after
-            return bool(stream.events) and stream.events[-1][1] in ENDS
+            is_gone = stream.status == 404 and job_id in self._history.deleted()
+            return is_gone or (bool(stream.events) and stream.events[-1][1] in ENDS)
 
         await wait_until_async(ended, 120)
 

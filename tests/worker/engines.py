@@ -78,6 +78,10 @@ class Wrapped:
         return self.inner.vae_scale_factor
 
     @property
+    def network(self) -> Any:
+        return self.inner.network
+
+    @property
     def parts(self) -> Mapping[str, Any]:
         return self.inner.parts
 

@@ -78,6 +78,10 @@ class Mixtures:
         return 1
 
     @property
+    def network(self) -> Any:
+        return None
+
+    @property
     def parts(self) -> Mapping[str, Any]:
         return {}
 

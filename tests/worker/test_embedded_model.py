@@ -21,7 +21,7 @@ from contract.request import Scheduler
 from tests.tiny_models import build_embedded_layout
 from tests.worker.engines import CPU, alone, asked, spec_of
 from worker.components import ModelFolder
-from worker.loading import load_pipeline, model_path, packaged_weights
+from worker.loading import load_pipeline, model_path, packaged
 from worker.stepwise_pipeline import StepwisePipeline
 
 pytestmark = [
@@ -54,8 +54,7 @@ class Pair(NamedTuple):
 
 def loaded(spec: ModelSpec) -> Pair:
     path = model_path(spec.source)
-    weights = None if spec.text_encoder is None else packaged_weights(spec.text_encoder)
-    folder = ModelFolder(path, CPU, weights)
+    folder = ModelFolder(path, CPU, packaged(spec.text_encoder))
     vae = TakesGenerator.from_pretrained(path / "vae", torch_dtype=torch.float32, low_cpu_mem_usage=False)
     vae.register_to_config(block_out_channels=vae.config.encoder_block_out_channels)
     theirs = StableDiffusionPipeline(

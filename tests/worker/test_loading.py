@@ -14,7 +14,7 @@ from diffusers import UNet2DConditionModel
 from huggingface_hub.utils import filter_repo_objects
 from safetensors.torch import load_file, save_file
 
-from contract.catalogue import Catalogue, ModelSpec, PackagedWeights
+from contract.catalogue import Catalogue, ModelSpec, PackagedFile, PackagedWeights
 from contract.errors import ModelUnavailable, UnknownModel
 from contract.rows import HubSource
 from tests.worker.engines import CPU, alone, asked, spec_of
@@ -149,18 +149,24 @@ def test_weights_in_several_files(folder: Path, pipeline: StepwisePipeline) -> N
 
 @pytest.fixture
 def packaged(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelSpec:
-    """The text encoder's weights moved into a package whose import would fail."""
+    """The text encoder's weights and its tokenizer moved into a package whose import would fail."""
     package = tmp_path / "packages" / "tiny_weights"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("raise RuntimeError('this code must not run')")
     weights = (folder / "text_encoder" / "model.safetensors").rename(package / "weights.safetensors")
     monkeypatch.syspath_prepend(str(package.parent))
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
-    text_encoder = PackagedWeights(package="tiny_weights", file="weights.safetensors", sha256=digest)
+    tokenizer = (folder / "tokenizer" / "tokenizer.json").rename(package / "tokenizer.json")
+    text_encoder = PackagedWeights(
+        package="tiny_weights",
+        file="weights.safetensors",
+        sha256=digest,
+        tokenizer=PackagedFile(file="tokenizer.json", sha256=hashlib.sha256(tokenizer.read_bytes()).hexdigest()),
+    )
     return spec_of(folder).model_copy(update={"text_encoder": text_encoder})
 
 
-def changed(spec: ModelSpec, **fields: str) -> ModelSpec:
+def changed(spec: ModelSpec, **fields: object) -> ModelSpec:
     assert spec.text_encoder is not None
     return spec.model_copy(update={"text_encoder": spec.text_encoder.model_copy(update=fields)})
 
@@ -172,12 +178,15 @@ def test_packaged_weights_make_the_same_pictures(packaged: ModelSpec, pipeline: 
 
 def test_packaged_weights_with_another_digest(packaged: ModelSpec) -> None:
     assert "f" * 64 in refusal(changed(packaged, sha256="f" * 64))
+    assert "f" * 64 in refusal(changed(packaged, tokenizer=PackagedFile(file="tokenizer.json", sha256="f" * 64)))
 
 
 def test_packaged_weights_that_are_not_there(packaged: ModelSpec) -> None:
     assert "no_such_package" in refusal(changed(packaged, package="no_such_package"))
     assert "other.safetensors" in refusal(changed(packaged, file="other.safetensors"))
     assert "not a safetensors file" in refusal(changed(packaged, file="weights.bin"))
+    other = PackagedFile(file="other.json", sha256="f" * 64)
+    assert "other.json" in refusal(changed(packaged, tokenizer=other))
     assert "top-level" in refusal(changed(packaged, package="tiny_weights.inner"))
 
 

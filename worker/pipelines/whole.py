@@ -52,7 +52,7 @@ class WholePipeline:
     @classmethod
     def load(cls, folder: ModelFolder) -> Self:
         """The model in a folder. Raises: ModelUnavailable."""
-        if folder.text_encoder_weights is not None:
+        if folder.packaged is not None:
             raise ModelUnavailable("A pipeline that is run whole takes no text encoder out of a package.")
         pipeline = whole_pipeline(folder)
         _refuse_other_inputs(pipeline)
@@ -66,10 +66,15 @@ class WholePipeline:
         return self._weights_digest
 
     @property
+    def networks(self) -> Mapping[str, torch.nn.Module]:
+        """Its networks, under diffusers' names."""
+        parts = self._pipeline.components.items()
+        return {name: part for name, part in parts if isinstance(part, torch.nn.Module)}
+
+    @property
     def num_bytes(self) -> int:
         """What its weights take on the device."""
-        parts = self._pipeline.components.values()
-        return weight_bytes(*(part for part in parts if isinstance(part, torch.nn.Module)))
+        return weight_bytes(*self.networks.values())
 
     def warnings(self, request: CompleteRequest) -> tuple[str, ...]:
         """What of a request this pipeline leaves out."""

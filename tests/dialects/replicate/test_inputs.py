@@ -35,6 +35,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     "adapters": {"adapters": [{"id": "gilded", "scale": 0.5}]},
     "control": {"control": [{"id": "edges", "image": IMAGE}]},
     "image_prompt": {"image_prompt": {"id": "by-example", "image": IMAGE}},
+    "intervene": {"intervene": [{"kind": "mute_token", "token": 2, "step_to": 4}]},
     "metadata": {"metadata": {"order": "42"}},
     "image": EDIT,
     "mask": EDIT | {"mask": MASK},
