@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from tests.browser.conftest import EXECUTABLE, Scheme, opened
+from tests.browser.conftest import EXECUTABLE, PATIENCE_MILLISECONDS, Scheme, opened
 from tests.browser.desk import fill, generate, made, pictures
 from tests.system.installation import ROOT
 from tests.system.launched import launch
@@ -131,6 +131,7 @@ async def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     services = launch(ROOT / "models.toml") if arguments.address is None else iter(())
     address = arguments.address or next(services).address
+    expect.set_options(timeout=PATIENCE_MILLISECONDS)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=EXECUTABLE, args=["--no-sandbox"])
         await take(browser, address, arguments.out.resolve(), arguments.views)

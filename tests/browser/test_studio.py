@@ -30,7 +30,7 @@ async def test_a_picture_sharpens_while_it_is_made_and_can_be_cancelled(studio: 
     await expect(running).to_contain_text(" of 600")
     early = await running.locator("img").get_attribute("src")
     await expect(running.locator("img")).not_to_have_attribute("src", early or "")
-    await expect(running).to_contain_text("about ")
+    await expect(running).to_contain_text("s left")
     job_id = await running.get_attribute("data-job")
     await running.get_by_role("button", name="Cancel").click()
     await expect(running).to_have_count(0)

@@ -36,20 +36,23 @@ export function RunningTile({ entry }) {
       </div>
       <div class="tile-foot">
         <progress max="1" value=${fraction} aria-label=${`Progress: ${nameOf(entry)}`}></progress>
-        <p class="small-print">${said(entry)}</p>
+        <p class="small-print state"><span>${stateOf(entry)}</span><span>${timeLeft(entry)}</span></p>
       </div>
       <button class="cancel" title="Cancel" disabled=${cancelling} aria-label=${`Cancel: ${nameOf(entry)}`} onClick=${() => cancel(id)}>×</button>
     </li>
   `;
 }
 
-function said({ status, progress, queuePosition, error, cancelling }) {
+function stateOf({ status, progress, queuePosition, error, cancelling }) {
   if (error) return error.message;
   if (cancelling) return 'Ending …';
-  const seconds = progress?.eta_seconds;
-  const left = seconds === null || seconds === undefined ? '' : `about ${Math.max(1, Math.round(seconds))} s`;
-  if (status === 'queued') return [queuePosition ? `Waiting, number ${queuePosition}` : 'Waiting', left].filter(Boolean).join(' · ');
-  return [`Step ${progress?.step ?? 0} of ${progress?.total_steps ?? '…'}`, left].filter(Boolean).join(' · ');
+  if (status === 'queued') return queuePosition ? `Waiting, number ${queuePosition}` : 'Waiting';
+  return `Step ${progress?.step ?? 0} of ${progress?.total_steps ?? '…'}`;
+}
+
+function timeLeft({ progress, error, cancelling }) {
+  const seconds = progress?.eta_seconds ?? null;
+  return error || cancelling || seconds === null ? '' : `${Math.max(1, Math.round(seconds))} s left`;
 }
 
 /** A job that ended without a picture. */
