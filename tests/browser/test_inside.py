@@ -94,7 +94,7 @@ def _press(station: str, name: str) -> Act:
 
 async def _skip_a_block(page: Page) -> None:
     await page.get_by_text("Or leave a whole block out").click()
-    await page.get_by_label("Block", exact=True).select_option("mid_block.attentions.0")
+    await page.locator("#network details select").select_option("mid_block.attentions.0")
     await page.get_by_role("button", name="Skip it").click()
 
 

@@ -8,7 +8,7 @@ import { Button, Choice, Slider } from './fields.js';
 import { HeatMap, Legend } from './maps.js';
 import { changed } from './run.js';
 import { Knob, Runs, Shown, Station, StepSlider } from './station.js';
-import { meanAttention, percent, whereabouts, wordsOf } from './trace.js';
+import { isMuted, meanAttention, percent, whereabouts, wordsOf } from './trace.js';
 
 const about = station('network');
 
@@ -63,7 +63,8 @@ function Heard({ run, heard: { word, positions, step } }) {
   if (!map) return html`<p class="note">${`There is no “${word}” in this run.`}</p>`;
   const most = Math.max(...map.values);
   const when = step === null ? 'over all steps' : `at step ${step}`;
-  const where = `Where “${word}” is heard ${when}: ${whereabouts(map)}, at most ${percent(most)}`;
+  const isHeard = isMuted(run, positions, step) ? 'would be heard, were it not muted,' : 'is heard';
+  const where = `Where “${word}” ${isHeard} ${when}: ${whereabouts(map)}, at most ${percent(most)}`;
   return html`<div class="tiles">
     <${Shown} caption=${`${where}. All blocks averaged.`}>
       <${HeatMap} map=${map} max=${most} label=${where} isSmooth />

@@ -87,6 +87,13 @@ function clamped(place, size) {
 const ROWS = ['upper', '', 'lower'];
 const COLUMNS = ['left', '', 'right'];
 
+/** Whether tokens are muted at a step of a run; their maps are of what they would have been. */
+export function isMuted(run, positions, step) {
+  const mutes = run.job.request.intervene?.filter(({ kind }) => kind === 'mute_token') ?? [];
+  const acts = ({ step_from: from, step_to: to }) => step === null || (step >= (from ?? 0) && step < (to ?? Infinity));
+  return positions.every((position) => mutes.some((one) => one.token === position && acts(one)));
+}
+
 /** In words, where most of a map is: "mostly the upper left". */
 export function whereabouts({ width, height, values }) {
   const floor = Math.min(...values);
@@ -172,4 +179,4 @@ export function count(value) {
 export const figure = (value, digits = 3) => (Number.isFinite(value) ? String(Number(value.toPrecision(digits))) : '∞');
 
 /** A part as people read it: 34 %. */
-export const percent = (part) => `${figure(100 * part, 2)} %`;
+export const percent = (part) => `${figure(100 * part, 2)}\u00a0%`;
