@@ -12,7 +12,7 @@ from tests.browser.conftest import EXECUTABLE, Scheme, opened
 from tests.system.installation import ROOT
 from tests.system.launched import launch
 
-QUALITY = 45
+QUALITY = 40
 VIEWS: dict[str, tuple[int, Scheme, str]] = {
     "desk": (1280, "dark", "network"),
     "loop": (1280, "light", "loop"),
