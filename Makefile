@@ -44,7 +44,7 @@ fix: $(VENV)/dev.stamp  ## format, and mend what can be mended by rule
 bench: $(VENV)/dev.stamp  ## measure what the README promises
 	@status=0; \
 	for what in "engine --out var/bench" encoding service waiting \
-      "guidance --out var/bench" "editing --out var/bench"; do \
+      "guidance --out var/bench" "editing --out var/bench" trace; do \
 	  $(BIN)/python -W ignore -m bench.$$what || status=1; \
 	done; \
 	exit $$status

@@ -14,8 +14,8 @@ from tests.system.installation import ROOT
 from tests.system.launched import Launched
 from worker.settings import WorkerSettings
 
-NUM_STEERED = 17
-"""Pictures of the section on steering."""
+NUM_STEERED = 20
+"""Pictures of the sections on steering, and on what goes on inside of one."""
 
 
 def rows(settings: type[BaseSettings]) -> list[str]:
