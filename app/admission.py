@@ -36,6 +36,7 @@ from contract.errors import (
     UnsupportedIntervention,
     UnsupportedPromptSyntax,
     UnsupportedScheduler,
+    UnsupportedTrace,
 )
 from contract.file_content import FileContent
 from contract.files import StoredFile
@@ -45,6 +46,7 @@ from contract.job_store import Admission
 from contract.request import CompleteRequest, GenerationRequest
 from contract.retention import Retention
 from contract.terms import USUAL, Terms
+from contract.traces import TraceAsked, check_trace
 from contract.tracing import span_of, traceparent_of
 
 Brought = Mapping[str, FileContent]
@@ -58,6 +60,7 @@ REFUSALS: tuple[type[SafelightError], ...] = (
     UnknownAdapter,
     AdapterMismatch,
     UnsupportedScheduler,
+    UnsupportedTrace,
     LimitExceeded,
     UnsupportedPromptSyntax,
     UnsupportedIntervention,
@@ -111,7 +114,13 @@ async def _admit(generation: GenerationRequest, resources: Resources, terms: Ter
     async with AsyncExitStack() as made:
         ttl_seconds = (terms.retention or Retention()).of_files(resources.settings.file_ttl_seconds)
         complete = await completed(
-            generation, resources, made, branch=terms.branch, brought=brought, ttl_seconds=ttl_seconds
+            generation,
+            resources,
+            made,
+            branch=terms.branch,
+            brought=brought,
+            ttl_seconds=ttl_seconds,
+            trace=terms.trace,
         )
         costs = await resources.costs.read()
         await _have_secret(terms, resources)
@@ -157,13 +166,19 @@ async def completed(
     ttl_seconds: float,
     branch: Branch | None = None,
     brought: Brought = NOTHING_BROUGHT,
+    trace: TraceAsked | None = None,
 ) -> CompleteRequest:
-    """The request with nothing left open, its pictures as files. Those that are made here are removed by `made`."""
+    """The request with nothing left open, its pictures as files. Those that are made here are removed by `made`.
+
+    `trace` is what is to be recorded of its run.
+    """
     asked, generation = generation, await _continued(generation, branch, resources)
     files = await _files(generation, resources, brought, ttl_seconds, made)
     _check_mask(None if generation.mask is None else files[generation.mask])
     sizes = {field: _size(files[reference]) for field, reference in generation.references().items()}
     complete = resources.catalogue.resolve(generation, {field: size for field, size in sizes.items() if size})
+    if trace is not None:
+        check_trace(trace, complete, resources.catalogue.find(complete.model).family)
     resources.deny_list.check(complete)
     await _check_blocks(asked, complete.model, resources)
     return replace_references(complete, {reference: file.id for reference, file in files.items()})

@@ -14,8 +14,9 @@ from starlette.requests import Request
 
 from app.auth import caller
 from app.callers import Caller
+from app.links import Links
 from app.resources import Resources
-from app.responses import JOB_ID, ImageShown, JobShown, Links
+from app.responses import JOB_ID, ImageShown, JobShown
 from contract.artifact import Artifact
 from contract.costs import Costs
 from contract.job import Job

@@ -117,6 +117,7 @@ ANSWERS: dict[type[SafelightError], Answer] = {
     errors.LimitExceeded: Answer(422),
     errors.InvalidMask: Answer(422),
     errors.UnsupportedEdit: Answer(422),
+    errors.UnsupportedTrace: Answer(422),
     errors.MalformedPrompt: Answer(422),
     errors.UnsupportedPromptSyntax: Answer(422),
     errors.UnmeasuredModel: Answer(404),

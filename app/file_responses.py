@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from app.responses import BASE, TIME, Links
+from app.links import BASE, Links
+from app.responses import TIME
 from contract.file_ids import FileKind
 from contract.files import StoredFile
 

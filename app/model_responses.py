@@ -5,8 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from app.links import Links
 from app.model_versions import Published, published
-from app.responses import Links
 from contract.catalogue import ModelSpec
 from contract.certificates import ModelCertificate
 from contract.guidance import GuidanceKind
@@ -14,6 +14,7 @@ from contract.guidance_limits import guidance_kinds
 from contract.intervention_limits import intervention_kinds
 from contract.interventions import InterventionKind
 from contract.request import Scheduler
+from contract.traces import MAX_TRACED_PIXELS, MAX_TRACED_STEPS, TraceKind, trace_kinds
 
 
 class DefaultsShown(BaseModel):
@@ -35,6 +36,12 @@ class LimitsShown(BaseModel):
     max_num_inference_steps: int = Field(description="The most denoising steps.", examples=[150])
     max_guidance_scale: float = Field(description="The greatest guidance scale.", examples=[30.0])
     max_cost: int = Field(description="The most pixels × steps × images of one job.", examples=[26214400])
+    max_traced_steps: int = Field(
+        default=MAX_TRACED_STEPS, description="The most denoising steps of a run with a `trace`.", examples=[50]
+    )
+    max_traced_pixels: int = Field(
+        default=MAX_TRACED_PIXELS, description="The most pixels of a run with a `trace`.", examples=[262144]
+    )
 
 
 class Offered(BaseModel):
@@ -65,6 +72,8 @@ class ModelShown(Offered):
                 "max_num_inference_steps": 150,
                 "max_guidance_scale": 30.0,
                 "max_cost": 26214400,
+                "max_traced_steps": 50,
+                "max_traced_pixels": 262144,
             }
         ],
     )
@@ -77,6 +86,10 @@ class ModelShown(Offered):
         description="The kinds of `intervene` that models of its family can be changed by on the way.",
         examples=[["set_guidance", "swap_prompt"]],
     )
+    trace_kinds: list[TraceKind] = Field(
+        description="What of `trace` its runs can record.",
+        examples=[["attention", "latents", "guidance", "text", "autoencoder"]],
+    )
 
     @classmethod
     def of(cls, spec: ModelSpec) -> "ModelShown":
@@ -85,6 +98,7 @@ class ModelShown(Offered):
         kinds = {
             "guidance_kinds": guidance_kinds(spec.family),
             "intervention_kinds": intervention_kinds(spec.family),
+            "trace_kinds": trace_kinds(spec.family),
         }
         return cls.model_validate(shown | kinds)
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from app.auth import scope_of
@@ -14,6 +15,7 @@ from app.errors import Forbidden, Unauthenticated
 from app.forms import never_null
 from contract.errors import SafelightError
 from contract.keys import Scope
+from contract.trace_document import TraceDocument
 
 DESCRIPTION = """\
 Latent diffusion as a durable job service: POST a prompt, get a job, then poll it, wait for it, or follow its events.
@@ -65,6 +67,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
             tags=app.openapi_tags,
         )
         _give_errors_our_shape(document)
+        _describe_traces(document)
         document["components"]["securitySchemes"] = SECURITY_SCHEMES | {"signature": SIGNATURE}
         for path, methods in document["paths"].items():
             for method, operation in methods.items():
@@ -102,14 +105,26 @@ def _add_headers(responses: dict[str, dict[str, Any]]) -> None:
 
 def _give_errors_our_shape(document: dict[str, Any]) -> None:
     """FastAPI says that every operation with a parameter has a 422 in a shape of its own."""
-    _, ours = models_json_schema([(ErrorResponse, "serialization")], ref_template="#/components/schemas/{model}")
     schemas = document["components"]["schemas"]
-    schemas.update(ours["$defs"])
+    schemas.update(_schemas_of(ErrorResponse))
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     for operation in (*_operations(document), *_operations(document, "webhooks")):
         if "HTTPValidationError" in str(operation["responses"].get("422")):
             del operation["responses"]["422"]
+
+
+def _describe_traces(document: dict[str, Any]) -> None:
+    """What the JSON among the files of a trace says."""
+    document["components"]["schemas"].update(_schemas_of(TraceDocument))
+    content = document["paths"][SIGNED[0]][SIGNED[1]]["responses"]["200"]["content"]
+    content["application/json"] = {"schema": {"$ref": "#/components/schemas/TraceDocument"}}
+
+
+def _schemas_of(model: type[BaseModel]) -> dict[str, Any]:
+    _, found = models_json_schema([(model, "serialization")], ref_template="#/components/schemas/{model}")
+    schemas: dict[str, Any] = found["$defs"]
+    return schemas
 
 
 def _operations(document: dict[str, Any], what: Literal["paths", "webhooks"] = "paths") -> Iterator[dict[str, Any]]:

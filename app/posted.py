@@ -7,6 +7,7 @@ from app.webhooks.asked import WebhookAsked
 from contract.branches import Branch
 from contract.job import Priority
 from contract.request import GenerationRequest
+from contract.traces import TraceAsked
 
 
 class GenerationPosted(GenerationRequest):
@@ -44,6 +45,12 @@ class GenerationPosted(GenerationRequest):
         "`guidance_scale` or `intervene`. What is left out is that job's; what cannot change on the way may only be "
         "repeated.",
         examples=[None],
+    )
+    trace: TraceAsked | None = Field(
+        default=None,
+        description="What the run is to record of itself, beside its one picture, whose bytes it does not change; null "
+        "records nothing. `trace_kinds` of the model says what it can.",
+        examples=[{"attention": True, "latents": True, "guidance": True, "text": True, "autoencoder": True}],
     )
 
     @property

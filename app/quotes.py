@@ -6,11 +6,10 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from app.admission import completed
+from app.posted import GenerationPosted
 from app.resources import Resources
 from app.responses import CostShown
-from contract.branches import Branch
 from contract.job import Priority
-from contract.request import GenerationRequest
 
 
 class QuoteShown(BaseModel):
@@ -30,14 +29,14 @@ class QuoteShown(BaseModel):
     )
 
 
-async def quote(
-    generation: GenerationRequest, resources: Resources, priority: Priority | None, branch: Branch | None = None
-) -> QuoteShown:
+async def quote(posted: GenerationPosted, resources: Resources) -> QuoteShown:
     """What a request would cost. Raises: as `app.admission.admit` where the request itself is at fault."""
-    granted = resources.caller.priority(priority)
+    granted = resources.caller.priority(posted.priority)
     async with AsyncExitStack() as made:
         ttl_seconds = resources.settings.file_ttl_seconds
-        complete = await completed(generation, resources, made, branch=branch, ttl_seconds=ttl_seconds)
+        complete = await completed(
+            posted.request, resources, made, branch=posted.branch_from, ttl_seconds=ttl_seconds, trace=posted.trace
+        )
     outlook, place = await resources.job_store.expect(granted)
     forecast = (await resources.costs.read()).forecast(complete)
     return QuoteShown(

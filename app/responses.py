@@ -1,12 +1,12 @@
 """The shapes in which jobs and models are shown to clients."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from app.signatures import Signer
+from app.links import BASE, Links
+from app.trace_responses import TraceShown
 from contract.artifact import Artifact
 from contract.branches import Branch
 from contract.costs import amount, pixel_steps
@@ -18,7 +18,6 @@ from contract.safety import Finding
 
 JOB_ID = "job_3f2b8c1d9e7a4f60b5c2d1e0a9f8b7c6"
 IMAGE_ID = "art_3f2b8c1d9e7a4f60b5c2d1e0a9f8b7c6_0"
-BASE = "http://127.0.0.1:8000"
 TIME = "2026-11-24T09:30:00.250000Z"
 COMPLETE = {
     "prompt": "a red apple",
@@ -31,27 +30,6 @@ COMPLETE = {
     "scheduler": "ddim",
     "seed": 7,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Links:
-    """Addresses under the URL at which the client reached this API. With a signer, pictures open in a browser."""
-
-    base: str
-    signer: Signer | None = None
-
-    def job(self, job_id: str) -> str:
-        """Where a job is read."""
-        return f"{self.base}/v1/jobs/{job_id}"
-
-    def file(self, file_id: str) -> str:
-        """Where a file is read."""
-        return f"{self.base}/v1/files/{file_id}"
-
-    def artifact(self, artifact_id: str) -> str:
-        """Where an image's bytes are."""
-        url = f"{self.base}/v1/artifacts/{artifact_id}"
-        return url if self.signer is None else f"{url}?{self.signer.query(artifact_id)}"
 
 
 class RequestShown(CompleteRequest):
@@ -230,6 +208,11 @@ class JobShown(BaseModel):
         "of it again, so that it needs that job no more.",
         examples=[None],
     )
+    trace: TraceShown | None = Field(
+        description="What its run has recorded of itself; null until its picture is there, and unless that was asked "
+        "for.",
+        examples=[None],
+    )
     attempt: int = Field(description="Which execution this is, from 1; 0 before the first.", examples=[1])
     created_at: datetime = Field(description="When it was accepted.", examples=[TIME])
     started_at: datetime | None = Field(description="When its present execution started.", examples=[TIME])
@@ -266,6 +249,7 @@ class JobShown(BaseModel):
             cost=CostShown.of(job.request),
             replay=ReplayShown.of_job(job),
             branch_from=job.branch,
+            trace=None if job.trace is None else TraceShown.of(job.trace, links),
             queue_position=queue_position,
             images=[ImageShown.of(artifact, links) for artifact in job.images],
             urls=JobUrls(self=url, events=f"{url}/events", cancel=f"{url}/cancel"),

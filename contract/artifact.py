@@ -41,11 +41,16 @@ class Artifact(BaseModel):
     @property
     def headers(self) -> dict[str, str]:
         """What is said of the bytes wherever they are read."""
-        return {
-            "Content-Type": self.media_type,
-            "Content-Disposition": f'inline; filename="{self.file_name}"',
-            "Cache-Control": IMMUTABLE,
-        }
+        return headers_of(self.media_type, self.file_name)
+
+
+def headers_of(media_type: str, file_name: str) -> dict[str, str]:
+    """What is said of bytes that never change, and are saved under this name."""
+    return {
+        "Content-Type": media_type,
+        "Content-Disposition": f'inline; filename="{file_name}"',
+        "Cache-Control": IMMUTABLE,
+    }
 
 
 def artifact_id(job_id: str, index: int) -> str:

@@ -84,6 +84,12 @@ class UnsupportedEdit(SafelightError):
     code = "unsupported_edit"
 
 
+class UnsupportedTrace(SafelightError):
+    """The model cannot record this of its runs."""
+
+    code = "unsupported_trace"
+
+
 class MalformedPrompt(SafelightError):
     """A prompt of `prompt_syntax` weighted has a weight or a mark that cannot be followed."""
 

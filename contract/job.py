@@ -13,6 +13,7 @@ from contract.origin import UNKNOWN, Origin
 from contract.replays import Replay
 from contract.request import CompleteRequest
 from contract.tenants import PUBLIC
+from contract.traces import Trace, TraceAsked, TraceFile
 from contract.webhooks import Webhook
 
 JobStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
@@ -92,6 +93,8 @@ class Job(BaseModel):
     origin: Origin = UNKNOWN
     replay: Replay | None = None
     branch: Branch | None = None
+    trace_asked: TraceAsked | None = None
+    trace: Trace | None = None
     cancel_requested: bool = False
     created_at: datetime
     started_at: datetime | None = None
@@ -103,6 +106,11 @@ class Job(BaseModel):
     def ended(self) -> bool:
         """Whether the job has reached a status that it never leaves."""
         return self.status in ENDED
+
+    @property
+    def published(self) -> tuple[Artifact | TraceFile, ...]:
+        """Its pictures, and the files of the trace of its run."""
+        return (*self.images, *(self.trace.files if self.trace else ()))
 
     def as_admitted(self) -> "Job":
         """The job as it was at the moment of its admission."""
@@ -120,6 +128,7 @@ class Job(BaseModel):
             origin=self.origin,
             replay=self.replay,
             branch=self.branch,
+            trace_asked=self.trace_asked,
             expire_by=self.expire_by,
             created_at=self.created_at,
         )

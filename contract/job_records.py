@@ -12,6 +12,7 @@ from contract.outlook import Outlook, Place
 from contract.replays import Replay
 from contract.request import CompleteRequest
 from contract.tenants import PUBLIC
+from contract.traces import Trace, TraceAsked
 from contract.webhooks import Webhook
 
 TIMES = ("created_at", "started_at", "finished_at", "expires_at", "expire_by")
@@ -46,6 +47,8 @@ def read_job(job_id: str, fields: dict[str, str]) -> Job:
         origin=Origin.of(fields),
         replay=Replay.model_validate_json(fields["replay"]) if "replay" in fields else None,
         branch=Branch.model_validate_json(fields["branch"]) if "branch" in fields else None,
+        trace_asked=TraceAsked.model_validate_json(fields["trace_asked"]) if "trace_asked" in fields else None,
+        trace=Trace.model_validate_json(fields["trace"]) if "trace" in fields else None,
         cancel_requested=fields.get("cancel_requested") == "1",
         **{name: _time(fields.get(name)) for name in TIMES},
     )

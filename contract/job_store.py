@@ -23,6 +23,7 @@ from contract.request import CompleteRequest, GenerationRequest
 from contract.store_connection import BLOCK_SECONDS, StoreConnection, unavailable_when_unreachable
 from contract.tenants import PUBLIC, index_of
 from contract.terms import USUAL, Terms
+from contract.traces import TraceFile
 
 PREVIEW_WISH_SECONDS = 30
 RECENT_EVENTS = 100
@@ -133,10 +134,10 @@ class JobStore:
             raise UnknownJob(f"There is no job {job_id!r}.")
         return read_job(job_id, fields)
 
-    async def artifact(self, artifact_id: str) -> Artifact:
-        """The published artifact with this id. Raises: UnknownArtifact."""
+    async def artifact(self, artifact_id: str) -> Artifact | TraceFile:
+        """What is published under this id: a picture, or a file of a trace. Raises: UnknownArtifact."""
         with suppress(UnknownJob):
-            for artifact in (await self.get(job_id_of(artifact_id))).images:
+            for artifact in (await self.get(job_id_of(artifact_id))).published:
                 if artifact.id == artifact_id:
                     return artifact
         raise UnknownArtifact(f"There is no artifact {artifact_id!r}.")

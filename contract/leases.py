@@ -10,6 +10,7 @@ from contract.errors import GenerationStalled, SafelightError, StoreUnavailable,
 from contract.job import JobFailure
 from contract.job_events import PREVIEW_WISHES, EventName
 from contract.store_connection import BLOCK_SECONDS, StoreConnection, unavailable_when_unreachable
+from contract.traces import Trace
 
 Outcome = Literal["succeeded", "failed", "cancelled"]
 
@@ -117,8 +118,11 @@ class Leases:
         flat = [part for event in events for part in event]
         return bool(await self._connection.run("report", lease.job_id, lease.execution_id, step, eta, *flat))
 
-    async def publish_image(self, lease: Lease, artifact: Artifact) -> bool:
-        """Makes a stored image visible; False when it never will be: the lease is lost, or the image is there."""
+    async def publish_image(self, lease: Lease, artifact: Artifact, trace: Trace | None = None) -> bool:
+        """Makes a stored image visible, with the trace of its run.
+
+        False when it never will be: the lease is lost, or the image is there.
+        """
         return bool(
             await self._connection.run(
                 "publish_image",
@@ -126,6 +130,7 @@ class Leases:
                 lease.execution_id,
                 artifact.index,
                 artifact.model_dump_json(exclude_none=True),
+                *([] if trace is None else [trace.model_dump_json()]),
             )
         )
 

@@ -1,5 +1,5 @@
 """What is agreed about a job beside what makes its pictures: when it has its turn, who is told, how long it is kept,
-which picture it is held against, which job it continues."""
+which picture it is held against, which job it continues, what is recorded of its run."""
 
 import hashlib
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from contract.origin import UNKNOWN, Origin
 from contract.replays import Replay
 from contract.request import GenerationRequest
 from contract.retention import Retention
+from contract.traces import TraceAsked
 from contract.webhooks import Webhook
 
 IDEMPOTENCY_SECONDS = 24 * 3600
@@ -35,6 +36,7 @@ class Terms:
     webhook: Webhook | None = None
     retention: Retention | None = None
     replay: Replay | None = None
+    trace: TraceAsked | None = None
     no_store: bool = False
     repeatable: Repeatable | None = None
     branch: Branch | None = None
@@ -48,6 +50,7 @@ class Terms:
             None if self.retention is None else self.retention.model_dump_json(),
             None if self.replay is None else self.replay.of,
             None if self.branch is None else self.branch.model_dump_json(),
+            None if self.trace is None else self.trace.model_dump_json(),
         ]
         return hashlib.sha256("".join([request.model_dump_json(), *filter(None, beside)]).encode()).hexdigest()
 
@@ -57,7 +60,8 @@ class Terms:
         kept = {} if self.retention is None else self.retention.record
         again = {} if self.replay is None else self.replay.record
         from_there = {} if self.branch is None else {"branch": self.branch.model_dump_json()}
-        return told | kept | again | from_there | self.origin.record
+        recorded = {} if self.trace is None else self.trace.record
+        return told | kept | again | from_there | recorded | self.origin.record
 
 
 USUAL = Terms()

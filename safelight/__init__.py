@@ -13,6 +13,8 @@ from safelight.answers import (
     Progress,
     Quote,
     Replay,
+    Trace,
+    TraceFile,
 )
 from safelight.asynchronous import AsyncSafelight
 from safelight.blocking import Safelight
@@ -89,6 +91,8 @@ __all__ = [
     "ServiceError",
     "Source",
     "Started",
+    "Trace",
+    "TraceFile",
     "UnexpectedAnswer",
     "UnreadableFile",
     "Verification",

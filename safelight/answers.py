@@ -1,5 +1,6 @@
 """What the service answers, as types: jobs, their pictures, and files."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -89,6 +90,25 @@ class Replay:
 
 
 @dataclass(frozen=True, slots=True)
+class TraceFile:
+    """One file of a trace, without its bytes."""
+
+    url: str
+    media_type: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What a run has recorded of itself; `url` is that of the document, which is among the `files` as well."""
+
+    version: Literal[1]
+    url: str
+    files: Mapping[str, TraceFile]
+
+
+@dataclass(frozen=True, slots=True)
 class JobUrls:
     """What can be done with a job, and where."""
 
@@ -114,6 +134,7 @@ class Job:
     error: Failure | None
     replay: Replay | None
     branch_from: Branch | None
+    trace: Trace | None
     attempt: int
     created_at: datetime
     started_at: datetime | None

@@ -40,6 +40,7 @@ GuidanceKind = Literal[
     "classifier_free", "cfg_pp", "adaptive_projected", "perturbed_attention", "classifier", "universal"
 ]
 InterventionKind = Literal["mute_token", "scale_token", "set_guidance", "swap_prompt", "add_noise", "skip_block"]
+TraceKind = Literal["attention", "latents", "guidance", "text", "autoencoder"]
 Priority = Literal["low", "normal", "high"]
 WebhookEvent = Literal["started", "image", "progress", "succeeded", "failed", "cancelled"]
 
@@ -205,6 +206,16 @@ class Branch(TypedDict):
     step: int
 
 
+class TraceAsked(TypedDict, total=False):
+    """What a run is to record of itself."""
+
+    attention: bool
+    latents: bool
+    guidance: bool
+    text: bool
+    autoencoder: bool
+
+
 class Common(TypedDict, total=False):
     """The fields that are in a complete request what they were in the one that was sent."""
 
@@ -248,6 +259,7 @@ class Fields(Common, total=False):
     branch_from: Branch | None
     retention_seconds: int | None
     expires_at: datetime | None
+    trace: TraceAsked | None
 
 
 class CompleteRequest(Common):

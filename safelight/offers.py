@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from safelight.fields import GuidanceKind, InterventionKind, Scheduler
+from safelight.fields import GuidanceKind, InterventionKind, Scheduler, TraceKind
 
 AdapterKind = Literal["lora", "textual_inversion", "controlnet", "ip_adapter"]
 ClassifierKind = Literal["latents", "pixels"]
@@ -33,6 +33,8 @@ class Limits:
     max_num_inference_steps: int
     max_guidance_scale: float
     max_cost: int
+    max_traced_steps: int
+    max_traced_pixels: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ class Model(Offered):
     schedulers: tuple[Scheduler, ...]
     guidance_kinds: tuple[GuidanceKind, ...]
     intervention_kinds: tuple[InterventionKind, ...]
+    trace_kinds: tuple[TraceKind, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,6 +75,12 @@ class UnsupportedEdit(ServiceError):
     code = "unsupported_edit"
 
 
+class UnsupportedTrace(ServiceError):
+    """The model cannot record this of its runs."""
+
+    code = "unsupported_trace"
+
+
 class MalformedPrompt(ServiceError):
     """A prompt of `prompt_syntax` weighted has a weight or a mark that cannot be followed."""
 

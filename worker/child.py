@@ -138,7 +138,7 @@ def finishing_of(catalogue: Catalogue, settings: WorkerSettings) -> Finishing:
     """What a worker with these settings does with finished pictures."""
     load = partial(load_checker, placement=choose_placement(compiled=False))
     notary = Notary(private_key(settings.receipt_key_file), catalogue, manifest_writer(settings))
-    return Finishing(Screening(catalogue, load, settings.safety_policy), notary)
+    return Finishing(Screening(catalogue, load, settings.safety_policy), notary, catalogue)
 
 
 def models_of(

@@ -8,12 +8,14 @@ from torch import Tensor
 
 from contract.errors import NonFiniteLatents
 from contract.request import CompleteRequest
+from contract.traces import TraceAsked
 from worker import batcher, stepping
 from worker.adapters import Adapters
 from worker.counters import Counters
+from worker.darkroom import developed, end_recording
 from worker.events import Event, Failed, Finished, Picture, Previewed, Progressed, failure_of
 from worker.exclusive import Exclusive, WholeRun
-from worker.generation import NOBODY, Generation, identity, start
+from worker.generation import NOBODY, Generation, start
 from worker.gradients import Pulled
 from worker.guiders import classifiers_of
 from worker.images import Pixels
@@ -87,10 +89,12 @@ class Engine:
         self.admit(prepared, tenant=tenant)
         return warnings_of(prepared)
 
-    def prepare(self, generation_id: str, request: CompleteRequest, inputs: Inputs = NO_INPUTS) -> Prepared:
+    def prepare(
+        self, generation_id: str, request: CompleteRequest, inputs: Inputs = NO_INPUTS, trace: TraceAsked | None = None
+    ) -> Prepared:
         """An image that is ready to be admitted: its model is held, its prompts are encoded, its noise is drawn.
 
-        `inputs` has the bytes of the files that the request names.
+        `inputs` has the bytes of the files that the request names; `trace` is what is to be recorded of its run.
         Raises: SafelightError, of whatever kind kept the image from starting.
         """
         try:
@@ -103,7 +107,14 @@ class Engine:
             loaded = {name: self._classifiers.load(name, request.model) for name in classifiers_of(request)}
             with self._adapters.adapted(request, pipeline, inputs) as own, torch.inference_mode():
                 return start(
-                    generation_id, request, pipeline, self._prompts, inputs=inputs, classifiers=loaded, adaptation=own
+                    generation_id,
+                    request,
+                    pipeline,
+                    self._prompts,
+                    inputs=inputs,
+                    classifiers=loaded,
+                    adaptation=own,
+                    trace=trace,
                 )
         except Exception as error:
             self._models.release(request.model)
@@ -119,7 +130,7 @@ class Engine:
             self._admit(prepared, use_cache)
 
     def _admit(self, generation: Generation, use_cache: bool) -> None:
-        key = identity(generation.request)
+        key = generation.key
         picture = self._results.get(key) if use_cache else None
         if picture is not None:
             self._known += [Finished(generation_id, picture) for generation_id in generation.ids]
@@ -159,7 +170,7 @@ class Engine:
         return next((one for one in self._generations.values() if generation_id in one.ids), None)
 
     def _forget(self, generation: Generation) -> None:
-        del self._generations[identity(generation.request)]
+        del self._generations[generation.key]
         self.discard(generation)
 
     # ---- working
@@ -195,6 +206,7 @@ class Engine:
                 yield from self._failed(generation, error)
 
     def _advance(self, lane: Lane, generations: Sequence[Generation]) -> Iterator[Event]:
+        started_at = time.perf_counter()
         try:
             outputs = self._forward(lane, generations)
             pulls = [self._pull(lane, generation) for generation in generations]
@@ -203,9 +215,10 @@ class Engine:
         except Exception as error:
             yield from self._advance_apart(lane, generations, error)
             return
+        seconds = time.perf_counter() - started_at
         for generation, before, is_finite in zip(generations, steps, finite, strict=True):
             if is_finite:
-                yield from self._stepped(generation, before)
+                yield from self._stepped(generation, before, seconds)
             else:
                 message = f"The latents became NaN or infinite in step {generation.step}."
                 yield from self._failed(generation, NonFiniteLatents(message))
@@ -238,7 +251,9 @@ class Engine:
             self.counters += Counters(num_forwards=1, num_rows=1, forward_seconds=seconds)
         return own
 
-    def _stepped(self, generation: Generation, before: int) -> Iterator[Event]:
+    def _stepped(self, generation: Generation, before: int, seconds: float) -> Iterator[Event]:
+        if generation.recording is not None:
+            generation.recording.took(before, seconds)
         if generation.step > before:
             self.counters += Counters(num_steps=1)
             yield from [Progressed(generation_id, generation.step) for generation_id in generation.ids]
@@ -262,8 +277,10 @@ class Engine:
         if isinstance(pixels, Exception):
             yield from self._failed(generation, pixels)
             return
-        picture = Picture(pixels, self._lanes.of(generation).certificate, generation.ingredients)
-        self._results.put(identity(generation.request), picture)
+        end_recording(self._lanes.of(generation), generation)
+        picture = Picture(pixels, self._lanes.of(generation).certificate, generation.ingredients, generation.recording)
+        if generation.recording is None:
+            self._results.put(generation.key, picture)
         self._forget(generation)
         for generation_id in generation.ids:
             yield Finished(generation_id, picture)
@@ -279,11 +296,8 @@ class Engine:
             yield Previewed(generation_id, generation.step, pixels)
 
     def _decoded(self, generation: Generation, latents: Tensor) -> Pixels | Exception:
-        lane, started_at = self._lanes.of(generation), time.perf_counter()
         try:
-            pixels = lane.decode(generation.pipeline, latents)
-            lane.owe(generation.tenants, time.perf_counter() - started_at)
-            return pixels if generation.canvas is None else generation.canvas.composite(pixels)
+            return developed(self._lanes.of(generation), generation, latents)
         except Exception as error:
             return error
 

@@ -11,6 +11,7 @@ from worker.certificate import Certificate
 from worker.devices import DeviceLost, is_out_of_memory
 from worker.digests import NOTHING, Ingredients
 from worker.images import Pixels
+from worker.recording import Recording
 
 logger = logging.getLogger(__name__)
 
@@ -36,13 +37,14 @@ class Previewed:
 class Picture:
     """A picture, and how far it can be made again; None where nothing was certified.
 
-    `ingredients` are the digests of the files that it was made from.
+    `ingredients` are the digests of the files that it was made from; `recording` is what was recorded of its run.
     Shapes: pixels (height, width, 3), uint8.
     """
 
     pixels: Pixels
     certificate: Certificate | None = None
     ingredients: Ingredients = NOTHING
+    recording: Recording | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)

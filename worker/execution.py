@@ -20,9 +20,10 @@ from contract.job import Job, JobFailure
 from contract.job_events import EventName
 from contract.leases import Lease, Leases, Outcome
 from contract.logs import Named
+from contract.traces import Trace, TraceFile, trace_file_id
 from contract.tracing import UNTRACED, Tracer
 from worker.execution_spans import ExecutionSpans
-from worker.messages import Failed, Generate, ImageFinished, Previewed
+from worker.messages import Failed, Generate, ImageFinished, Previewed, TracePart
 from worker.step_rate import StepRate
 
 logger = logging.getLogger(__name__)
@@ -79,7 +80,9 @@ class Execution:
         missing = (index for index in range(self.job.request.num_images) if index not in self._published)
         job = self.job
         tenant = hashlib.sha256(job.tenant.encode()).hexdigest()[:12]
-        return Generate(self.lease.execution_id, job.request, tuple(missing), not job.no_store, inputs, tenant)
+        return Generate(
+            self.lease.execution_id, job.request, tuple(missing), not job.no_store, inputs, tenant, job.trace_asked
+        )
 
     async def _inputs(self) -> dict[str, bytes]:
         """The bytes of the files that the request names. Raises: UnknownFile, naming the field; StoreUnavailable.
@@ -129,18 +132,25 @@ class Execution:
         await until_available(lambda: self._leases.warn(self.lease, warning))
 
     async def publish(self, message: ImageFinished) -> None:
-        """Stores an image under a name of this execution, and then makes it visible.
+        """Stores an image under a name of this execution, and its trace beside it, and then makes both visible.
 
         Raises: ArtifactStoreUnavailable, when that store has taken nothing for longer than this may wait.
         """
-        artifact = self._artifact(message)
+        artifact, trace = self._artifact(message), self._trace(message)
+        stored: list[Artifact | TraceFile] = [*(trace.files if trace else ()), artifact]
+        contents = [*(part.content for part in message.trace), message.encoded]
         self.spans.image(message.index, message.phases)
         with self.spans.during("store"):
-            put = partial(self._artifacts.put, artifact.storage_key, message.encoded, artifact.headers)
-            await until_available(put, self._patience_seconds - self._artifacts.refusing_seconds)
-            if not await until_available(lambda: self._leases.publish_image(self.lease, artifact)):
-                await self._artifacts.delete(artifact.storage_key)
+            for one, content in zip(stored, contents, strict=True):
+                await self._store(one, content)
+            if not await until_available(lambda: self._leases.publish_image(self.lease, artifact, trace)):
+                for one in stored:
+                    await self._artifacts.delete(one.storage_key)
         self._published.add(message.index)
+
+    async def _store(self, one: Artifact | TraceFile, content: bytes) -> None:
+        put = partial(self._artifacts.put, one.storage_key, content, one.headers)
+        await until_available(put, self._patience_seconds - self._artifacts.refusing_seconds)
 
     async def settle(self, outcome: Outcome, failure: JobFailure | None = None) -> bool:
         """Ends the job. When the lease is lost, nothing changes: the job is another execution's by now."""
@@ -170,6 +180,21 @@ class Execution:
             storage_key=f"{self.job.id}/{self.lease.execution_id}/{message.index}.{request.output_format}",
             safety=message.finding,
             replayed=None if self.job.replay is None else self.job.replay.compared(message.encoded),
+        )
+
+    def _trace(self, message: ImageFinished) -> Trace | None:
+        if not message.trace:
+            return None
+        return Trace(files=tuple(self._trace_file(part) for part in message.trace))
+
+    def _trace_file(self, part: TracePart) -> TraceFile:
+        return TraceFile(
+            id=trace_file_id(self.job.id, part.name),
+            name=part.name,
+            media_type=part.media_type,
+            size_bytes=len(part.content),
+            sha256=hashlib.sha256(part.content).hexdigest(),
+            storage_key=f"{self.job.id}/{self.lease.execution_id}/{part.name}",
         )
 
     def _progress(self) -> dict[str, float]:

@@ -3,15 +3,17 @@
 import logging
 from collections.abc import Mapping
 
+from contract.catalogue import Catalogue
 from contract.errors import GenerationFailed, SafelightError
 from contract.job import JobFailure
 from contract.request import CompleteRequest
 from worker.events import Picture
 from worker.images import Pixels, encode_preview
-from worker.messages import Failed, ImageFinished, Previewed
+from worker.messages import Failed, ImageFinished, Previewed, TracePart
 from worker.notary import Notary
 from worker.phases import Phases
 from worker.screening import Screening
+from worker.trace_files import TraceFiles
 
 logger = logging.getLogger(__name__)
 
@@ -19,9 +21,10 @@ logger = logging.getLogger(__name__)
 class Finishing:
     """For the one thread that writes files. Promise: what leaves it may be seen by anybody whose job it is."""
 
-    def __init__(self, screening: Screening, notary: Notary) -> None:
+    def __init__(self, screening: Screening, notary: Notary, catalogue: Catalogue) -> None:
         self._screening = screening
         self._notary = notary
+        self._catalogue = catalogue
 
     def withholds_previews(self, model_id: str) -> bool:
         """Whether nobody may see a picture of this model before it is finished."""
@@ -55,4 +58,12 @@ class Finishing:
             logger.error("%s: image %d cannot be encoded", execution_id, index, exc_info=error, extra=execution)
             failure = GenerationFailed(f"The picture could not be encoded as {request.output_format}.")
             return Failed(execution_id, JobFailure.of(failure))
-        return ImageFinished(execution_id, index, width, height, content, tuple(phases.ended), finding)
+        trace = self._trace(picture, request.model)
+        return ImageFinished(execution_id, index, width, height, content, tuple(phases.ended), finding, trace)
+
+    def _trace(self, picture: Picture, model_id: str) -> tuple[TracePart, ...]:
+        """The files of the trace of its run; none where none was asked for."""
+        if picture.recording is None:
+            return ()
+        family = self._catalogue.find(model_id).family
+        return TraceFiles(picture.recording, family, withheld=self.withholds_previews(model_id)).written()

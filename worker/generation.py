@@ -1,5 +1,6 @@
 """The live state of one image: where its latents are on their way, and all that its next step needs."""
 
+import time
 from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from contract.costs import ROWS_PER_GRADIENT
 from contract.request import CompleteRequest
+from contract.traces import TraceAsked
 from worker import editing
 from worker.adapters import UNADAPTED, Adaptation
 from worker.canvas import Canvas
@@ -22,6 +24,7 @@ from worker.latents import seeded_generator
 from worker.lexicon import Lexicon
 from worker.moments import Moment, Scales, asked_in, disturbed, moments_of
 from worker.prompt_cache import PromptCache
+from worker.recording import Recording, recording_of
 from worker.schedules import Evaluation, Schedule
 from worker.stages import Role, Stage, roles_in, stages_of
 from worker.stepwise_pipeline import PromptEmbeds, StepwisePipeline
@@ -58,6 +61,7 @@ class Generation:
     previewed_step: int = 0
     turns_waited: int = 0
     canvas: Canvas | None = None
+    recording: Recording | None = None
     total_rows: int = field(init=False)
     is_steered: bool = field(init=False)
 
@@ -68,6 +72,11 @@ class Generation:
         guided_so = any("perturbed" in one.roles for one in self.stages)
         intervened = any(one.steering_of(prompt=True) for one in self.moments)
         self.is_steered = self.adaptation.is_steered or edited or guided_so or intervened
+
+    @property
+    def key(self) -> Hashable:
+        """What is equal where images are one: recorded runs are one with those that record the same."""
+        return identity(self.request), None if self.recording is None else self.recording.asked
 
     @property
     def tenants(self) -> Collection[str]:
@@ -178,12 +187,16 @@ def start(
     inputs: Inputs = NO_INPUTS,
     classifiers: Loaded = MappingProxyType({}),
     adaptation: Adaptation = UNADAPTED,
+    trace: TraceAsked | None = None,
 ) -> Generation:
     """An image before its first step; `inputs` and `classifiers` are those that the request names.
+
+    `trace` is what is to be recorded of its run.
 
     Raises: UnsupportedScheduler, UnsupportedGuidance, UnsupportedClassifier, UnsupportedIntervention, LimitExceeded,
             DamagedFile, InvalidMask, InvalidRequest.
     """
+    began_at = time.perf_counter()
     generator = seeded_generator(request.seed)
     begun = editing.begin(request, inputs, pipeline, generator)
     parts = (*parts_of(request, pipeline, classifiers), *begun.parts)
@@ -207,7 +220,20 @@ def start(
         canvas=begun.canvas,
     )
     generation.disturb()
+    if trace is not None:
+        _record(trace, generation, lexicon, began_at)
     return generation
+
+
+def _record(trace: TraceAsked, generation: Generation, lexicon: Lexicon, began_at: float) -> None:
+    pipeline = generation.pipeline
+    generation.recording = recording_of(
+        trace, generation.request, pipeline, lexicon, generation.embeds["prompt"], began_at=began_at
+    )
+    compiled = pipeline.is_compiled and not generation.is_steered
+    generation.recording.look_into(
+        pipeline.network, generation.schedule.num_steps, generation.latents, compiled=compiled
+    )
 
 
 def _truncation(field: str, embeds: PromptEmbeds | None) -> tuple[str, ...]:

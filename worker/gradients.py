@@ -72,20 +72,31 @@ def pulled(
     return Pulled(output.detach(), shift)
 
 
-def of_log_probability(classifier: LatentsClassifier, label: str, latents: Tensor, level: Level) -> Tensor:
-    """The gradient of a label's log-probability by noisy latents; zero where they have no signal.
+class Said(NamedTuple):
+    """What a classifier says of noisy latents: a label's log-probability, and its gradient by them.
 
-    Shapes: latents (1, C, H, W), the level (); result like latents.
+    Shapes: log_probability (), None where the latents have no signal; gradient (1, C, H, W).
+    """
+
+    log_probability: Tensor | None
+    gradient: Tensor
+
+
+def of_log_probability(classifier: LatentsClassifier, label: str, latents: Tensor, level: Level) -> Said:
+    """A label's log-probability for noisy latents, and its gradient by them; zero where they have no signal.
+
+    Shapes: latents (1, C, H, W), the level ().
     Source: Dhariwal & Nichol 2021, arXiv:2105.05233, Algorithm 2, for latents that are not of variance one.
     """
     if float(level.alpha) == 0.0:
-        return torch.zeros_like(latents)
+        return Said(None, torch.zeros_like(latents))
     deviation = math.hypot(float(level.alpha), float(level.sigma))
     with differentiable():
         variable = (latents / deviation).clone().requires_grad_()
         here = Level(*(number.clone() for number in level))
-        (gradient,) = torch.autograd.grad(classifier.log_probability(variable, here, label).sum(), variable)
-    return gradient / deviation
+        log_probability = classifier.log_probability(variable, here, label).sum()
+        (gradient,) = torch.autograd.grad(log_probability, variable)
+    return Said(log_probability.detach(), gradient / deviation)
 
 
 @contextmanager

@@ -127,8 +127,8 @@ class Nudging:
     scale: float
 
     def __call__(self, seen: Seen) -> Shifted:
-        gradient = of_log_probability(self.classifier, self.label, seen.latents, seen.level)
-        return Shifted(guidance.tilted(self.scale * gradient, seen.level, MAX_SHIFT))
+        said = of_log_probability(self.classifier, self.label, seen.latents, seen.level)
+        return Shifted(guidance.tilted(self.scale * said.gradient, seen.level, MAX_SHIFT), said=said)
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ class Intake:
             phases = Phases()
             try:
                 name = generation_id(order.execution_id, index)
-                image = self._engine.prepare(name, order.request.of_image(index), order.inputs)
+                image = self._engine.prepare(name, order.request.of_image(index), order.inputs, order.trace)
             except SafelightError as error:
                 self._done(Refused(order, error))
                 return

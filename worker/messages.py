@@ -10,6 +10,7 @@ from contract.costs import Cost
 from contract.job import JobFailure
 from contract.request import CompleteRequest
 from contract.safety import Finding
+from contract.traces import FileName, TraceAsked
 
 # ---- parent to child
 
@@ -20,6 +21,7 @@ class Generate:
 
     `use_cache` says whether pictures that were made before may be given, and these may be given to others. `inputs` has
     the bytes of the files that the request names, by their ids. `tenant` tells tenants apart, and not who they are.
+    `trace` is what is to be recorded of the run of its one image.
     """
 
     execution_id: str
@@ -28,6 +30,7 @@ class Generate:
     use_cache: bool = True
     inputs: Mapping[str, bytes] = field(default_factory=dict)
     tenant: str = ""
+    trace: TraceAsked | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +83,19 @@ class Phase(NamedTuple):
     ended_at: float
 
 
+class TracePart(NamedTuple):
+    """One file of the trace of a run."""
+
+    name: FileName
+    media_type: str
+    content: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class ImageFinished:
-    """One image, encoded in the format that the request asked for, when its phases were, and what was found in it."""
+    """One image, encoded in the format that the request asked for, when its phases were, what was found in it, and
+    the files of its run's trace, the document first.
+    """
 
     execution_id: str
     index: int
@@ -91,6 +104,7 @@ class ImageFinished:
     encoded: bytes
     phases: tuple[Phase, ...] = ()
     finding: Finding | None = None
+    trace: tuple[TracePart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

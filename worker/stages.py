@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from torch import Tensor
 
 from contract.guidance import ALWAYS
-from worker.gradients import Energy
+from worker.gradients import Energy, Said
 from worker.guidance import way_done
 from worker.schedules import Schedule
 from worker.sigmas import Level
@@ -31,10 +31,11 @@ class Seen(NamedTuple):
 
 
 class Shifted(NamedTuple):
-    """What is added to the estimate of the clean latents, and what the next evaluation must know of it."""
+    """What is added to the estimate of the clean latents, what the next evaluation must know of it, and who said so."""
 
     shift: Tensor
     memory: Tensor | None = None
+    said: Said | None = None
 
 
 Mixing = Callable[[Tensor, Outputs], Tensor]

@@ -43,7 +43,7 @@ def rows_of(generations: Sequence[Generation]) -> list[Row]:
 
 def row_of(generation: Generation, role: Role, model_input: Tensor) -> Row:
     """One row of an image's next call. Shapes: model_input (1, C, H, W)."""
-    canvas = generation.canvas
+    canvas, recording = generation.canvas, generation.recording
     return Row(
         model_input if canvas is None else canvas.beside(model_input, role),
         generation.evaluation.timestep,
@@ -54,6 +54,7 @@ def row_of(generation: Generation, role: Role, model_input: Tensor) -> Row:
             *generation.moment.steering_of(prompt=role in SEES_PROMPT),
             *STEERING.get(role, ()),
             *(canvas.steering if canvas is not None and role == "prompt" else ()),
+            *(recording.steering(generation.step) if recording is not None and role == "prompt" else ()),
         ),
         generation.controls,
     )
@@ -81,6 +82,7 @@ def advance(
     estimate = DENOISERS[generations[0].pipeline.trained_noise.output]
     denoised = estimate(_predictions(generations, seen), latents, levels)
     momenta = _shift(generations, seen, denoised, pulls)
+    _record(generations, seen, denoised)
     moved = torch.empty_like(latents)
     for indexes in _by_rule(generations).values():
         some = [generations[index] for index in indexes]
@@ -137,8 +139,18 @@ def _shift(
         for shifting in generation.stage.shiftings:
             found = shifting(_seen(generation, seen[index]))
             denoised[index : index + 1] += found.shift
+            if generation.recording is not None:
+                generation.recording.heard(generation.step, found.said)
             momenta[index] = momenta[index] if found.memory is None else found.memory
     return momenta
+
+
+def _record(generations: Sequence[Generation], seen: Sequence[Outputs], denoised: Tensor) -> None:
+    """Has the recordings of images see this call. Shapes: denoised (n, C, H, W)."""
+    for index, generation in enumerate(generations):
+        if generation.recording is not None:
+            estimate = denoised[index : index + 1]
+            generation.recording.saw(generation.step, generation.evaluation, generation.latents, estimate, seen[index])
 
 
 def _seen(generation: Generation, outputs: Outputs) -> Seen:

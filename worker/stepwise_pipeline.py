@@ -10,6 +10,7 @@ from torch import Tensor
 from worker.control import Control
 from worker.lexicon import PLAIN, Lexicon
 from worker.steering import Steering
+from worker.text import Reader
 from worker.trained_noise import TrainedNoise
 
 
@@ -97,6 +98,11 @@ class StepwisePipeline(Protocol):
     @property
     def vae_scale_factor(self) -> int:
         """How many pixels one latent stands for, along each side."""
+        ...
+
+    @property
+    def readers(self) -> tuple[Reader, ...]:
+        """What reads prompts, one for each text encoder."""
         ...
 
     @property

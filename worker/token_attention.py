@@ -40,11 +40,9 @@ class TokensScaled:
         if passage.context is None:
             return passage.output
         attention: Any = passage.module
-        context = attention.norm_encoder_hidden_states(passage.context) if attention.norm_cross else passage.context
-        projected = attention.to_q(passage.hidden), attention.to_k(context), attention.to_v(context)
-        query, key, value = (one.unflatten(-1, (attention.heads, -1)).transpose(1, 2) for one in projected)
+        value = _in_heads(attention, attention.to_v(_context(attention, passage.context)))
         tokens = [token for token, _ in self.factors]
-        weights = (attention.scale * query @ key.transpose(-1, -2)).float().softmax(dim=-1).to(value.dtype)
+        weights = weights_of(attention, passage.hidden, passage.context).to(value.dtype)
         beyond = torch.tensor([factor - 1 for _, factor in self.factors], dtype=value.dtype, device=value.device)
         seen = (weights[..., tokens] * beyond) @ value[..., tokens, :]
         shown = attention.to_out[0](seen.transpose(1, 2).flatten(2))
@@ -70,3 +68,31 @@ class TokensScaled:
         weights[..., 1:] *= counts
         pooled: Tensor = (weights @ value).transpose(1, 2).flatten(2)[:, 0]
         return pooled
+
+
+def weights_of(attention: Any, hidden: Tensor, context: Tensor, key: Tensor | None = None) -> Tensor:
+    """With which probability each place looks at each token, in float32; `key` is what `key_of` makes of the context.
+
+    Shapes: hidden (1, places, D), context (1, L, E), result (1, heads, places, L).
+    Source: Vaswani et al. 2017, arXiv:1706.03762, equation 1; must equal what diffusers' `Attention` multiplies by the
+            values.
+    """
+    query = _in_heads(attention, attention.to_q(hidden))
+    key = key_of(attention, context) if key is None else key
+    weights: Tensor = (attention.scale * query @ key.transpose(-1, -2)).float().softmax(dim=-1)
+    return weights
+
+
+def key_of(attention: Any, context: Tensor) -> Tensor:
+    """What places look for. Shapes: context (1, L, E), result (1, heads, L, d)."""
+    return _in_heads(attention, attention.to_k(_context(attention, context)))
+
+
+def _context(attention: Any, context: Tensor) -> Tensor:
+    normalized: Tensor = attention.norm_encoder_hidden_states(context) if attention.norm_cross else context
+    return normalized
+
+
+def _in_heads(attention: Any, projected: Tensor) -> Tensor:
+    heads: Tensor = projected.unflatten(-1, (attention.heads, -1)).transpose(1, 2)
+    return heads

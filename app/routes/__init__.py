@@ -17,6 +17,7 @@ from app.routes import (
     models,
     pages,
     provenance,
+    sources,
     webhooks,
 )
 
@@ -36,4 +37,5 @@ ROUTERS: tuple[APIRouter, ...] = (
     metrics.router,
     documentation.router,
     pages.router,
+    sources.router,
 )

@@ -92,11 +92,12 @@ async def create_generation(
         raise InvalidRequest("Only a call that waits can be disconnected from: Prefer: wait=…", field="on_disconnect")
     if dry_run:
         response.status_code = 200
-        return await quote(generation.request, resources, generation.priority, generation.branch_from)
+        return await quote(generation, resources)
     terms = Terms(
         priority=generation.priority,
         webhook=webhook(generation.webhook, resources, links.base),
         retention=retention(generation.retention_seconds, generation.expires_at, resources.settings.retention_seconds),
+        trace=generation.trace,
         no_store=forbids_storing(cache_control or ()),
         branch=generation.branch_from,
         repeatable=None if idempotency_key is None else Repeatable(idempotency_key),

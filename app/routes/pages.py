@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from app.dependencies import LinksOf, ResourcesOf
 from app.errors import UnknownPath
-from app.responses import BASE
+from app.links import BASE
 
 router = APIRouter()
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from app.responses import JOB_ID, TIME, ImageShown, JobShown, Links
+from app.links import Links
+from app.responses import JOB_ID, TIME, ImageShown, JobShown
 from contract.artifact import Artifact
 from contract.job import Job
 from contract.outbox import Claimed

@@ -115,7 +115,10 @@ def test_what_every_operation_may_answer(document: Document) -> None:
     for status in ("200", "202"):
         assert {"Location", "Preference-Applied"} <= set(created[status]["headers"])
     picture = document["paths"]["/v1/artifacts/{artifact_id}"]["get"]["responses"]
-    assert {"image/png", "image/jpeg", "image/webp"} == set(picture["200"]["content"])
+    pictures, traces = {"image/png", "image/jpeg", "image/webp"}, {"application/json", "application/octet-stream"}
+    assert pictures | traces == set(picture["200"]["content"])
+    written = picture["200"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    assert {"tokens", "steps", "attention"} <= set(document["components"]["schemas"][written]["properties"])
     assert set(document["paths"]["/v1/files"]["post"]["requestBody"]["content"]) == {"multipart/form-data"}
     assert "Location" in document["paths"]["/v1/files"]["post"]["responses"]["201"]["headers"]
     stream = document["paths"]["/v1/jobs/{job_id}/events"]["get"]["responses"]["200"]

@@ -27,6 +27,7 @@ Ids = dict[str, str]
 OPEN = {
     ("GET", "/"),
     ("GET", "/inside"),
+    ("GET", "/inside/source/{name:path}"),
     ("GET", "/web/{name:path}"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),

@@ -45,6 +45,7 @@ SENT: dict[str, type] = {
     "AddNoise": fields.AddNoise,
     "SkipBlock": fields.SkipBlock,
     "Branch": fields.Branch,
+    "TraceAsked": fields.TraceAsked,
 }
 ANSWERED: dict[str, type] = {
     "RequestShown": fields.CompleteRequest,
@@ -57,6 +58,8 @@ ANSWERED: dict[str, type] = {
     "QuoteShown": answers.Quote,
     "JobUrls": answers.JobUrls,
     "ReplayShown": answers.Replay,
+    "TraceShown": answers.Trace,
+    "TraceFileShown": answers.TraceFile,
     "Difference": answers.Difference,
     "ReceiptShown": provenance.Receipt,
     "VerificationShown": provenance.Verification,

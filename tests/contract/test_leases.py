@@ -7,6 +7,7 @@ from contract.job import JobFailure
 from contract.job_store import JobStore
 from contract.leases import Lease, Leases
 from contract.store_connection import StoreConnection
+from contract.traces import Trace, TraceFile
 from tests.contract.test_job_store import admit, claim
 from tests.waiting import wait_until_async
 
@@ -114,6 +115,28 @@ async def test_a_published_image_stays_through_another_attempt(
     assert not await leases.publish_image(lease, artifact(1).model_copy(update={"storage_key": "another"}))
     await leases.give_back([lease], "lost")
     assert (await job_store.get(job.id)).images == (artifact(1),)
+
+
+async def test_an_image_and_its_trace_are_visible_at_once_or_never(
+    job_store: JobStore, leases: Leases, stale: Leases, connection: StoreConnection
+) -> None:
+    job = await admit(job_store)
+    old = await claim(stale)
+    await reap(connection)
+    new = await claim(leases)
+    assert not await leases.publish_image(old, artifact(), trace("old"))
+    assert (await job_store.get(job.id)).trace is None
+    assert await leases.publish_image(new, artifact(), trace("new"))
+    assert (await job_store.get(job.id)).trace == trace("new")
+    assert not await leases.publish_image(new, artifact().model_copy(update={"storage_key": "other"}), trace("other"))
+    assert (await job_store.get(job.id)).trace == trace("new")
+
+
+def trace(name: str) -> Trace:
+    file = TraceFile(
+        id="art_1_trace", name="trace", media_type="application/json", size_bytes=1, sha256=name, storage_key=name
+    )
+    return Trace(files=(file,))
 
 
 async def test_a_failure_is_kept(job_store: JobStore, leases: Leases) -> None:

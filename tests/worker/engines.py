@@ -21,6 +21,7 @@ from worker.loading import load_pipeline
 from worker.pipelines.whole import WholePipeline
 from worker.residency import P
 from worker.stepwise_pipeline import Conditioning, PromptEmbeds, StepwisePipeline
+from worker.text import Reader
 from worker.trained_noise import TrainedNoise
 
 CPU = Placement(torch.device("cpu"), torch.float32)
@@ -76,6 +77,10 @@ class Wrapped:
     @property
     def vae_scale_factor(self) -> int:
         return self.inner.vae_scale_factor
+
+    @property
+    def readers(self) -> tuple[Reader, ...]:
+        return self.inner.readers
 
     @property
     def network(self) -> Any:

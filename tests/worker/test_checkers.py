@@ -153,7 +153,9 @@ Finish = Callable[[SafetyPolicy, Any], Finishing]
 
 @pytest.fixture
 def finish(catalogue: Catalogue) -> Finish:
-    return lambda policy, says: Finishing(Screening(catalogue, lambda _: says, policy), Notary(KEY, catalogue))
+    return lambda policy, says: Finishing(
+        Screening(catalogue, lambda _: says, policy), Notary(KEY, catalogue), catalogue
+    )
 
 
 def made(finishing: Finishing, picture: Picture, **changes: object) -> ImageFinished | Failed:
@@ -214,7 +216,7 @@ def test_a_checker_that_cannot_say_lets_nothing_out(finish: Finish, catalogue: C
     def missing(spec: CheckerSpec) -> Any:
         raise ModelUnavailable("There is no such folder.")
 
-    away = Finishing(Screening(catalogue, missing, "allow"), Notary(KEY, catalogue))
+    away = Finishing(Screening(catalogue, missing, "allow"), Notary(KEY, catalogue), catalogue)
     message = made(away, Picture(random(0)))
     assert isinstance(message, Failed)
     assert message.failure.code == "model_unavailable"

@@ -70,7 +70,7 @@ def test_a_scale_is_the_power_of_the_classifier_s_probability(scale: float, time
     distances = torch.stack([(latents - here.alpha * mean).square().sum() for mean in MEANS])
     certainty = (-distances / (2 * variance)).softmax(0)[1]
     expected = scale * here.sigma**2 * (1 - certainty) * (MEANS[1] - MEANS[0]) / variance
-    gradient = of_log_probability(classifier, "high", latents, here)
+    gradient = of_log_probability(classifier, "high", latents, here).gradient
     torch.testing.assert_close(tilted(scale * gradient, here, 1e9), expected.expand(SHAPE), atol=1e-5, rtol=1e-4)
 
 

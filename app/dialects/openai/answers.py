@@ -9,8 +9,9 @@ from starlette.responses import JSONResponse, Response
 from app.dialects.openai.bodies import Asked, Quality
 from app.dialects.openai.translation import said_quality
 from app.dialects.outcomes import pictures
+from app.links import BASE, Links
 from app.resources import Resources
-from app.responses import BASE, IMAGE_ID, Links
+from app.responses import IMAGE_ID
 from contract.job import Job
 from contract.request import CompleteRequest, OutputFormat
 

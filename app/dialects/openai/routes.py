@@ -18,8 +18,9 @@ from app.dialects.openai.translation import drawn, varied
 from app.dialects.outcomes import succeeded
 from app.errors import BodyTooLarge, JobCancelled, MalformedJSON, MalformedMultipart, UnsupportedMediaType
 from app.forms import FileField, Form, Received
+from app.links import Links
 from app.resources import Resources
-from app.responses import JOB_ID, Links
+from app.responses import JOB_ID
 from app.uploads import received
 from contract.errors import (
     ArtifactStoreUnavailable,

@@ -18,8 +18,8 @@ from app.dependencies import LinksOf, ResourcesOf
 from app.dialects.outcomes import pictures
 from app.dialects.replicate.logs import log_of
 from app.dialects.replicate.shapes import PredictionShown
+from app.links import Links
 from app.resources import Resources
-from app.responses import Links
 from contract.errors import StoreUnavailable, UnknownArtifact
 from contract.job import Job
 

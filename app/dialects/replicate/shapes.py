@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from app.links import BASE, Links
 from app.model_versions import VERSION_ID, find_model, owner_and_name, version_id
-from app.responses import BASE, IMAGE_ID, JOB_ID, TIME, Links
+from app.responses import IMAGE_ID, JOB_ID, TIME
 from contract.catalogue import Catalogue
 from contract.errors import UnknownModel
 from contract.job import Job, JobStatus

@@ -19,7 +19,7 @@ from app.dependencies import LinksOf, ResourcesOf
 from app.dialects.replicate.logs import closing, steps
 from app.dialects.replicate.predictions import ExistingPrediction
 from app.dialects.replicate.route import ReplicateRoute
-from app.responses import Links
+from app.links import Links
 from app.waiting import follow, until
 from contract.artifact import Artifact
 from contract.errors import InvalidRequest, SafelightError, StoreUnavailable, UnknownJob

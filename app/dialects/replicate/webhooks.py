@@ -12,8 +12,8 @@ from app.dialects.replicate.logs import log_of
 from app.dialects.replicate.route import ReplicateRoute
 from app.dialects.replicate.shapes import PredictionShown
 from app.file_kinds import blaming
+from app.links import Links
 from app.resources import Resources
-from app.responses import Links
 from app.webhooks.addresses import MAX_URL_LENGTH
 from app.webhooks.asked import webhook_to
 from app.webhooks.bodies import Happening

@@ -1,0 +1,29 @@
+"""From an image's latents to its pixels: its lane decodes them, its canvas keeps what it must, its tenants pay."""
+
+import time
+
+from torch import Tensor
+
+from worker.generation import Generation
+from worker.images import Pixels
+from worker.lane import Lane
+
+
+def developed(lane: Lane, generation: Generation, latents: Tensor) -> Pixels:
+    """The picture of latents (1, C, H, W), which may be those of an estimate."""
+    started_at = time.perf_counter()
+    pixels = lane.decode(generation.pipeline, latents)
+    seconds = time.perf_counter() - started_at
+    lane.owe(generation.tenants, seconds)
+    if generation.recording is not None:
+        generation.recording.decoded(pixels, seconds)
+    return pixels if generation.canvas is None else generation.canvas.composite(pixels)
+
+
+def end_recording(lane: Lane, generation: Generation) -> None:
+    """Has the recording of a finished image do what is left to do."""
+    if generation.recording is None:
+        return
+    started_at = time.perf_counter()
+    generation.recording.end(generation.pipeline, generation.latents)
+    lane.owe(generation.tenants, time.perf_counter() - started_at)
