@@ -148,7 +148,8 @@ def recording_of(
     *,
     began_at: float,
 ) -> Recording:
-    """A recording of a run that is being prepared since `began_at`; `embeds` are those of its prompt."""
+    """A recording of a run whose prompts have been read since `began_at`; `embeds` are those of its first step's."""
+    text_seconds = time.perf_counter() - began_at
     named = asked.text or asked.attention
     legend = legend_of(pipeline.readers[0], request.moments[0].prompt, lexicon) if named else NO_LEGEND
     return Recording(
@@ -159,6 +160,6 @@ def recording_of(
         output=pipeline.trained_noise.output,
         watch=None,
         began_at=began_at,
-        text_seconds=time.perf_counter() - began_at,
+        text_seconds=text_seconds,
         notes=[SWAPPED] if len({moment.prompt for moment in request.moments}) > 1 else [],
     )
