@@ -112,6 +112,10 @@ class Job(BaseModel):
         """Its pictures, and the files of the trace of its run."""
         return (*self.images, *(self.trace.files if self.trace else ()))
 
+    def artifact(self, artifact_id: str) -> Artifact | TraceFile | None:
+        """What is published under an id."""
+        return next((one for one in self.published if one.id == artifact_id), None)
+
     def as_admitted(self) -> "Job":
         """The job as it was at the moment of its admission."""
         return Job(

@@ -137,9 +137,8 @@ class JobStore:
     async def artifact(self, artifact_id: str) -> Artifact | TraceFile:
         """What is published under this id: a picture, or a file of a trace. Raises: UnknownArtifact."""
         with suppress(UnknownJob):
-            for artifact in (await self.get(job_id_of(artifact_id))).published:
-                if artifact.id == artifact_id:
-                    return artifact
+            if artifact := (await self.get(job_id_of(artifact_id))).artifact(artifact_id):
+                return artifact
         raise UnknownArtifact(f"There is no artifact {artifact_id!r}.")
 
     async def page(

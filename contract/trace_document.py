@@ -86,8 +86,8 @@ class StepTraced(Part):
     sigma: float = Field(description="The factor of the noise where it starts.", examples=[1.0])
     snr: float = Field(description="Signal-to-noise ratio where it starts.", examples=[0.005])
     seconds: float = Field(
-        description="From the making of the network's inputs to the next latents; pictures that were made beside this "
-        "one are in it.",
+        description="From the making of the network's inputs to the estimate of the clean latents, over all of its "
+        "calls; pictures that were made beside this one are in it.",
         examples=[0.031],
     )
     guidance: GuidanceTraced | None = Field(

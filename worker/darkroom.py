@@ -4,6 +4,7 @@ import time
 
 from torch import Tensor
 
+from worker.events import Picture
 from worker.generation import Generation
 from worker.images import Pixels
 from worker.lane import Lane
@@ -20,10 +21,10 @@ def developed(lane: Lane, generation: Generation, latents: Tensor) -> Pixels:
     return pixels if generation.canvas is None else generation.canvas.composite(pixels)
 
 
-def end_recording(lane: Lane, generation: Generation) -> None:
-    """Has the recording of a finished image do what is left to do."""
-    if generation.recording is None:
-        return
-    started_at = time.perf_counter()
-    generation.recording.end(generation.pipeline, generation.latents)
-    lane.owe(generation.tenants, time.perf_counter() - started_at)
+def finished(lane: Lane, generation: Generation, pixels: Pixels) -> Picture:
+    """The picture of an image that is done; its recording, if there is one, does what is left to do."""
+    if generation.recording is not None:
+        started_at = time.perf_counter()
+        generation.recording.end(generation.pipeline, generation.latents)
+        lane.owe(generation.tenants, time.perf_counter() - started_at)
+    return Picture(pixels, lane.certificate, generation.ingredients, generation.recording)

@@ -12,8 +12,8 @@ from contract.traces import TraceAsked
 from worker import batcher, stepping
 from worker.adapters import Adapters
 from worker.counters import Counters
-from worker.darkroom import developed, end_recording
-from worker.events import Event, Failed, Finished, Picture, Previewed, Progressed, failure_of
+from worker.darkroom import developed, finished
+from worker.events import Event, Failed, Finished, Previewed, Progressed, failure_of
 from worker.exclusive import Exclusive, WholeRun
 from worker.generation import NOBODY, Generation, start
 from worker.gradients import Pulled
@@ -98,23 +98,16 @@ class Engine:
         Raises: SafelightError, of whatever kind kept the image from starting.
         """
         try:
-            pipeline = self._models.acquire(request.model)
+            model = self._models.acquire(request.model)
         except Exception as error:
             raise failure_of([generation_id], error) from error
-        if isinstance(pipeline, WholePipeline):
-            return WholeRun(generation_id, request, pipeline)
+        if isinstance(model, WholePipeline):
+            return WholeRun(generation_id, request, model)
         try:
-            loaded = {name: self._classifiers.load(name, request.model) for name in classifiers_of(request)}
-            with self._adapters.adapted(request, pipeline, inputs) as own, torch.inference_mode():
+            known = {name: self._classifiers.load(name, request.model) for name in classifiers_of(request)}
+            with self._adapters.adapted(request, model, inputs) as own, torch.inference_mode():
                 return start(
-                    generation_id,
-                    request,
-                    pipeline,
-                    self._prompts,
-                    inputs=inputs,
-                    classifiers=loaded,
-                    adaptation=own,
-                    trace=trace,
+                    generation_id, request, model, self._prompts, inputs, classifiers=known, adaptation=own, trace=trace
                 )
         except Exception as error:
             self._models.release(request.model)
@@ -206,7 +199,6 @@ class Engine:
                 yield from self._failed(generation, error)
 
     def _advance(self, lane: Lane, generations: Sequence[Generation]) -> Iterator[Event]:
-        started_at = time.perf_counter()
         try:
             outputs = self._forward(lane, generations)
             pulls = [self._pull(lane, generation) for generation in generations]
@@ -215,10 +207,9 @@ class Engine:
         except Exception as error:
             yield from self._advance_apart(lane, generations, error)
             return
-        seconds = time.perf_counter() - started_at
         for generation, before, is_finite in zip(generations, steps, finite, strict=True):
             if is_finite:
-                yield from self._stepped(generation, before, seconds)
+                yield from self._stepped(generation, before)
             else:
                 message = f"The latents became NaN or infinite in step {generation.step}."
                 yield from self._failed(generation, NonFiniteLatents(message))
@@ -251,9 +242,7 @@ class Engine:
             self.counters += Counters(num_forwards=1, num_rows=1, forward_seconds=seconds)
         return own
 
-    def _stepped(self, generation: Generation, before: int, seconds: float) -> Iterator[Event]:
-        if generation.recording is not None:
-            generation.recording.took(before, seconds)
+    def _stepped(self, generation: Generation, before: int) -> Iterator[Event]:
         if generation.step > before:
             self.counters += Counters(num_steps=1)
             yield from [Progressed(generation_id, generation.step) for generation_id in generation.ids]
@@ -277,13 +266,11 @@ class Engine:
         if isinstance(pixels, Exception):
             yield from self._failed(generation, pixels)
             return
-        end_recording(self._lanes.of(generation), generation)
-        picture = Picture(pixels, self._lanes.of(generation).certificate, generation.ingredients, generation.recording)
+        picture = finished(self._lanes.of(generation), generation, pixels)
         if generation.recording is None:
             self._results.put(generation.key, picture)
         self._forget(generation)
-        for generation_id in generation.ids:
-            yield Finished(generation_id, picture)
+        yield from [Finished(generation_id, picture) for generation_id in generation.ids]
 
     def _previewed(self, generation: Generation) -> Iterator[Event]:
         generation.previewed_step = generation.step

@@ -137,6 +137,8 @@ class Execution:
         Raises: ArtifactStoreUnavailable, when that store has taken nothing for longer than this may wait.
         """
         artifact, trace = self._artifact(message), self._trace(message)
+        if trace is None and self.job.trace_asked is not None:
+            await self.warn("The picture was made, and its run could not be recorded.")
         stored: list[Artifact | TraceFile] = [*(trace.files if trace else ()), artifact]
         contents = [*(part.content for part in message.trace), message.encoded]
         self.spans.image(message.index, message.phases)

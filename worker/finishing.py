@@ -58,12 +58,17 @@ class Finishing:
             logger.error("%s: image %d cannot be encoded", execution_id, index, exc_info=error, extra=execution)
             failure = GenerationFailed(f"The picture could not be encoded as {request.output_format}.")
             return Failed(execution_id, JobFailure.of(failure))
-        trace = self._trace(picture, request.model)
+        trace = self._trace(execution_id, picture, request.model)
         return ImageFinished(execution_id, index, width, height, content, tuple(phases.ended), finding, trace)
 
-    def _trace(self, picture: Picture, model_id: str) -> tuple[TracePart, ...]:
-        """The files of the trace of its run; none where none was asked for."""
+    def _trace(self, execution_id: str, picture: Picture, model_id: str) -> tuple[TracePart, ...]:
+        """The files of the trace of its run; none where none was asked for, or they cannot be written."""
         if picture.recording is None:
             return ()
-        family = self._catalogue.find(model_id).family
-        return TraceFiles(picture.recording, family, withheld=self.withholds_previews(model_id)).written()
+        try:
+            family = self._catalogue.find(model_id).family
+            return TraceFiles(picture.recording, family, withheld=self.withholds_previews(model_id)).written()
+        except Exception as error:
+            execution = {"execution_id": execution_id}
+            logger.error("%s: its trace cannot be written", execution_id, exc_info=error, extra=execution)
+            return ()

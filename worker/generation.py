@@ -183,8 +183,8 @@ def start(
     request: CompleteRequest,
     pipeline: StepwisePipeline,
     prompts: PromptCache,
-    *,
     inputs: Inputs = NO_INPUTS,
+    *,
     classifiers: Loaded = MappingProxyType({}),
     adaptation: Adaptation = UNADAPTED,
     trace: TraceAsked | None = None,
@@ -196,7 +196,6 @@ def start(
     Raises: UnsupportedScheduler, UnsupportedGuidance, UnsupportedClassifier, UnsupportedIntervention, LimitExceeded,
             DamagedFile, InvalidMask, InvalidRequest.
     """
-    began_at = time.perf_counter()
     generator = seeded_generator(request.seed)
     begun = editing.begin(request, inputs, pipeline, generator)
     parts = (*parts_of(request, pipeline, classifiers), *begun.parts)
@@ -205,6 +204,7 @@ def start(
     scales = Scales(request, pipeline, parts)
     stages = stages_of([scales.parts(moment.guidance_scale) for moment in asked], schedule)
     lexicon = Lexicon(request.prompt_syntax, adaptation.inversions, adaptation.accents)
+    began_at = time.perf_counter()
     generation = Generation(
         ids={generation_id: NOBODY},
         request=request,

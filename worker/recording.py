@@ -75,6 +75,7 @@ class Recording:
     latents: Tensor | None = None
     pixels: Pixels | None = None
     again: Pixels | None = None
+    called_at: float | None = None
     decode_seconds: float = 0.0
     total_seconds: float = 0.0
 
@@ -85,12 +86,14 @@ class Recording:
         elif self.asked.attention:
             self.watch = Watch(network, self.legend.positions, num_steps, (latents.shape[2], latents.shape[3]))
 
-    def steering(self, step: int) -> tuple[Steering, ...]:
-        """What looks at the row of the prompt in a step, at its first call."""
-        return () if self.watch is None or step in self.steps else (self.watch,)
+    def steering(self, step: int, *, prompt: bool) -> tuple[Steering, ...]:
+        """A row of a step is being made: what looks at it; the prompt's is looked at in a step's first call."""
+        self.called_at = time.perf_counter() if self.called_at is None else self.called_at
+        return () if self.watch is None or not prompt or step in self.steps else (self.watch,)
 
     def saw(self, step: int, evaluation: Evaluation, latents: Tensor, denoised: Tensor, outputs: Outputs) -> None:
         """A call of the network and the estimate that was made of it; of each step the first is kept."""
+        self._end_call(step)
         if step in self.steps:
             return
         both = (outputs["prompt"], outputs.get("negative")) if self.asked.guidance else (None, None)
@@ -103,9 +106,10 @@ class Recording:
         if said is not None and self.asked.guidance:
             self.said.setdefault(step, said)
 
-    def took(self, step: int, seconds: float) -> None:
-        """What a call of the network took, with all that was made of it."""
-        self.seconds[step] = self.seconds.get(step, 0.0) + seconds
+    def _end_call(self, step: int) -> None:
+        now = time.perf_counter()
+        self.seconds[step] = self.seconds.get(step, 0.0) + now - (self.called_at or now)
+        self.called_at = None
 
     def decoded(self, pixels: Pixels, seconds: float) -> None:
         """A picture of the latents; the last one is the run's."""
@@ -148,7 +152,8 @@ def recording_of(
     *,
     began_at: float,
 ) -> Recording:
-    """A recording of a run that is being prepared since `began_at`; `embeds` are those of its prompt."""
+    """A recording of a run whose prompts have been read since `began_at`; `embeds` are those of its first step's."""
+    text_seconds = time.perf_counter() - began_at
     named = asked.text or asked.attention
     legend = legend_of(pipeline.readers[0], request.moments[0].prompt, lexicon) if named else NO_LEGEND
     return Recording(
@@ -159,6 +164,6 @@ def recording_of(
         output=pipeline.trained_noise.output,
         watch=None,
         began_at=began_at,
-        text_seconds=time.perf_counter() - began_at,
+        text_seconds=text_seconds,
         notes=[SWAPPED] if len({moment.prompt for moment in request.moments}) > 1 else [],
     )

@@ -54,7 +54,7 @@ def row_of(generation: Generation, role: Role, model_input: Tensor) -> Row:
             *generation.moment.steering_of(prompt=role in SEES_PROMPT),
             *STEERING.get(role, ()),
             *(canvas.steering if canvas is not None and role == "prompt" else ()),
-            *(recording.steering(generation.step) if recording is not None and role == "prompt" else ()),
+            *(recording.steering(generation.step, prompt=role == "prompt") if recording is not None else ()),
         ),
         generation.controls,
     )

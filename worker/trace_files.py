@@ -33,7 +33,7 @@ from worker.png import write_png
 from worker.recording import Recording, StepSeen
 from worker.schedules import Evaluation
 from worker.sprites import Array, Colours, differing, fitted, grey, sheet, side_by_side
-from worker.watching import LARGEST_SIDE, shrunk
+from worker.watching import LARGEST_SIDE, BlockSeen, shrunk
 
 WITHHELD = "Its pictures are not shown: pictures of this model are looked at before they are."
 
@@ -110,49 +110,26 @@ class TraceFiles:
         watch = self._recording.watch
         if watch is None:
             return [], None
-        found, packed, offset = [], [], 0
+        found, packed = [], b""
         for name, block in watch.blocks.items():
-            whole = torch.stack(block.maps) / block.shape[0]
-            maps = shrunk(whole, math.ceil(max(whole.shape[1:]) / LARGEST_SIDE)).numpy()
-            maxima = maps.max(axis=(1, 2))
-            packed.append(_bytes_of(maps, maxima[:, None, None]))
-            height, width = maps.shape[1:]
-            found.append(
-                NetworkBlock(
-                    name=name,
-                    kind=block.kind,
-                    shape=list(block.shape),
-                    num_parameters=block.num_parameters,
-                    mean_activation=whole.mean(dim=(1, 2)).tolist(),
-                    height=height,
-                    width=width,
-                    offset=offset,
-                    maxima=maxima.tolist(),
-                )
-            )
-            offset += maps.size
-        self._keep("activations", "application/octet-stream", b"".join(packed))
+            described, maps = _network_block(name, block, len(packed))
+            found.append(described)
+            packed += maps
+        self._keep("activations", "application/octet-stream", packed)
         return found, ActivationsTraced(file="activations", steps=len(self._recording.steps))
 
     def _attention(self) -> AttentionTraced | None:
         watch = self._recording.watch
         if watch is None:
             return None
-        found, packed, offset = [], [], 0
+        found, packed = [], b""
         for name, steps in watch.attention.items():
-            maps = torch.stack(steps).numpy()
-            scales = maps.max(axis=(0, 2, 3))
-            packed.append(_bytes_of(maps, scales[None, :, None, None]))
-            height, width = maps.shape[2:]
-            found.append(AttentionBlock(name=name, height=height, width=width, offset=offset, scales=scales.tolist()))
-            offset += maps.size
-        self._keep("attention", "application/octet-stream", b"".join(packed))
-        return AttentionTraced(
-            file="attention",
-            steps=len(self._recording.steps),
-            tokens=len(self._recording.legend.tokens),
-            blocks=found,
-        )
+            described, maps = _attention_block(name, steps, len(packed))
+            found.append(described)
+            packed += maps
+        self._keep("attention", "application/octet-stream", packed)
+        num_tokens = len(self._recording.legend.tokens)
+        return AttentionTraced(file="attention", steps=len(self._recording.steps), tokens=num_tokens, blocks=found)
 
     # ---- pictures
 
@@ -235,6 +212,34 @@ def _guidance(seen: StepSeen) -> GuidanceTraced | None:
     norm, without = (prompted - unprompted).norm().item(), unprompted.norm().item()
     cosine = torch.nn.functional.cosine_similarity(prompted, unprompted, dim=0).clamp(-1, 1).item()
     return GuidanceTraced(norm=norm, relative_norm=norm / without if without else 0.0, cosine=cosine)
+
+
+def _network_block(name: str, block: BlockSeen, offset: int) -> tuple[NetworkBlock, bytes]:
+    """One block, and its maps, which begin at `offset`."""
+    whole = torch.stack(block.maps) / block.shape[0]
+    maps = shrunk(whole, math.ceil(max(whole.shape[1:]) / LARGEST_SIDE)).numpy()
+    maxima = maps.max(axis=(1, 2))
+    described = NetworkBlock(
+        name=name,
+        kind=block.kind,
+        shape=list(block.shape),
+        num_parameters=block.num_parameters,
+        mean_activation=whole.mean(dim=(1, 2)).tolist(),
+        height=maps.shape[1],
+        width=maps.shape[2],
+        offset=offset,
+        maxima=maxima.tolist(),
+    )
+    return described, _bytes_of(maps, maxima[:, None, None])
+
+
+def _attention_block(name: str, steps: Sequence[Tensor], offset: int) -> tuple[AttentionBlock, bytes]:
+    """Where one block looks, and its maps, which begin at `offset`. Shapes: steps (tokens, h, w)."""
+    maps = torch.stack(list(steps)).numpy()
+    scales = maps.max(axis=(0, 2, 3))
+    height, width = maps.shape[2:]
+    described = AttentionBlock(name=name, height=height, width=width, offset=offset, scales=scales.tolist())
+    return described, _bytes_of(maps, scales[None, :, None, None])
 
 
 def _array(latents: Tensor) -> Array:

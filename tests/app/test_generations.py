@@ -41,6 +41,7 @@ async def test_a_prompt_becomes_a_job_with_the_models_defaults_and_a_seed(client
         "output_format": "png",
         "remove": False,
         "metadata": {},
+        "intervene": [],
     }
     assert (job["kind"], job["status"], job["attempt"], job["queue_position"]) == ("generation", "queued", 0, 1)
     assert job["progress"] == {"step": 0, "total_steps": 20, "fraction": 0.0, "eta_seconds": None}

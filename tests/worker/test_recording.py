@@ -9,16 +9,21 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from contract.adapters import AdapterUse
 from contract.catalogue import Family
+from contract.inputs import WeightsReference
 from contract.request import CompleteRequest
 from contract.trace_document import TraceDocument
 from contract.traces import TraceAsked
+from tests.tiny_adapters import content, in_diffusers_layout, parts_of
+from tests.worker.edits import inputs, masked, right_half
 from tests.worker.engines import Held, Wrapped, alone, asked, cpu_pipeline, engine_of, pictures, run, sizes
 from tests.worker.mixtures import BOTH, KNOWN, Mixtures
 from worker.engine import Engine
 from worker.events import Event, Finished
 from worker.lexicon import Lexicon
 from worker.recording import Recording
+from worker.result_cache import ResultCache
 from worker.stepwise_pipeline import Conditioning, StepwisePipeline
 from worker.token_attention import weights_of
 from worker.tokens import legend_of
@@ -85,6 +90,51 @@ def test_recording_changes_no_byte_of_any_neighbour(pipeline: StepwisePipeline) 
     found = pictures(run(engine))
     for name, request in requests.items():
         assert np.array_equal(found[name], alone(pipeline, request, 8)), name
+
+
+LORA = WeightsReference("file_" + "0" * 32)
+TOLD = {"intervene": [{"kind": "mute_token", "token": 2}, {"kind": "skip_block", "block": "mid_block", "step_from": 1}]}
+
+
+@pytest.mark.parametrize("name", ["adapted", "changed on the way", "edited", "swapped", "pulled"])
+def test_what_changes_the_network_or_the_picture_is_recorded_like_anything(
+    pipeline: StepwisePipeline, name: str
+) -> None:
+    """Recording comes after what steers the row, and changes no byte of that either."""
+    lora = {str(LORA): content(in_diffusers_layout(parts_of(pipeline, 4, 1)))}
+    swapped = [{"kind": "swap_prompt", "prompt": "a green leaf", "step_from": 2, "step_to": 4}]
+    request, files = {
+        "adapted": (asked(adapters=(AdapterUse(id=LORA),)), lora),
+        "changed on the way": (asked(**TOLD), {}),
+        "edited": (masked(strength=0.7), inputs(mask=right_half())),
+        "swapped": (asked(intervene=swapped), {}),
+        "pulled": (masked(inpaint_method="quality"), inputs(mask=right_half())),
+    }[name]
+    made = {}
+    for trace in (None, EVERYTHING):
+        engine = engine_of(pipeline)
+        engine.admit(engine.prepare("one", request, files, trace))
+        events = run(engine)
+        made[trace] = pictures(events)["one"]
+    assert np.array_equal(made[None], made[EVERYTHING])
+    document, _ = written(recording(events))
+    assert document.attention is not None
+    assert document.autoencoder is not None
+    assert len(document.notes) == (name == "swapped")
+
+
+def test_a_recorded_run_is_made_though_its_picture_is_known(pipeline: StepwisePipeline) -> None:
+    engine = Engine(Held({"tiny": pipeline}), sizes(2), results=ResultCache(10**8))
+    engine.add("plain", asked())
+    known = pictures(run(engine))["plain"]
+    add(engine, "one", asked())
+    events = run(engine)
+    assert np.array_equal(pictures(events)["one"], known)
+    assert recording(events) is not None
+    engine.add("again", asked())
+    (told,) = run(engine)
+    assert isinstance(told, Finished)
+    assert told.picture.recording is None
 
 
 def test_a_recorded_run_and_the_same_unrecorded_are_two(pipeline: StepwisePipeline) -> None:
