@@ -26,6 +26,7 @@ export function Viewer({ shown, show, close, again, begin, reuse }) {
   const image = entry?.images.find(({ index }) => index === shown.index);
   useEffect(() => dialog.current?.showModal(), []);
   useEffect(() => setError(null), [shown]);
+  const whole = useWhole(entry, image);
   if (!image) return null;
   const around = neighbours(all, entry, shown);
   const press = (event) => {
@@ -62,7 +63,7 @@ export function Viewer({ shown, show, close, again, begin, reuse }) {
   return html`
     <dialog ref=${dialog} class="viewer" aria-labelledby=${label} onClose=${close} onKeyDown=${press}>
       <div class="viewer-picture">
-        <img src=${addressOf(image)} alt=${nameOf(entry)} width=${image.width} height=${image.height} />
+        <img src=${whole ?? addressOf(image)} alt=${nameOf(entry)} width=${image.width} height=${image.height} />
         <${Turn} label="The picture before" to=${around.before} show=${show} sign="‹" />
         <${Turn} label="The picture after" to=${around.after} show=${show} sign="›" />
       </div>
@@ -83,6 +84,27 @@ export function Viewer({ shown, show, close, again, begin, reuse }) {
       </div>
     </dialog>
   `;
+}
+
+/** An address of the picture itself, where only a smaller one is kept here; null until it has come. */
+function useWhole(entry, image) {
+  const [address, setAddress] = useState(null);
+  useEffect(() => {
+    setAddress(null);
+    if (!image || image.exact) return undefined;
+    const shown = { url: null, here: true };
+    const show = (content) => {
+      if (!shown.here) return;
+      shown.url = URL.createObjectURL(content);
+      setAddress(shown.url);
+    };
+    bytesOf(entry, image).then(show, () => {});
+    return () => {
+      shown.here = false;
+      if (shown.url !== null) URL.revokeObjectURL(shown.url);
+    };
+  }, [image?.id]);
+  return address;
 }
 
 function Turn({ label, to, show, sign }) {
