@@ -21,7 +21,7 @@ from worker.pipelines.stable_diffusion import StableDiffusion
 from worker.pipelines.stable_diffusion_3 import StableDiffusion3
 from worker.pipelines.stable_diffusion_xl import StableDiffusionXL
 from worker.pipelines.whole import WholePipeline
-from worker.residency import Model
+from worker.residency import Load, Model
 from worker.skipping import can_skip
 from worker.stepwise_pipeline import Conditioning, PromptEmbeds
 
@@ -60,7 +60,7 @@ class Draughtsman:
         self._tell = tell
         self._drawn: set[str] = set()
 
-    def watching(self, load: Callable[[str], Model]) -> Callable[[str], Model]:
+    def watching(self, load: Load) -> Load:
         """The same loading of models, which are drawn when they are there; what cannot be drawn is loaded anyway."""
 
         def loaded(model_id: str) -> Model:

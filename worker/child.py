@@ -48,7 +48,7 @@ from worker.messages import (
 from worker.notary import Notary
 from worker.outlet import Outlet
 from worker.phases import Phases
-from worker.residency import Model, Residency, default_budget_bytes
+from worker.residency import Load, Residency, default_budget_bytes, unwatched
 from worker.result_cache import ResultCache
 from worker.screening import Screening
 from worker.self_report import SelfReport
@@ -107,14 +107,6 @@ def serve(connection: Connection, settings: WorkerSettings) -> None:
     while True:
         child.hear()
         child.work()
-
-
-Load = Callable[[str], Model]
-
-
-def unwatched(load: Load) -> Load:
-    """The loading of models as it is."""
-    return load
 
 
 def engine_of(catalogue: Catalogue, settings: WorkerSettings, watching: Callable[[Load], Load] = unwatched) -> Engine:

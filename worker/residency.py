@@ -18,7 +18,13 @@ from worker.pipelines.whole import WholePipeline
 from worker.stepwise_pipeline import StepwisePipeline
 
 Model = StepwisePipeline | WholePipeline
+Load = Callable[[str], Model]
 T = TypeVar("T")
+
+
+def unwatched(load: Load) -> Load:
+    """The loading of models as it is."""
+    return load
 
 
 class Part(Protocol):
@@ -52,7 +58,7 @@ class Residency:
 
     def __init__(
         self,
-        load: Callable[[str], Model],
+        load: Load,
         num_bytes: Callable[[Model], int],
         budget_bytes: int,
         *,

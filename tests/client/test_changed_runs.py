@@ -65,6 +65,17 @@ async def test_a_branch_is_the_other_request_from_its_step_on(client: AsyncSafel
     assert replayed[0].content == late[0].content
 
 
+async def test_a_branch_may_be_recorded_and_is_the_same_picture(client: AsyncSafelight) -> None:
+    made = await client.generate("a red apple", **APPLE)
+    asked: Any = {"branch_from": {"job": made.job.id, "step": 2}, "intervene": [{"kind": "mute_token", "token": RED}]}
+    plain = await client.generate(**asked)
+    recorded = await client.generate(trace={"attention": True, "guidance": True}, **asked)
+    assert recorded[0].content == plain[0].content
+    assert recorded.job.trace is not None
+    assert plain.job.trace is None
+    assert recorded.job.branch_from == plain.job.branch_from
+
+
 async def test_an_architecture_names_the_blocks_that_can_be_skipped(client: AsyncSafelight) -> None:
     drawn = await client.architecture("safelight-emoji")
     assert [part.name for part in drawn.parts] == ["text_encoder", "denoiser", "autoencoder"]

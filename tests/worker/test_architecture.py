@@ -1,6 +1,5 @@
 """What is said of a model's parts is what they are, and saying it changes nothing of them."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -107,7 +106,7 @@ def test_what_is_loaded_is_told_of_and_what_cannot_be_drawn_is_loaded_anyway(
     spec = spec_of(epsilon_folder)
     told: list[Architecture] = []
     draughtsman = Draughtsman(Catalogue(default_model=spec.id, models=(spec,)), told.append)
-    load: Callable[[str], Model] = draughtsman.watching(lambda model_id: pipeline)
+    load = draughtsman.watching(lambda model_id: pipeline)
     assert load(spec.id) is pipeline
     assert load(spec.id) is pipeline
     assert [one.model for one in told] == [spec.id], "once is enough"
