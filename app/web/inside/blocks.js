@@ -6,22 +6,28 @@ import { Shown } from './station.js';
 import { activationMap, placeOf } from './tiles.js';
 import { attentionMap, count, figure, percent, whereabouts } from './trace.js';
 
+/** On a phone they are many screens long, and wait to be opened. */
+const isNarrow = matchMedia('(max-width: 44rem)').matches;
+
 /** Cards in the order in which the latents pass. `heard` says of which word, at which step, null for all of them. */
 export function Blocks({ run, step, heard }) {
-  const attending = (name) => run.trace.attention?.blocks.filter((one) => one.name === name) ?? [];
-  return html`<ol class="blocks">
-    ${run.trace.blocks.map(
-      (block) =>
-        html`<${Block}
-          key=${block.name}
-          run=${run}
-          block=${block}
-          step=${step}
-          heard=${heard}
-          attending=${attending(block.name)}
-        />`,
-    )}
-  </ol>`;
+  const attending = (name) => run.trace.attention?.blocks.filter((one) => `${one.name}.`.startsWith(`${name}.`)) ?? [];
+  return html`<details open=${!isNarrow}>
+    <summary>${`All ${run.trace.blocks.length} blocks, in the order in which the latents pass them`}</summary>
+    <ol class="blocks">
+      ${run.trace.blocks.map(
+        (block) =>
+          html`<${Block}
+            key=${block.name}
+            run=${run}
+            block=${block}
+            step=${step}
+            heard=${heard}
+            attending=${attending(block.name)}
+          />`,
+      )}
+    </ol>
+  </details>`;
 }
 
 function Block({ run, block, step, heard, attending }) {

@@ -6,7 +6,7 @@ import { figure } from './trace.js';
 
 const WIDTH = 420;
 const HEIGHT = 160;
-const LEFT = 62;
+const LEFT = 72;
 const RIGHT = WIDTH - 10;
 const TOP = 12;
 const BOTTOM = HEIGHT - 28;

@@ -8,7 +8,7 @@ import { Button, Choice, Slider } from './fields.js';
 import { HeatMap, Legend } from './maps.js';
 import { changed } from './run.js';
 import { Knob, Runs, Shown, Station, StepSlider } from './station.js';
-import { isMuted, meanAttention, percent, whereabouts, wordsOf } from './trace.js';
+import { isMuted, meanAttention, percent, shareOf, whereabouts, wordsOf } from './trace.js';
 
 const about = station('network');
 
@@ -31,7 +31,7 @@ function Opened({ view }) {
         <span>words over all steps</span>
       </label>
     <//>
-    <${Chips} words=${words} view=${view} />
+    <${Chips} words=${words} view=${view} step=${isMean ? null : view.step} />
     <${Runs} view=${view}>${(run) => html`<${Heard} run=${run} heard=${heardIn(run)} />`}<//>
     <${Knob} about=${about} view=${view}><${Loudness} view=${view} word=${word} /><${Skipping} view=${view} /><//>
     <${Runs} view=${view}>${(run) => html`<${Blocks} run=${run} step=${view.step} heard=${heardIn(run)} />`}<//>`;
@@ -40,23 +40,33 @@ function Opened({ view }) {
 /** Where the word stands in a run, which may have other words; null where it does not. */
 const positionsIn = (run, word) => wordsOf(run.trace).find((other) => other.text === word)?.positions ?? null;
 
-function Chips({ words, view }) {
+function Chips({ words, view, step }) {
+  const run = view.base;
+  const shares = useMemo(
+    () => run.trace.attention && words.map((word) => shareOf(run, word.positions, step)),
+    [run, step],
+  );
   return html`<div class="chips" role="group" aria-label="Words; point at one to see where it is heard">
-    ${words.map((word, index) => {
-      const choose = () => view.setWord(index);
-      return html`<button
-        type="button"
-        class=${word.isSpecial && 'special'}
-        aria-pressed=${index === view.word}
-        onMouseEnter=${choose}
-        onFocus=${choose}
-        onClick=${choose}
-      >
-        ${word.text}
-      </button>`;
-    })}
-  </div>`;
+      ${words.map((word, index) => {
+        const choose = () => view.setWord(index);
+        return html`<button
+          type="button"
+          class=${word.isSpecial && 'special'}
+          aria-pressed=${index === view.word}
+          onMouseEnter=${choose}
+          onFocus=${choose}
+          onClick=${choose}
+        >
+          ${word.text}${shares && html`<small>${percent(shares[index])}</small>`}
+        </button>`;
+      })}
+    </div>
+    ${shares && html`<p class="note">${restInWords(shares)}</p>`}`;
 }
+
+const restInWords = (shares) =>
+  `In per cent, how much of all that is heard goes to each. The rest, ${percent(1 - shares.reduce((sum, share) => sum + share))}, ` +
+  'goes to the empty places behind the prompt.';
 
 function Heard({ run, heard: { word, positions, step } }) {
   const map = useMemo(() => positions && run.trace.attention && meanAttention(run, positions, step), [run, word, step]);

@@ -60,6 +60,12 @@ export function meanAttention(run, positions, step = null) {
   return { width, height, values };
 }
 
+/** How much of all that is heard goes to some tokens, from 0 to 1: the mean over places and blocks. */
+export function shareOf(run, positions, step) {
+  const { values } = meanAttention(run, positions, step);
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
 /** A map at another size, bilinear. */
 export function stretched(map, width, height) {
   if (map.width === width && map.height === height) return map;
