@@ -12,7 +12,6 @@ from tests.browser.conftest import EXECUTABLE, Scheme, opened
 from tests.system.installation import ROOT
 from tests.system.launched import launch
 
-QUALITY = 40
 VIEWS: dict[str, tuple[int, Scheme, str]] = {
     "desk": (1280, "dark", "network"),
     "loop": (1280, "light", "loop"),
@@ -20,33 +19,56 @@ VIEWS: dict[str, tuple[int, Scheme, str]] = {
 }
 """The width, the colours, and the station that is read."""
 
+WHOLE: dict[str, tuple[int, Scheme]] = {"whole-1280": (1280, "dark"), "whole-390": (390, "light")}
+"""All stations, one below the other."""
 
-async def mute(page: Page) -> None:
-    """A run, and the same with a word muted."""
+MOST_BYTES = {"desk": 20_000, "loop": 20_000, "phone": 20_000, "whole-1280": 65_000, "whole-390": 65_000}
+QUALITIES = {"whole-1280": 10, "whole-390": 10}
+"""Of those that are an overview; the others have 22."""
+
+SCALES = [1 - step / 20 for step in range(15)]
+
+
+async def make(page: Page) -> None:
+    """A run."""
     await page.goto("/inside")
     await page.get_by_role("button", name="Make it and look inside").click()
-    await page.get_by_role("button", name="Mute “red”").click(timeout=60_000)
+    await expect(page.get_by_text("Done.")).to_be_visible(timeout=60_000)
+
+
+async def mute(page: Page, station: str) -> None:
+    """A run, the same with a word muted, and one station of both."""
+    await make(page)
+    await page.get_by_role("button", name="Mute “red”").click()
     await expect(page.get_by_text("Changed run:")).to_be_visible(timeout=60_000)
+    await page.evaluate(f"document.querySelector('#{station} .steps').scrollIntoView()")
+    await page.mouse.move(0, 0)
 
 
 async def take(address: str, out: Path) -> None:
-    """Every view, smaller by a third at a desk."""
+    """Every view."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=EXECUTABLE, args=["--no-sandbox"])
         for name, (width, scheme, station) in VIEWS.items():
             async with opened(browser, address, width=width, scheme=scheme) as page:
-                await mute(page)
-                await page.evaluate(f"document.querySelector('#{station} .steps').scrollIntoView()")
-                await page.mouse.move(0, 0)
-                keep(await page.screenshot(), out / f"{name}.webp")
+                await mute(page, station)
+                keep(await page.screenshot(), out, name)
+        for name, (width, scheme) in WHOLE.items():
+            async with opened(browser, address, width=width, scheme=scheme) as page:
+                await make(page)
+                keep(await page.screenshot(full_page=True), out, name)
 
 
-def keep(shot: bytes, path: Path) -> None:
-    """Writes one picture."""
+def keep(shot: bytes, out: Path, name: str) -> None:
+    """Writes one picture, as large as its bytes allow."""
     picture = Image.open(BytesIO(shot)).convert("RGB")
-    scale = 0.7 if picture.width > 500 else 1
-    size = (round(picture.width * scale), round(picture.height * scale))
-    picture.resize(size, Image.Resampling.LANCZOS).save(path, quality=QUALITY, method=6)
+    for scale in SCALES:
+        size = (round(picture.width * scale), round(picture.height * scale))
+        content = BytesIO()
+        picture.resize(size, Image.Resampling.LANCZOS).save(content, "webp", quality=QUALITIES.get(name, 22), method=6)
+        if content.tell() <= MOST_BYTES[name]:
+            break
+    (out / f"{name}.webp").write_bytes(content.getvalue())
 
 
 def main() -> None:

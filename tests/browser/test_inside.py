@@ -149,6 +149,16 @@ async def test_a_branch_with_nothing_changed_is_the_base(inside: Page) -> None:
     await expect(inside.locator(".status")).to_contain_text("the same file, to the last bit")
 
 
+async def test_the_changed_run_can_become_the_base(inside: Page) -> None:
+    other = await changed(inside, _press("noise", "Start from this noise"))
+    await inside.get_by_role("button", name="Go on from the changed one").click()
+    await expect(inside.locator("[data-sha256]")).to_have_count(1)
+    assert await digests(inside) == [other]
+    await changed(inside, _press("network", "Mute “red”"))
+    await expect(inside.locator(".status")).to_contain_text("“red” muted")
+    await expect(inside.locator(".status")).not_to_contain_text("seed")
+
+
 async def test_pointing_at_a_word_shows_where_it_is_heard(inside: Page) -> None:
     pixels = "canvas => canvas.toDataURL()"
     heard = inside.locator("#network figure > canvas.smooth").first

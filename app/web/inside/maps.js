@@ -9,7 +9,7 @@ const VIRIDIS = [
 ];
 
 /** The colour of a part from 0 to 1, as red, green and blue: even steps look even, on a screen and in grey. Source: matplotlib's viridis. */
-export const colour = (part) => VIRIDIS.map((terms) => 255 * terms.reduceRight((sum, term) => sum * part + term, 0));
+const colour = (part) => VIRIDIS.map((terms) => 255 * terms.reduceRight((sum, term) => sum * part + term, 0));
 
 /** Whether black text can be read on that colour better than white. Source: the relative luminance of WCAG 2.2. */
 export const isLight = (part) => {

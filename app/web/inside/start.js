@@ -8,7 +8,9 @@ export function Start({ view }) {
   const [prompt, setPrompt] = useState('a red apple');
   const [chosen, setChosen] = useState(null);
   const own = view.base?.job.request.prompt;
-  useEffect(() => own && setPrompt(own), [own]);
+  useEffect(() => {
+    if (own) setPrompt(own);
+  }, [own]);
   const models = view.models.filter((one) => one.trace_kinds.length > 0);
   const model = chosen ?? models[0]?.id;
   const begin = (event) => {

@@ -13,7 +13,7 @@ export const endsOf = ({ trace: { steps } }) => [steps[0].step, steps.at(-1).ste
 export const stepOf = (run, step) => run.trace.steps[placeOf(run, step)];
 
 /** One tile of a sprite of steps, by the name of its row. */
-export function stepTile(sprite, row, place) {
+function stepTile(sprite, row, place) {
   const { rows, tile_width: width, tile_height: height } = sprite;
   return { x: place * width, y: rows.indexOf(row) * height, width, height };
 }

@@ -67,7 +67,7 @@ export function shareOf(run, positions, step) {
 }
 
 /** A map at another size, bilinear. */
-export function stretched(map, width, height) {
+function stretched(map, width, height) {
   if (map.width === width && map.height === height) return map;
   const values = new Float32Array(width * height);
   for (let y = 0; y < height; y++)
