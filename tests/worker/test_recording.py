@@ -311,6 +311,43 @@ def test_what_goes_wrong_in_a_recording_ends_no_picture(pipeline: StepwisePipeli
     assert len(document.notes) == 1
 
 
+class Compiled(Wrapped):
+    """A pipeline whose network is said to be compiled: nobody looks into it."""
+
+    @property
+    def is_compiled(self) -> bool:
+        return True
+
+
+def test_a_compiled_network_is_left_as_it_is(pipeline: StepwisePipeline) -> None:
+    found = recorded(Compiled(pipeline))
+    document, files = written(found)
+    assert (document.attention, document.activations, document.blocks) == (None, None, [])
+    assert set(files) == {"latents", "guidance", "autoencoder"}
+    assert len(document.notes) == 1
+    assert found.pixels is not None
+    assert np.array_equal(found.pixels, alone(pipeline, asked()))
+
+
+class OfAnotherShape(Wrapped):
+    """A pipeline whose latents are longer than its network's maps say."""
+
+    def denoise(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
+        return self.inner.denoise(latents[:, :, :6], timesteps, conditioning).repeat(1, 1, 2, 1)[:, :, :8]
+
+
+def test_a_network_that_cannot_be_watched_goes_on(pipeline: StepwisePipeline) -> None:
+    """Places that are no grid of the latents' sides are noticed after the forward, and end the watch alone."""
+    odd = OfAnotherShape(pipeline)
+    found = recorded(odd)
+    document, files = written(found)
+    assert document.attention is None
+    assert "attention" not in files
+    assert len(document.notes) == 1
+    assert found.pixels is not None
+    assert np.array_equal(found.pixels, alone(odd, asked()))
+
+
 def test_words_in_chunks_have_the_places_of_their_states(pipeline: StepwisePipeline) -> None:
     weighted = Lexicon(syntax="weighted")
     prompt = "a (red:1.3) apple BREAK a leaf"
