@@ -100,8 +100,8 @@ class Watch:
         if passage.context is None:
             return
         key = self._key(passage.module, passage.context)
-        weights = weights_of(passage.module, passage.hidden, passage.context, key)
-        self._looks.setdefault(name, {})[passage.module] = weights[0, :, :, self._columns].mean(dim=0)
+        weights = weights_of(passage.module, passage.hidden, key)
+        self._looks.setdefault(name, {})[passage.module] = weights[0].mean(dim=0)[:, self._columns]
 
     def _key(self, attention: nn.Module, context: Tensor) -> Tensor:
         """The keys of a prompt, which are made once for all steps that read the same."""
@@ -154,8 +154,7 @@ def _off(tensors: list[Tensor]) -> list[Tensor]:
 
 def _absolute(output: Tensor) -> Tensor:
     """The sum of absolute values over channels. Shapes: output (C, h, w), result (h, w), float32."""
-    summed: Tensor = torch.linalg.vector_norm(output, ord=1, dim=0, dtype=torch.float32)
-    return summed
+    return output.abs().sum(dim=0, dtype=torch.float32)
 
 
 def shrunk(maps: Tensor, factor: int) -> Tensor:

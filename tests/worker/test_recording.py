@@ -25,7 +25,7 @@ from worker.lexicon import Lexicon
 from worker.recording import Recording
 from worker.result_cache import ResultCache
 from worker.stepwise_pipeline import Conditioning, StepwisePipeline
-from worker.token_attention import weights_of
+from worker.token_attention import key_of, weights_of
 from worker.tokens import legend_of
 from worker.trace_files import TraceFiles
 from worker.watching import MAX_MAPS_BYTES, Watch
@@ -172,7 +172,7 @@ def test_maps_are_those_that_the_network_multiplies_by(pipeline: StepwisePipelin
     hidden = torch.randn(1, 16, attention.to_q.in_features, generator=draw)
     context = torch.randn(1, 7, attention.to_k.in_features, generator=draw)
     with torch.no_grad():
-        weights = weights_of(attention, hidden, context)
+        weights = weights_of(attention, hidden, key_of(attention, context))
         values = attention.to_v(context).unflatten(-1, (attention.heads, -1)).transpose(1, 2)
         output = attention.to_out[0]((weights @ values).transpose(1, 2).flatten(2))
         torch.testing.assert_close(output, attention(hidden, encoder_hidden_states=context), atol=1e-5, rtol=1e-4)
