@@ -78,13 +78,15 @@ def weights_of(attention: Any, hidden: Tensor, key: Tensor) -> Tensor:
             values.
     """
     query = _in_heads(attention, attention.to_q(hidden))
-    return (query @ key).float().softmax(dim=-1)
+    weights: Tensor = (query @ key).float().softmax(dim=-1)
+    return weights
 
 
 def key_of(attention: Any, context: Tensor) -> Tensor:
     """What places look for, scaled. Shapes: context (1, L, E), result (1, heads, d, L)."""
     key = _in_heads(attention, attention.to_k(_context(attention, context)))
-    return (attention.scale * key).transpose(-1, -2).contiguous()
+    scaled: Tensor = attention.scale * key
+    return scaled.transpose(-1, -2).contiguous()
 
 
 def _context(attention: Any, context: Tensor) -> Tensor:
