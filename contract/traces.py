@@ -18,9 +18,6 @@ MAX_TRACED_PIXELS = 512 * 512
 MAX_MAPS_BYTES = 8 * 2**20
 """Of attention maps; larger ones are averaged over squares of places until they fit."""
 
-WITH_CROSS_ATTENTION = ("stable_diffusion", "stable_diffusion_xl")
-"""The families whose network looks at words in attentions of their own; in others, words and places attend together."""
-
 WHY_NOT: dict[str, dict[TraceKind, str]] = {
     "stable_diffusion_3": {
         "attention": "its words and places attend to one another together",

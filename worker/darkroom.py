@@ -1,13 +1,18 @@
 """From an image's latents to its pixels: its lane decodes them, its canvas keeps what it must, its tenants pay."""
 
+import logging
 import time
 
+import torch
 from torch import Tensor
 
 from worker.events import Picture
 from worker.generation import Generation
 from worker.images import Pixels
 from worker.lane import Lane
+from worker.recording import Recording
+
+logger = logging.getLogger(__name__)
 
 
 def developed(lane: Lane, generation: Generation, latents: Tensor) -> Pixels:
@@ -23,8 +28,20 @@ def developed(lane: Lane, generation: Generation, latents: Tensor) -> Pixels:
 
 def finished(lane: Lane, generation: Generation, pixels: Pixels) -> Picture:
     """The picture of an image that is done; its recording, if there is one, does what is left to do."""
-    if generation.recording is not None:
-        started_at = time.perf_counter()
-        generation.recording.end(generation.pipeline, generation.latents)
-        lane.owe(generation.tenants, time.perf_counter() - started_at)
-    return Picture(pixels, lane.certificate, generation.ingredients, generation.recording)
+    return Picture(pixels, lane.certificate, generation.ingredients, _ended(lane, generation))
+
+
+def _ended(lane: Lane, generation: Generation) -> Recording | None:
+    """The recording of an image that is done; None where there is none, or it cannot be brought to an end."""
+    recording, started_at = generation.recording, time.perf_counter()
+    if recording is None:
+        return None
+    try:
+        recording.end(generation.pipeline, generation.latents)
+    except torch.AcceleratorError:
+        raise
+    except Exception as error:
+        logger.error("a recording cannot be brought to an end", exc_info=error)
+        recording = None
+    lane.owe(generation.tenants, time.perf_counter() - started_at)
+    return recording

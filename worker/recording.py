@@ -100,6 +100,9 @@ class Recording:
         self.steps[step] = StepSeen(evaluation, latents, denoised.clone(), *both)
         if self.watch is not None:
             self.watch.end_step()
+        if self.watch is not None and self.watch.failed:
+            self.watch = None
+            self.notes.append(UNSEEN)
 
     def heard(self, step: int, said: Said | None) -> None:
         """What a classifier that guides says of a step; the first one is kept."""
@@ -122,9 +125,6 @@ class Recording:
             self._go_round(pipeline)
         if self.watch is not None:
             self.watch.to_cpu()
-        if self.watch is not None and self.watch.failed:
-            self.watch = None
-            self.notes.append(UNSEEN)
         self.latents, self.states = latents.cpu(), self.states.cpu()
         self.steps = {step: seen.to_cpu() for step, seen in sorted(self.steps.items())}
 

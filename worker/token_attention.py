@@ -42,7 +42,7 @@ class TokensScaled:
         attention: Any = passage.module
         value = _in_heads(attention, attention.to_v(_context(attention, passage.context)))
         tokens = [token for token, _ in self.factors]
-        weights = weights_of(attention, passage.hidden, passage.context).to(value.dtype)
+        weights = weights_of(attention, passage.hidden, key_of(attention, passage.context)).to(value.dtype)
         beyond = torch.tensor([factor - 1 for _, factor in self.factors], dtype=value.dtype, device=value.device)
         seen = (weights[..., tokens] * beyond) @ value[..., tokens, :]
         shown = attention.to_out[0](seen.transpose(1, 2).flatten(2))
@@ -70,22 +70,23 @@ class TokensScaled:
         return pooled
 
 
-def weights_of(attention: Any, hidden: Tensor, context: Tensor, key: Tensor | None = None) -> Tensor:
+def weights_of(attention: Any, hidden: Tensor, key: Tensor) -> Tensor:
     """With which probability each place looks at each token, in float32; `key` is what `key_of` makes of the context.
 
-    Shapes: hidden (1, places, D), context (1, L, E), result (1, heads, places, L).
+    Shapes: hidden (1, places, D), key (1, heads, d, L), result (1, heads, places, L).
     Source: Vaswani et al. 2017, arXiv:1706.03762, equation 1; must equal what diffusers' `Attention` multiplies by the
             values.
     """
     query = _in_heads(attention, attention.to_q(hidden))
-    key = key_of(attention, context) if key is None else key
-    weights: Tensor = (attention.scale * query @ key.transpose(-1, -2)).float().softmax(dim=-1)
+    weights: Tensor = (query @ key).float().softmax(dim=-1)
     return weights
 
 
 def key_of(attention: Any, context: Tensor) -> Tensor:
-    """What places look for. Shapes: context (1, L, E), result (1, heads, L, d)."""
-    return _in_heads(attention, attention.to_k(_context(attention, context)))
+    """What places look for, scaled. Shapes: context (1, L, E), result (1, heads, d, L)."""
+    key = _in_heads(attention, attention.to_k(_context(attention, context)))
+    scaled: Tensor = attention.scale * key
+    return scaled.transpose(-1, -2).contiguous()
 
 
 def _context(attention: Any, context: Tensor) -> Tensor:

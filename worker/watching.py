@@ -4,6 +4,7 @@ import logging
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -64,7 +65,7 @@ class Watch:
     def hooks(self, network: nn.Module) -> Mapping[nn.Module, RowHook]:
         """What is looked at."""
         del network
-        return {} if self.failed else self._hooks
+        return self._hooks
 
     def _find(self, network: nn.Module) -> Iterator[tuple[nn.Module, RowHook]]:
         for name, module in network.named_modules():
@@ -76,15 +77,21 @@ class Watch:
 
     def _guarded(self, look: Callable[[Passage], None], passage: Passage) -> Tensor:
         """A hook that returns what the module has returned."""
+        with self._harmless():
+            look(passage)
+        return passage.output
+
+    @contextmanager
+    def _harmless(self) -> Iterator[None]:
+        """Within: what goes wrong ends the watch, unless the device is lost."""
         try:
             with torch.no_grad():
-                look(passage)
+                yield
         except torch.AcceleratorError:
             raise
         except Exception as error:
             logger.error("the network cannot be watched", exc_info=error)
             self.failed = True
-        return passage.output
 
     def _see(self, name: str, passage: Passage) -> None:
         self._seen[name] = (passage.output.shape[1], _absolute(passage.output[0]))
@@ -93,8 +100,8 @@ class Watch:
         if passage.context is None:
             return
         key = self._key(passage.module, passage.context)
-        weights = weights_of(passage.module, passage.hidden, passage.context, key)
-        self._looks.setdefault(name, {})[passage.module] = weights[0, :, :, self._columns].mean(dim=0)
+        weights = weights_of(passage.module, passage.hidden, key)
+        self._looks.setdefault(name, {})[passage.module] = weights[0].mean(dim=0)[:, self._columns]
 
     def _key(self, attention: nn.Module, context: Tensor) -> Tensor:
         """The keys of a prompt, which are made once for all steps that read the same."""
@@ -111,6 +118,11 @@ class Watch:
 
     def end_step(self) -> None:
         """Keeps what was seen in the forward of a step."""
+        with self._harmless():
+            self._keep()
+        self._seen, self._looks = {}, {}
+
+    def _keep(self) -> None:
         for name, (num_channels, values) in self._seen.items():
             if name not in self.blocks:
                 self.blocks[name] = _block(self._known[name])
@@ -119,7 +131,6 @@ class Watch:
             block.maps.append(values)
         for name, looks in self._looks.items():
             self.attention.setdefault(name, []).append(self._maps(list(looks.values())))
-        self._seen, self._looks = {}, {}
 
     def _maps(self, looks: Sequence[Tensor]) -> Tensor:
         """Where the layers of one block look, together. Shapes: looks (places, tokens), result (tokens, h, w)."""
@@ -143,8 +154,7 @@ def _off(tensors: list[Tensor]) -> list[Tensor]:
 
 def _absolute(output: Tensor) -> Tensor:
     """The sum of absolute values over channels. Shapes: output (C, h, w), result (h, w), float32."""
-    summed: Tensor = torch.linalg.vector_norm(output, ord=1, dim=0, dtype=torch.float32)
-    return summed
+    return output.abs().sum(dim=0, dtype=torch.float32)
 
 
 def shrunk(maps: Tensor, factor: int) -> Tensor:

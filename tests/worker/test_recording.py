@@ -25,7 +25,7 @@ from worker.lexicon import Lexicon
 from worker.recording import Recording
 from worker.result_cache import ResultCache
 from worker.stepwise_pipeline import Conditioning, StepwisePipeline
-from worker.token_attention import weights_of
+from worker.token_attention import key_of, weights_of
 from worker.tokens import legend_of
 from worker.trace_files import TraceFiles
 from worker.watching import MAX_MAPS_BYTES, Watch
@@ -172,7 +172,7 @@ def test_maps_are_those_that_the_network_multiplies_by(pipeline: StepwisePipelin
     hidden = torch.randn(1, 16, attention.to_q.in_features, generator=draw)
     context = torch.randn(1, 7, attention.to_k.in_features, generator=draw)
     with torch.no_grad():
-        weights = weights_of(attention, hidden, context)
+        weights = weights_of(attention, hidden, key_of(attention, context))
         values = attention.to_v(context).unflatten(-1, (attention.heads, -1)).transpose(1, 2)
         output = attention.to_out[0]((weights @ values).transpose(1, 2).flatten(2))
         torch.testing.assert_close(output, attention(hidden, encoder_hidden_states=context), atol=1e-5, rtol=1e-4)
@@ -309,6 +309,43 @@ def test_what_goes_wrong_in_a_recording_ends_no_picture(pipeline: StepwisePipeli
     document, _ = written(recording(events))
     assert document.autoencoder is None
     assert len(document.notes) == 1
+
+
+class Compiled(Wrapped):
+    """A pipeline whose network is said to be compiled: nobody looks into it."""
+
+    @property
+    def is_compiled(self) -> bool:
+        return True
+
+
+def test_a_compiled_network_is_left_as_it_is(pipeline: StepwisePipeline) -> None:
+    found = recorded(Compiled(pipeline))
+    document, files = written(found)
+    assert (document.attention, document.activations, document.blocks) == (None, None, [])
+    assert set(files) == {"latents", "guidance", "autoencoder"}
+    assert len(document.notes) == 1
+    assert found.pixels is not None
+    assert np.array_equal(found.pixels, alone(pipeline, asked()))
+
+
+class OfAnotherShape(Wrapped):
+    """A pipeline whose latents are longer than its network's maps say."""
+
+    def denoise(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
+        return self.inner.denoise(latents[:, :, :6], timesteps, conditioning).repeat(1, 1, 2, 1)[:, :, :8]
+
+
+def test_a_network_that_cannot_be_watched_goes_on(pipeline: StepwisePipeline) -> None:
+    """Places that are no grid of the latents' sides are noticed after the forward, and end the watch alone."""
+    odd = OfAnotherShape(pipeline)
+    found = recorded(odd)
+    document, files = written(found)
+    assert document.attention is None
+    assert "attention" not in files
+    assert len(document.notes) == 1
+    assert found.pixels is not None
+    assert np.array_equal(found.pixels, alone(odd, asked()))
 
 
 def test_words_in_chunks_have_the_places_of_their_states(pipeline: StepwisePipeline) -> None:
