@@ -221,7 +221,8 @@ def shared_api(start: StartApi) -> Api:
 
 @pytest.fixture
 def api(shared_api: Api, store_url: str) -> Api:
-    """An API process, on a store that is empty at the start of the test."""
+    """An API process, on a store that is empty at the start of the test; keys of the test before are forgotten, too."""
+    wait_until(lambda: httpx.get(f"{shared_api.url}/v1/jobs").status_code == 200, 10)
     return shared_api
 
 
