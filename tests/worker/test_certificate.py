@@ -1,6 +1,7 @@
 """What a certificate says is what forwards do: sizes of one class agree to the bit, and others are told apart."""
 
 import random
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
@@ -72,6 +73,23 @@ def test_where_nothing_agrees_it_says_so(forward: object) -> None:
     assert certificate.buckets == (2, 4)
 
 
+def test_a_size_that_was_slow_once_is_measured_again() -> None:
+    calls = []
+
+    def slow_once(latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
+        calls.append(len(latents))
+        until = time.perf_counter() + (0.2 if 4 < len(calls) <= 8 else 0.002)
+        while time.perf_counter() < until:
+            pass
+        return exact(latents, timesteps, conditioning)
+
+    one, two = probe(slow_once, SHAPE, (1, 2))
+    assert calls == [1] * 4 + [2] * 8
+    assert two.seconds < 0.1
+    assert len(one.outputs) == 4
+    assert len(two.outputs) == 8
+
+
 def test_a_size_whose_slots_disagree_is_in_no_class() -> None:
     assert certified(depends_on_mates, (1, 2, 4)).buckets == (1,), "alone there are no mates"
 
@@ -98,7 +116,8 @@ def test_what_was_measured_once_is_known_at_the_next_start(pipeline: StepwisePip
         engine = Engine(Held({"tiny": counting}), Certifier(CPU, tmp_path, candidates=(2, 3)))
         engine.add("one", asked(num_inference_steps=2))
         run(engine)
-        assert counting.num_forwards == (2 if attempt else 2 + 4 * 2)
+        # A size is tried with four forwards, and with four more where it does not seem to pay.
+        assert counting.num_forwards in ((2,) if attempt else (2 + 4 * 2, 2 + 4 * 3))
         certificates += [lane.certificate for lane in engine.lanes]
     first, second = certificates
     assert first is not None
