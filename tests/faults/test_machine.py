@@ -20,6 +20,8 @@ pytestmark = pytest.mark.alone
 
 DIES: tuple[Part, ...] = ("child", "parent", "api", "store")
 STEPS = st.sampled_from([1, 20, 300])
+PATIENCE_SECONDS = 180
+"""A child that dies again and again is started after half a minute; what was in flight is made again one by one."""
 
 
 @dataclass
@@ -122,7 +124,7 @@ class Service(RuleBasedStateMachine):
         history = self.stage.site.history
         admitted = {job["id"] for call in history.calls[self._num_calls :] if call.is_admission for job in call.jobs}
         for job_id in admitted - history.deleted():
-            await self._client.finish(job_id)
+            await self._client.finish(job_id, PATIENCE_SECONDS)
         for follower in self._followers:
             follower.cancel()
         await asyncio.gather(*self._followers, return_exceptions=True)

@@ -133,5 +133,7 @@ def kill(process: psutil.Process) -> None:
 
 
 def device_process(worker: psutil.Process) -> psutil.Process:
-    """The child of a worker that owns the device: the youngest of its descendants."""
-    return wait_until(lambda: max(worker.children(recursive=True), key=lambda child: child.pid, default=None), 30)
+    """The child of a worker that owns the device: the youngest of its descendants. One that died again and again is
+    started again after half a minute.
+    """
+    return wait_until(lambda: max(worker.children(recursive=True), key=lambda child: child.pid, default=None), 60)
