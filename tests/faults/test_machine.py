@@ -149,4 +149,4 @@ def test_a_few_orders(stage: Stage) -> None:
 @pytest.mark.faults_full
 @pytest.mark.timeout(3600)
 def test_many_orders(stage: Stage) -> None:
-    run(stage, max_examples=20, stateful_step_count=30)
+    run(stage, max_examples=12, stateful_step_count=30)
