@@ -23,6 +23,9 @@ from contract.tracing import NoExporterError, Tracing, tracing
 
 logger = logging.getLogger("safelight.app")
 
+NEWCOMER_SECONDS = 1.0
+"""How long a closing server listens to a connection that it has accepted and that has not said anything yet."""
+
 
 class Server(uvicorn.Server):
     """A server that says so when it is about to wait for the requests in flight, and sends its last spans."""
@@ -35,8 +38,18 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends what waits, then the rest. After it uvicorn ends the process by the signal that it had."""
         self._closing.set()
+        for server in self.servers:
+            server.close()
+        await self._hear_newcomers()
         await super().shutdown(sockets)
         await asyncio.to_thread(self._tracing.close)
+
+    async def _hear_newcomers(self) -> None:
+        """Waits for the first request of what is connected: uvicorn would hang up on somebody who is about to ask."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(NEWCOMER_SECONDS):
+                while any(getattr(connection, "cycle", ...) is None for connection in self.server_state.connections):
+                    await asyncio.sleep(0.01)
 
 
 async def serve(settings: AppSettings, listener: socket.socket | None, tracing: Tracing) -> None:

@@ -8,6 +8,7 @@ import httpx
 import psutil
 import pytest
 
+from tests.s3_stores import free_port
 from tests.system.installation import Installation
 from tests.waiting import wait_until_async
 
@@ -41,6 +42,36 @@ async def test_a_rolling_restart_loses_nothing_and_counts_no_attempt(installatio
     assert [job.attempt for job in jobs] == [1] * len(jobs)
     assert (await asyncio.gather(calling, return_exceptions=True)) == [None]
     await installation.disconnect()
+
+
+async def test_a_closing_api_answers_who_has_come_and_not_yet_asked(installation: Installation) -> None:
+    port = free_port()
+    api = installation.start(sys.executable, "-m", "app", SAFELIGHT_PORT=str(port))
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+        await wait_until_async(lambda: answers(client), 60)
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as newcomer:
+            # Connections are accepted in the order in which they come.
+            async with httpx.AsyncClient(base_url=client.base_url) as later:
+                assert await answers(later)
+            api.terminate()
+            await wait_until_async(lambda: refuses_connections(port), 30)
+            newcomer.sendall(b"GET /healthz HTTP/1.1\r\nHost: safelight\r\n\r\n")
+            assert newcomer.recv(1024).startswith(b"HTTP/1.1 200 OK")
+
+
+async def answers(client: httpx.AsyncClient) -> bool:
+    try:
+        return (await client.get("/healthz")).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+async def refuses_connections(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=30).close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 async def has_workers(client: httpx.AsyncClient, number: int) -> bool:
