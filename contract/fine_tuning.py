@@ -159,6 +159,10 @@ class CompleteFineTune(FineTuneRequest):
         """Steps of the optimiser."""
         return self.steps
 
+    def references(self) -> dict[str, str]:
+        """The files that it names: none."""
+        return {}
+
     @property
     def again(self) -> FineTuneRequest:
         """The request that becomes this one, while the dataset is what it was."""
