@@ -1,0 +1,1 @@
+"""Fine-tunes: jobs that teach a model, in processes beside those that make pictures."""
