@@ -14,7 +14,7 @@ from worker.pipelines.stable_diffusion import StableDiffusion
 
 
 @dataclass(frozen=True, eq=False)
-class Course:
+class Curriculum:
     """What is taught, to whom: `model` is loaded anew in float32, and all its weights are frozen."""
 
     request: CompleteFineTune
@@ -25,7 +25,7 @@ class Course:
 class Method(Protocol):
     """One run. The loop owns the optimiser, the checkpoints, and what is told; steps are counted from 0.
 
-    Promise: `loss`, `learning_rate` and `sample` depend on the course, the parameters and their arguments alone, so a
+    Promise: `loss`, `learning_rate` and `sample` depend on the curriculum, the parameters and their arguments alone, so a
     run that was interrupted goes on to the same bytes.
     """
 
@@ -62,5 +62,5 @@ class Method(Protocol):
         ...
 
 
-MakeMethod = Callable[[Course], Method]
+MakeMethod = Callable[[Curriculum], Method]
 """How the loop comes by a method: `worker.fine_tuning.teaching.METHODS` has one for each name."""
