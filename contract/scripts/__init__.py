@@ -16,7 +16,9 @@ ScriptName = Literal[
     "foresee",
     "forget_file",
     "give_back",
+    "hold_dataset",
     "join",
+    "keep_dataset",
     "keep_keys",
     "leave",
     "publish_image",
@@ -26,6 +28,7 @@ ScriptName = Literal[
     "renew",
     "renew_signing",
     "report",
+    "retire_dataset",
     "retire_file",
     "settle",
     "warn",
@@ -34,7 +37,7 @@ ScriptName = Literal[
 ]
 
 
-SHARED = ("prelude", "outbox", "work", "lines", "moves")
+SHARED = ("prelude", "outbox", "work", "lines", "moves", "datasets")
 """What stands in front of every script, in this order: each part uses those before it."""
 
 
