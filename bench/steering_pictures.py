@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from bench.saturation import served
 
 GAP = 8
-QUALITY = 95
+QUALITY = 75
 
 DIFFERENT = 90
 """This far apart, over three channels of 0 to 255, colours are not the same thing."""
