@@ -152,6 +152,7 @@ ANSWERS: dict[type[SafelightError], Answer] = {
     errors.ModelUnavailable: Answer(503),
     errors.NonFiniteLatents: INTERNAL,
     errors.GenerationFailed: INTERNAL,
+    errors.TrainingFailed: INTERNAL,
     errors.OutOfMemory: INTERNAL,
     errors.GenerationStalled: INTERNAL,
     errors.WorkerDied: INTERNAL,

@@ -8,6 +8,7 @@ from typing import Literal
 
 from contract.artifact import Artifact
 from contract.errors import GenerationStalled, SafelightError, StoreUnavailable, WorkerDied
+from contract.files import StagedFile
 from contract.job import JobFailure
 from contract.job_events import PREVIEW_WISHES, EventName
 from contract.lines import GENERATIONS, Line
@@ -32,6 +33,22 @@ class Lease:
 
     job_id: str
     execution_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a job has made that becomes visible when it ends: a JSON object for its record, and a file of its tenant's
+    that lives for so long.
+    """
+
+    result: str
+    file: StagedFile | None = None
+    ttl_seconds: float = 0
+
+    @property
+    def parts(self) -> tuple[str | float, ...]:
+        """What the script that settles is told."""
+        return (self.result,) if self.file is None else (self.result, self.file.id, self.ttl_seconds, *self.file.record)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,13 +173,13 @@ class Leases:
         await self._run("warn", lease.job_id, lease.execution_id, warning)
 
     async def settle(
-        self, lease: Lease, outcome: Outcome, failure: JobFailure | None = None, result: str | None = None
+        self, lease: Lease, outcome: Outcome, failure: JobFailure | None = None, made: Made | None = None
     ) -> bool:
-        """Ends the job, with a `result` as JSON; False when the lease is lost, and then nothing has changed."""
+        """Ends the job, and makes visible what was made; False when the lease is lost, and then nothing has changed."""
         text = "" if failure is None else failure.model_dump_json()
-        made = [] if result is None else [result]
+        parts = () if made is None else made.parts
         return bool(
-            await self._run("settle", lease.job_id, lease.execution_id, outcome, text, self._retention_seconds, *made)
+            await self._run("settle", lease.job_id, lease.execution_id, outcome, text, self._retention_seconds, *parts)
         )
 
     async def give_back(self, leases: Sequence[Lease], why: Loss) -> int:
