@@ -39,7 +39,7 @@ from worker.step_rate import StepRate
 logger = logging.getLogger(__name__)
 
 Interruption = Literal["cancelled", "lost", "stalled", "drained"]
-"""Why the parent ends an execution: somebody has asked for it, it is another's by now, it is silent, or all is to end."""
+"""Why the parent ends an execution: it is asked for, another has the job by now, the child is silent, or all ends."""
 
 Ending = Taught | Failed | Interruption | Literal["died"]
 

@@ -1,4 +1,4 @@
-"""The parent of those that teach: takes one fine-tune at a time under a lease, and keeps the lease. It imports no torch."""
+"""The parent of those that teach: takes one fine-tune at a time, and keeps its lease. It imports no torch."""
 
 import asyncio
 import logging
