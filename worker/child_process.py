@@ -21,7 +21,7 @@ Serve = Callable[[Connection, WorkerSettings], None]
 
 
 class ChildEnded(Exception):
-    """The child's end of the pipe is closed: the process has ended, whatever the reason."""
+    """The child's end of the pipe is closed: the process has ended, whatever the reason, or has never begun."""
 
 
 class ChildProcess(Generic[OrderT, SaidT]):
@@ -34,15 +34,23 @@ class ChildProcess(Generic[OrderT, SaidT]):
     def __init__(
         self, settings: WorkerSettings, serve: Serve | None = None, preloaded: Sequence[str] = (PRELOADED,)
     ) -> None:
-        """`serve` is what the child does, by default that of a worker of generations."""
+        """`serve` is what the child does, by default that of a worker of generations.
+
+        Raises: ChildEnded, when the fork server dies meanwhile; there will be another for the next child.
+        """
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(list(preloaded))
         self._connection, theirs = context.Pipe()
         self._process: BaseProcess = context.Process(
             target=serve or _run, args=(theirs, settings), name="safelight-child"
         )
-        self._process.start()
-        theirs.close()
+        try:
+            self._process.start()
+        except (EOFError, OSError) as error:
+            self._connection.close()
+            raise ChildEnded(f"no child could be started: {error!r}") from error
+        finally:
+            theirs.close()
 
     @property
     def pid(self) -> int | None:

@@ -127,7 +127,11 @@ class FineTuneExecution:
     # ---- the child
 
     async def _taught(self, order: Teach) -> Ending:
-        child = ChildProcess[Teach, ToParent](self._settings, serve_child, preloaded=())
+        try:
+            child = ChildProcess[Teach, ToParent](self._settings, serve_child, preloaded=())
+        except ChildEnded as error:  # That is none of the job's doing.
+            self.log.error("%s: %s", self.job.id, error)
+            return "drained"
         self._heard_at = time.monotonic()
         sending = asyncio.create_task(asyncio.to_thread(child.send, order))
         hearing = asyncio.create_task(self._hear(child))
