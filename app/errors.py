@@ -123,6 +123,7 @@ ANSWERS: dict[type[SafelightError], Answer] = {
     errors.UnmeasuredModel: Answer(404),
     errors.UnsupportedIntervention: Answer(422),
     errors.BranchConflict: Answer(422),
+    errors.UnsupportedModel: Answer(422),
     errors.UnknownAdapter: Answer(404),
     errors.AdapterMismatch: Answer(422),
     errors.UnknownJob: Answer(404),

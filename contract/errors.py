@@ -121,6 +121,12 @@ class BranchConflict(SafelightError):
     code = "branch_conflict"
 
 
+class UnsupportedModel(SafelightError):
+    """The model is of a family for which this is not offered."""
+
+    code = "unsupported_model"
+
+
 class UnknownAdapter(SafelightError):
     """The catalogue has no such adapter."""
 

@@ -79,7 +79,7 @@ class FineTune(JobRecord):
     checkpoint: FineTuneCheckpoint | None = None
     result: FineTuneResult | None = None
 
-    agreed = (*JobRecord.agreed, "request")
+    agreed = (*JobRecord.agreed, "request", "warnings")
 
 
 def read_fine_tune(job_id: str, fields: dict[str, str]) -> FineTune:

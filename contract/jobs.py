@@ -3,7 +3,7 @@
 import hashlib
 import json
 import secrets
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import ClassVar, Generic, Self, get_args
@@ -63,8 +63,6 @@ class Jobs(Generic[RecordT, CompleteT]):
         """What quotas count, in pixel-steps."""
         raise NotImplementedError
 
-    # ----
-
     def of(self, tenant: str) -> Self:
         """The same store, as this tenant's."""
         return type(self)(self._connection, retention_seconds=self._retention_seconds, tenant=tenant)
@@ -79,6 +77,7 @@ class Jobs(Generic[RecordT, CompleteT]):
         forecast: Forecast | None = None,
         allowance: Allowance = UNBOUNDED,
         dataset: Dataset | None = None,
+        warnings: Sequence[str] = (),
     ) -> Admitted[RecordT]:
         """Accepts a request once, however often a repeatable call is repeated.
 
@@ -107,7 +106,7 @@ class Jobs(Generic[RecordT, CompleteT]):
                     "max_queued": max_queued,
                     "no_store": terms.no_store,
                     "quota": allowance.bill(cost),
-                    "record": terms.record(self._tenant or PUBLIC),
+                    "record": terms.record(self._tenant or PUBLIC) | _warned(warnings),
                     **({"idempotency": remembered} if remembered else {}),
                     **({} if forecast is None else {"forecast": forecast.microseconds}),
                     **({} if dataset is None else {"dataset": {"id": dataset.id, "version": dataset.version}}),
@@ -289,6 +288,11 @@ _UNCONNECTED = BlockingRedis()
 
 def _job_key(job_id: str) -> str:
     return f"safelight:job:{job_id}"
+
+
+def _warned(warnings: Sequence[str]) -> dict[str, str]:
+    """As a record has them, under the names of `warn.lua`."""
+    return {f"warning:{hashlib.sha1(warning.encode()).hexdigest()}": warning for warning in warnings}
 
 
 def _other_body() -> IdempotencyConflict:
