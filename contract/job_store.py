@@ -2,13 +2,14 @@
 
 from contextlib import suppress
 
+from contract.admitted import Admitted
 from contract.artifact import Artifact, job_id_of
 from contract.costs import CostTable, pixel_steps
 from contract.errors import UnknownArtifact, UnknownJob
 from contract.job import Job
 from contract.job_events import PREVIEW_WISHES, JobEvent
 from contract.job_records import read_job
-from contract.jobs import Admitted, Jobs
+from contract.jobs import Jobs
 from contract.lines import GENERATIONS
 from contract.request import CompleteRequest
 from contract.store_connection import unavailable_when_unreachable

@@ -2,7 +2,7 @@
 
 import asyncio
 import multiprocessing
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Generic, TypeVar
@@ -64,7 +64,7 @@ class ChildProcess(Generic[OrderT, SaidT]):
         except OSError:
             return
 
-    async def messages(self) -> AsyncIterator[SaidT]:
+    async def messages(self) -> AsyncGenerator[SaidT]:
         """Everything that the child says, in order. Raises: ChildEnded."""
         loop = asyncio.get_running_loop()
         readable = asyncio.Event()

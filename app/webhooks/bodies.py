@@ -71,7 +71,7 @@ class Told(BaseModel):
     type: str = Field(description="The kind of job, and the event.", examples=["generation.succeeded"])
     timestamp: datetime = Field(description="When it happened.", examples=[TIME])
     data: dict[str, Any] = Field(
-        description="The job as it was then, in the shape of `JobShown` or `FineTuneShown`; its `request` is null where "
+        description="The job as it was then, a `JobShown` or `FineTuneShown`; its `request` is null where "
         f"the body would have more than {MAX_BODY_BYTES} bytes with it.",
         examples=[{"id": JOB_ID, "status": "succeeded"}],
     )

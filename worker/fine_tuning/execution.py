@@ -9,7 +9,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal, assert_never
+from typing import Any, Literal, assert_never
 
 from contract.cancellation import end
 from contract.dataset_store import DatasetStore
@@ -135,8 +135,9 @@ class FineTuneExecution:
         self._heard_at = time.monotonic()
         sending = asyncio.create_task(asyncio.to_thread(child.send, order))
         hearing = asyncio.create_task(self._hear(child))
+        awaited: list[asyncio.Future[Any]] = [hearing, self._interrupted]
         try:
-            await asyncio.wait([hearing, self._interrupted], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
             return self._interrupted.result() if self._interrupted.done() else hearing.result()
         finally:
             child.kill()
