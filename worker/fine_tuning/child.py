@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection
 from contract.errors import ArtifactStoreUnavailable, OutOfMemory, SafelightError, TrainingFailed
 from contract.job import JobFailure
 from contract.logs import configure_logs
-from worker.fine_tuning.messages import Failed, Teach
+from worker.fine_tuning.messages import Concluded, Failed, Teach
 from worker.settings import WorkerSettings
 
 logger = logging.getLogger(__name__)
@@ -41,12 +41,16 @@ def _teach(order: Teach, connection: Connection, settings: WorkerSettings) -> No
 
     from contract.catalogue import read_catalogue
     from worker.devices import choose_steady_kernels
-    from worker.fine_tuning.teaching import teach
+    from worker.fine_tuning.teaching import conclude, teach
 
     torch.set_num_threads(settings.num_threads or os.cpu_count() or 1)
     choose_steady_kernels()
     catalogue = read_catalogue(settings.catalogue)
-    teach(order, catalogue.find(order.request.model), catalogue, connection.send)
+    spec = catalogue.find(order.request.model)
+    if order.go_on:
+        teach(order, spec, catalogue, connection.send)
+    else:
+        connection.send(Concluded(conclude(order, spec)))
 
 
 def _known(error: Exception) -> SafelightError:

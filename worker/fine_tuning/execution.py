@@ -5,6 +5,7 @@ import json
 import logging
 import time
 from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -23,6 +24,7 @@ from worker.child_process import ChildEnded, ChildProcess
 from worker.execution import until_available
 from worker.fine_tuning.messages import (
     Checkpointed,
+    Concluded,
     Failed,
     Lesson,
     Sampled,
@@ -41,7 +43,11 @@ logger = logging.getLogger(__name__)
 Interruption = Literal["cancelled", "lost", "stalled", "drained"]
 """Why the parent ends an execution: it is asked for, another has the job by now, the child is silent, or all ends."""
 
-Ending = Taught | Failed | Interruption | Literal["died"]
+End = Taught | Concluded | Failed
+Ending = End | Interruption | Literal["died"]
+
+CONCLUDE_SECONDS = 120.0
+"""So long it may take to make files of the checkpoint of a run that was cancelled."""
 
 REPORT_SECONDS = 0.5
 MAX_REPORTS = 1000
@@ -76,10 +82,11 @@ class FineTuneExecution:
         self._first_step = 0 if job.checkpoint is None else job.checkpoint.step
         self._rate = StepRate(self._first_step, None, time.monotonic())
         self._kept: Path | None = None
+        self._cancelled = False
 
     def interrupt(self, why: Interruption) -> None:
-        """Ends the execution; the first reason counts."""
-        if not self._interrupted.done():
+        """Ends the execution; the first reason counts, and being cancelled again is none."""
+        if not self._interrupted.done() and not (self._cancelled and why == "cancelled"):
             self._interrupted.set_result(why)
 
     def interrupt_if_silent(self) -> None:
@@ -92,10 +99,13 @@ class FineTuneExecution:
         self.log.info("%s: started, attempt %d, from step %d", self.job.id, self.job.attempt, self._first_step)
         with TemporaryDirectory(prefix="safelight-fine-tune-") as folder:
             try:
-                ending = await self._taught(await self._order(Path(folder)))
+                order = await self._order(Path(folder))
+                ending = await self._carried_out(order)
+                if ending == "cancelled":
+                    ending = await self._concluded(order) or ending
             except SafelightError as error:
                 ending = Failed(JobFailure.of(error))
-            await self._conclude(ending)
+            await self._settle_as(ending)
 
     # ---- the order
 
@@ -126,7 +136,7 @@ class FineTuneExecution:
 
     # ---- the child
 
-    async def _taught(self, order: Teach) -> Ending:
+    async def _carried_out(self, order: Teach) -> Ending:
         try:
             child = ChildProcess[Teach, ToParent](self._settings, serve_child, preloaded=())
         except ChildEnded as error:  # That is none of the job's doing.
@@ -145,12 +155,26 @@ class FineTuneExecution:
             await sending
             await asyncio.to_thread(child.end)
 
-    async def _hear(self, child: ChildProcess[Teach, ToParent]) -> Taught | Failed | Literal["died"]:
+    async def _concluded(self, order: Teach) -> Concluded | None:
+        """What the last checkpoint of a run gives that was cancelled, if it has one and that can be said."""
+        kept = self._kept or order.checkpoint
+        if kept is None:
+            return None
+        self._interrupted, self._cancelled = asyncio.get_running_loop().create_future(), True
+        last = replace(order, checkpoint=kept, go_on=False)
+        try:
+            async with asyncio.timeout(CONCLUDE_SECONDS):
+                ending = await self._carried_out(last)
+        except TimeoutError:
+            return None
+        return ending if isinstance(ending, Concluded) else None
+
+    async def _hear(self, child: ChildProcess[Teach, ToParent]) -> End | Literal["died"]:
         try:
             async with aclosing(child.messages()) as messages:
                 async for message in messages:
                     self._heard_at = time.monotonic()
-                    if isinstance(message, Taught | Failed):
+                    if isinstance(message, End):
                         return message
                     await self._obey(message)
         except ChildEnded as error:
@@ -205,10 +229,12 @@ class FineTuneExecution:
 
     # ---- the end
 
-    async def _conclude(self, ending: Ending) -> None:
+    async def _settle_as(self, ending: Ending) -> None:
         match ending:
             case Taught():
                 await self._settle_with(ending, "succeeded", None)
+            case Concluded():
+                await self._settle_with(ending, "cancelled", None)
             case Failed(failure):
                 await self._settle_with(ending, "failed", failure)
             case "cancelled":
@@ -222,7 +248,7 @@ class FineTuneExecution:
             case _:
                 assert_never(ending)
 
-    async def _settle_with(self, ending: Taught | Failed, outcome: Outcome, failure: JobFailure | None) -> None:
+    async def _settle_with(self, ending: End, outcome: Outcome, failure: JobFailure | None) -> None:
         """Ends the job with what was learnt; what cannot be stored is as if it had not been learnt."""
         made = None
         card = ending.card if isinstance(ending, Taught) else None
@@ -230,7 +256,8 @@ class FineTuneExecution:
             if ending.files:
                 made = await self._uploads.result(ending.files, card)
         except SafelightError as error:
-            outcome, failure = "failed", failure or JobFailure.of(error)
+            if outcome == "succeeded":
+                outcome, failure = "failed", JobFailure.of(error)
         await self._settle(outcome, failure, made)
 
     async def _settle(self, outcome: Outcome, failure: JobFailure | None = None, made: Made | None = None) -> None:
