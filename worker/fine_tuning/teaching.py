@@ -13,11 +13,12 @@ from contract.job import JobFailure
 from contract.versions import SAFELIGHT
 from worker.devices import Placement
 from worker.fine_tuning import examination
+from worker.fine_tuning.checkpoint import Checkpoint
 from worker.fine_tuning.examination import Findings
 from worker.fine_tuning.grids import columns_of, sample_seeds
 from worker.fine_tuning.learners import LowRank, Whole, Word
 from worker.fine_tuning.material import held_out_kind, square
-from worker.fine_tuning.messages import Failed, Taught, Teach
+from worker.fine_tuning.messages import Failed, ResultFile, Taught, Teach
 from worker.fine_tuning.method import Curriculum, MakeMethod, Method
 from worker.fine_tuning.run import Run, Tell
 from worker.fine_tuning.text_to_image import TextToImage
@@ -53,6 +54,15 @@ def teach(order: Teach, spec: ModelSpec, catalogue: Catalogue, tell: Tell) -> No
         return
     card = _card(order, method, before, run.losses, time.monotonic() - started)
     tell(Taught(method.files(order.folder), card))
+
+
+def conclude(order: Teach, spec: ModelSpec) -> tuple[ResultFile, ...]:
+    """What the checkpoint of an order gives, for a run that goes on no more. Raises: SafelightError, OSError."""
+    method = METHODS[order.request.method](Curriculum(order.request, spec, _model(spec), order.lessons))
+    if order.checkpoint is None:
+        return ()
+    method.load(dict(Checkpoint.read(order.checkpoint).learnt))
+    return method.files(order.folder)
 
 
 def _model(spec: ModelSpec) -> StableDiffusion:
