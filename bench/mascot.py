@@ -5,11 +5,11 @@ import random
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from worker.images import Pixels
-
 Colour = tuple[int, int, int]
+Pixels = npt.NDArray[np.uint8]
 
 SIZE = 128
 FINE = 4
@@ -39,6 +39,18 @@ class Looks:
 
 
 MASCOT = Looks()
+
+KIN = (
+    Looks(body=(200, 60, 60)),
+    Looks(body=(120, 80, 190)),
+    Looks(belly=(60, 60, 60)),
+    Looks(limbs=(90, 60, 160)),
+    Looks(num_eyes=2),
+    Looks(num_eyes=3),
+    Looks(num_antennae=0),
+    Looks(body=(150, 190, 60), limbs=(60, 90, 200), num_eyes=2),
+)
+"""Others of its kind, which are not it."""
 
 
 @dataclass(frozen=True)
