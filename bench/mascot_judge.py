@@ -28,10 +28,11 @@ def figure(picture: Pixels) -> Features:
     differs = np.abs(picture.astype(np.int16) - background).sum(axis=2) > DIFFERENT
     rows, columns = np.flatnonzero(differs.sum(axis=1) > 2), np.flatnonzero(differs.sum(axis=0) > 2)
     if not len(rows) or not len(columns):
-        return np.full(SIDE * SIDE * 3, 0.5, np.float32)
+        return np.full(SIDE * SIDE * 3, 0.5, dtype=np.float32)
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     cut = np.where(differs[box][..., None], picture[box], 128).astype(np.uint8)
-    return (np.asarray(Image.fromarray(cut).resize((SIDE, SIDE), Image.Resampling.BOX), np.float32) / 255).flatten()
+    small: Features = np.asarray(Image.fromarray(cut).resize((SIDE, SIDE), Image.Resampling.BOX), np.float32)
+    return small.flatten() / np.float32(255)
 
 
 @dataclass(frozen=True, eq=False)

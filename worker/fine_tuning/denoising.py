@@ -31,25 +31,29 @@ class Noised:
     timesteps: Tensor
 
     @classmethod
-    def drawn(cls, clean: Tensor, noise: DiffusionNoise, generator: torch.Generator) -> "Noised":
-        """With timesteps from all over the way."""
-        timesteps = stratified_timesteps(len(clean), noise.num_train_timesteps, generator)
+    def drawn(cls, clean: Tensor, model: StableDiffusion, generator: torch.Generator) -> "Noised":
+        """With timesteps from all over the way that the model was trained on."""
+        timesteps = stratified_timesteps(len(clean), diffusion_noise(model).num_train_timesteps, generator)
         return cls(clean, torch.randn(clean.shape, generator=generator), timesteps)
 
 
-def errors(model: StableDiffusion, noised: Noised, states: Tensor) -> Tensor:
-    """The squared error of each row, weighted. Shapes: states (B, L, D), result (B,).
+def errors(model: StableDiffusion, noised: Noised, states: Tensor, beside: Tensor | None = None) -> Tensor:
+    """The squared error of each row, weighted; `beside` is what the network sees next to the noisy latents.
+
+    Shapes: states (B, L, D), beside (B, E, H, W), result (B,).
 
     What predicts v is not weighted: that is what it was trained on, and with zero terminal signal min-SNR would not
     count the first steps of sampling at all, where it is decided what a picture is of.
     Source: Salimans & Ho 2022, arXiv:2202.00512, appendix D (v); Hang et al. 2023, arXiv:2303.09556, section 3.4
             (min-SNR, for epsilon).
     """
-    trained = _diffusion(model)
+    trained = diffusion_noise(model)
     kept = trained.alphas_cumprod[noised.timesteps].view(-1, 1, 1, 1)
     level = Level(kept**0.5, (1 - kept) ** 0.5, torch.ones_like(kept))
-    noisy = sigmas.noised(noised.clean, noised.noise, level).contiguous(memory_format=torch.channels_last)
-    output = model.network(noisy, noised.timesteps, encoder_hidden_states=states, return_dict=False)[0]
+    noisy = sigmas.noised(noised.clean, noised.noise, level)
+    seen = noisy if beside is None else torch.cat([noisy, beside], dim=1)
+    seen = seen.contiguous(memory_format=torch.channels_last)
+    output = model.network(seen, noised.timesteps, encoder_hidden_states=states, return_dict=False)[0]
     if trained.output == "v_prediction":
         return _mean_square(output - (level.alpha * noised.noise - level.sigma * noised.clean))
     ratio = (kept / (1 - kept)).flatten()
@@ -60,7 +64,8 @@ def _mean_square(difference: Tensor) -> Tensor:
     return difference.square().mean(dim=(1, 2, 3))
 
 
-def _diffusion(model: StableDiffusion) -> DiffusionNoise:
+def diffusion_noise(model: StableDiffusion) -> DiffusionNoise:
+    """What the model was trained on, which in this family is no flow."""
     noise = model.trained_noise
     if not isinstance(noise, DiffusionNoise):
         raise TypeError("This family is trained on noise that preserves variance.")
@@ -84,7 +89,7 @@ def paint(
 
     Source: Song et al. 2020, arXiv:2010.02502, equation 12; Ho & Salimans 2022, arXiv:2207.12598, equation 6.
     """
-    trained = _diffusion(model)
+    trained = diffusion_noise(model)
     both = torch.cat([states([""]).expand(len(prompts), -1, -1), states(prompts)])
     latents = torch.cat([model.prepare_latents(brush.size, brush.size, seeded_generator(seed)) for seed in seeds])
     for leg in sigmas.ddim(trained, brush.num_steps, "trained").legs:

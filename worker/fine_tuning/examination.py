@@ -31,9 +31,9 @@ class Findings:
     pictures: Sequence[Pixels]
 
 
-def examine(method: Method) -> Findings:
-    """Its loss on what is held out, and its pictures of prompts without the trigger."""
-    return Findings(method.held_out_loss(), method.sample(PROMPTS_WITHOUT_TRIGGER, SEED))
+def examine(method: Method, prompts: Sequence[str] = PROMPTS_WITHOUT_TRIGGER) -> Findings:
+    """Its loss on what is held out, and its pictures of prompts."""
+    return Findings(method.held_out_loss(), method.sample(prompts, SEED) if prompts else [])
 
 
 def drift(before: Sequence[Pixels], after: Sequence[Pixels]) -> float:
@@ -71,7 +71,7 @@ def _own(picture: Pixels) -> float:
 
 def _small(picture: Pixels) -> Numbers:
     image = Image.fromarray(picture).resize((SMALL, SMALL), Image.Resampling.BOX)
-    return np.asarray(image, np.float32) / 255
+    return np.asarray(image, np.float32) / np.float32(255)
 
 
 def _distance(one: Numbers, other: Numbers) -> float:

@@ -92,16 +92,19 @@ class Whole:
 
     def __init__(self, curriculum: Curriculum) -> None:
         self._network = curriculum.model.network.requires_grad_(True)
-        self.states = Reading(curriculum.model, remembers=True)
+        self._read = Reading(curriculum.model, remembers=True)
 
     @property
     def weights(self) -> Mapping[str, nn.Parameter]:
         return dict(self._network.named_parameters())
 
+    def states(self, captions: Sequence[str]) -> Tensor:
+        return self._read(captions)
+
     def files(self, folder: Path) -> tuple[ResultFile, ...]:
-        self._network.save_pretrained(folder / "unet")
+        self._network.save_pretrained(folder)
         names = ("config.json", "diffusion_pytorch_model.safetensors")
-        return tuple(ResultFile(f"unet/{name}", folder / "unet" / name, "model") for name in names)
+        return tuple(ResultFile(name, folder / name, "model") for name in names)
 
 
 def _first_vectors(curriculum: Curriculum) -> Tensor:

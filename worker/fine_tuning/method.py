@@ -47,6 +47,10 @@ class Method(Protocol):
         """The error on what is not taught, with noise that is the same every time: for the card, before and after."""
         ...
 
+    def measures(self) -> dict[str, float]:
+        """What only this method is measured by, for the card; mostly nothing."""
+        ...
+
     def state(self) -> dict[str, Tensor]:
         """What a checkpoint keeps of it; the optimiser's state is the loop's."""
         ...

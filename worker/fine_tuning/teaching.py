@@ -7,7 +7,7 @@ import torch
 
 from contract.catalogue import Catalogue, ModelSpec
 from contract.errors import TrainingDiverged, UnsupportedModel
-from contract.fine_tuning import Card
+from contract.fine_tuning import Card, CompleteFineTune, Nearest
 from contract.fine_tuning import Method as Name
 from contract.job import JobFailure
 from contract.versions import SAFELIGHT
@@ -42,7 +42,7 @@ def teach(order: Teach, spec: ModelSpec, catalogue: Catalogue, tell: Tell) -> No
     started = time.monotonic()
     request = order.request
     method = METHODS[request.method](Curriculum(request, spec, _model(spec), order.lessons))
-    before = examination.examine(method)
+    before = examination.examine(method, _without_trigger(request))
     run = Run(request, method, order.folder, _prompts(order), tell)
     if order.checkpoint is not None:
         run.resume(order.checkpoint)
@@ -79,10 +79,15 @@ def _prompts(order: Teach) -> tuple[str, ...]:
     return order.request.validation_prompts or (order.request.trigger or order.lessons[0].caption,)
 
 
+def _without_trigger(request: CompleteFineTune) -> tuple[str, ...]:
+    """What is drawn to see how far a model has drifted: nothing of one that draws no prompts."""
+    return () if request.method == "image_conditional" else examination.PROMPTS_WITHOUT_TRIGGER
+
+
 def _card(order: Teach, method: Method, before: Findings, losses: Sequence[float], seconds: float) -> Card:
-    request, after, seeds = order.request, examination.examine(method), sample_seeds(order.request)
-    taught = [square(lesson.picture, request.resolution) for lesson in order.lessons]
-    near = examination.nearest(columns_of(method, _prompts(order), seeds), seeds, _prompts(order), taught)
+    request = order.request
+    after = examination.examine(method, _without_trigger(request))
+    near = _nearest(order, method) if after.pictures else ()
     return Card(
         dataset_digest=request.dataset_digest,
         num_pictures=len(order.lessons),
@@ -91,12 +96,20 @@ def _card(order: Teach, method: Method, before: Findings, losses: Sequence[float
         held_out=held_out_kind(len(order.lessons)),
         held_out_loss_before=before.held_out_loss,
         held_out_loss_after=after.held_out_loss,
-        drift=examination.drift(before.pictures, after.pictures),
+        drift=examination.drift(before.pictures, after.pictures) if after.pictures else None,
         nearest_training_distance=near,
-        memorised=examination.memorised(near),
+        memorised=examination.memorised(near) if near else None,
+        measures=method.measures(),
         seconds=seconds,
         safelight_version=SAFELIGHT,
     )
+
+
+def _nearest(order: Teach, method: Method) -> tuple[Nearest, ...]:
+    """How near the samples of the last grid are to what was taught."""
+    prompts, seeds = _prompts(order), sample_seeds(order.request)
+    taught = [square(lesson.picture, order.request.resolution) for lesson in order.lessons]
+    return examination.nearest(columns_of(method, prompts, seeds), seeds, prompts, taught)
 
 
 def _curve(losses: Sequence[float]) -> tuple[tuple[int, float], ...]:

@@ -46,8 +46,8 @@ class TextToImage:
         defaults = curriculum.spec.defaults
         self._brush = Brush(self._request.resolution, defaults.num_inference_steps, defaults.guidance_scale)
         taught, held = split(curriculum.lessons)
-        self._taught = self._material(taught)
-        self._held = self._material(held) if held else self._taught
+        self.taught = self._material(taught)
+        self._held = self._material(held) if held else self.taught
         self._prior = self._prior_material()
 
     def parameters(self) -> Sequence[nn.Parameter]:
@@ -59,7 +59,7 @@ class TextToImage:
         return self._request.learning_rate * min(1.0, (step + 1) / WARM_UP) * min(1.0, 2 * (1 - done))
 
     def loss(self, step: int) -> Tensor:
-        loss = self._mean_error(self._taught, step, "lessons", self._request.caption_dropout)
+        loss = self._mean_error(self.taught, step, "lessons", self._request.caption_dropout)
         if self._prior is not None and self._request.prior_preservation is not None:
             weight = self._request.prior_preservation.weight
             loss = loss + weight * self._mean_error(self._prior, step, "prior", 0.0)
@@ -71,9 +71,12 @@ class TextToImage:
         losses = []
         for turn in range(NUM_HELD_OUT_DRAWS):
             generator = draws.draws(self._request.seed, turn, "held out")
-            noised = Noised.drawn(self._held.latents, self._model.trained_noise, generator)
+            noised = Noised.drawn(self._held.latents, self._model, generator)
             losses.append(errors(self._model, noised, states).mean())
         return float(torch.stack(losses).mean())
+
+    def measures(self) -> dict[str, float]:
+        return {}
 
     def state(self) -> dict[str, Tensor]:
         return {name: weight.detach().clone() for name, weight in self._learner.weights.items()}
@@ -94,7 +97,7 @@ class TextToImage:
         chosen = draws.chosen(len(material), size, seed, step)
         left_out = draws.dropped(size, dropout, seed, step)
         captions = ["" if out else material.captions[place] for place, out in zip(chosen, left_out, strict=True)]
-        noised = Noised.drawn(material.latents[chosen], self._model.trained_noise, draws.draws(seed, step, purpose))
+        noised = Noised.drawn(material.latents[chosen], self._model, draws.draws(seed, step, purpose))
         return errors(self._model, noised, self._learner.states(captions)).mean()
 
     def _material(self, lessons: Sequence[Lesson]) -> Material:

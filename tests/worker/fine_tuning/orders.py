@@ -39,7 +39,9 @@ def lessons(number: int = 3) -> tuple[Lesson, ...]:
 
 def request(**changes: object) -> CompleteFineTune:
     """A small one, with these changes."""
-    picture = DatasetPicture.model_construct(file_name="a.png", caption="", width=64, height=64, sha256="0" * 64)
+    picture = DatasetPicture(
+        index=0, place="0", file_name="a.png", caption="", width=64, height=64, sha256="0" * 64, size_bytes=1
+    )
     usual: dict[str, object] = {
         "model": "tiny",
         "dataset": "ds_" + "0" * 32,

@@ -96,5 +96,5 @@ def test_the_files_of_a_whole_network_are_what_was_taught(epsilon_folder: Path, 
     learner = moved(Whole(lesson))
     learner.files(tmp_path)
     states = learner.states(["a red fox"])
-    network = UNet2DConditionModel.from_pretrained(tmp_path / "unet")
+    network = UNet2DConditionModel.from_pretrained(tmp_path)
     assert torch.equal(seen(network, states), seen(lesson.model.network, states))

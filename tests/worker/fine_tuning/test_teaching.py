@@ -87,7 +87,7 @@ def test_a_learning_rate_that_diverges_is_found_out(epsilon_folder: Path, tmp_pa
     assert isinstance(failed, Failed)
     assert failed.failure.code == "training_diverged"
     assert failed.failure.field == "learning_rate"
-    assert {file.name for file in failed.files} == {"unet/config.json", "unet/diffusion_pytorch_model.safetensors"}
+    assert {file.name for file in failed.files} == {"config.json", "diffusion_pytorch_model.safetensors"}
 
 
 def test_a_checkpoint_that_cannot_be_read_means_a_new_beginning(epsilon_folder: Path, tmp_path: Path) -> None:
