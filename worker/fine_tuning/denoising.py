@@ -31,9 +31,9 @@ class Noised:
     timesteps: Tensor
 
     @classmethod
-    def drawn(cls, clean: Tensor, model: StableDiffusion, generator: torch.Generator) -> "Noised":
-        """With timesteps from all over the way that the model was trained on."""
-        timesteps = stratified_timesteps(len(clean), diffusion_noise(model).num_train_timesteps, generator)
+    def drawn(cls, clean: Tensor, noise: DiffusionNoise, generator: torch.Generator) -> "Noised":
+        """With timesteps from all over the way."""
+        timesteps = stratified_timesteps(len(clean), noise.num_train_timesteps, generator)
         return cls(clean, torch.randn(clean.shape, generator=generator), timesteps)
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from worker.fine_tuning import draws
-from worker.fine_tuning.denoising import Brush, Noised, errors, paint
+from worker.fine_tuning.denoising import Brush, Noised, diffusion_noise, errors, paint
 from worker.fine_tuning.material import Material, encoded, split, square
 from worker.fine_tuning.messages import Lesson, ResultFile
 from worker.fine_tuning.method import Curriculum
@@ -43,6 +43,7 @@ class TextToImage:
 
     def __init__(self, curriculum: Curriculum, learner: Learner) -> None:
         self._request, self._model, self._learner = curriculum.request, curriculum.model, learner
+        self._noise = diffusion_noise(curriculum.model)
         defaults = curriculum.spec.defaults
         self._brush = Brush(self._request.resolution, defaults.num_inference_steps, defaults.guidance_scale)
         taught, held = split(curriculum.lessons)
@@ -71,7 +72,7 @@ class TextToImage:
         losses = []
         for turn in range(NUM_HELD_OUT_DRAWS):
             generator = draws.draws(self._request.seed, turn, "held out")
-            noised = Noised.drawn(self._held.latents, self._model, generator)
+            noised = Noised.drawn(self._held.latents, self._noise, generator)
             losses.append(errors(self._model, noised, states).mean())
         return float(torch.stack(losses).mean())
 
@@ -97,7 +98,7 @@ class TextToImage:
         chosen = draws.chosen(len(material), size, seed, step)
         left_out = draws.dropped(size, dropout, seed, step)
         captions = ["" if out else material.captions[place] for place, out in zip(chosen, left_out, strict=True)]
-        noised = Noised.drawn(material.latents[chosen], self._model, draws.draws(seed, step, purpose))
+        noised = Noised.drawn(material.latents[chosen], self._noise, draws.draws(seed, step, purpose))
         return errors(self._model, noised, self._learner.states(captions)).mean()
 
     def _material(self, lessons: Sequence[Lesson]) -> Material:
