@@ -152,6 +152,7 @@ ANSWERS: dict[type[SafelightError], Answer] = {
     errors.CatalogueInvalid: INTERNAL,
     errors.ModelUnavailable: Answer(503),
     errors.NonFiniteLatents: INTERNAL,
+    errors.TrainingDiverged: INTERNAL,
     errors.GenerationFailed: INTERNAL,
     errors.TrainingFailed: INTERNAL,
     errors.OutOfMemory: INTERNAL,

@@ -302,6 +302,12 @@ class NonFiniteLatents(SafelightError):
     code = "non_finite_latents"
 
 
+class TrainingDiverged(SafelightError):
+    """The loss of a fine-tune has gone far above its beginning, or is no number any more."""
+
+    code = "training_diverged"
+
+
 class GenerationFailed(SafelightError):
     """The engine raised something that it does not know; the worker's log has the details."""
 
