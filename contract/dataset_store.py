@@ -6,7 +6,7 @@ captions may change and pictures may come, and none goes.
 """
 
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 
 from contract.artifact_store import ArtifactStore
@@ -47,9 +47,9 @@ class DatasetStore:
         """The same store, as this tenant's."""
         return DatasetStore(self._connection, self._artifacts, tenant)
 
-    async def create(self, name: str, pictures: Sequence[NewPicture], *, most: int) -> Dataset:
-        """Keeps a data set under a fresh id; a tenant has `most` of them. Raises: LimitExceeded."""
-        empty = Dataset(
+    def fresh(self, name: str) -> Dataset:
+        """A data set that is not kept yet, under an id that nobody has had, without pictures."""
+        return Dataset(
             id=f"ds_{secrets.token_hex(16)}",
             tenant=self._tenant or PUBLIC,
             name=name,
@@ -58,20 +58,35 @@ class DatasetStore:
             version="",
             next_index=0,
         )
-        with unavailable_when_unreachable():
-            await self._redis.zadd(ANNOUNCED, {empty.id: _now() + ANNOUNCED_SECONDS})
-        dataset = empty.with_pictures(await self._stored(empty.id, pictures))
-        kept = await self._keep(dataset, most=most)
-        if kept is None:
-            await self._bury(empty.id)
-            raise LimitExceeded(f"There are {most} data sets, and no more are allowed; delete one first.")
-        return kept
 
-    async def add(self, dataset_id: str, pictures: Sequence[NewPicture], edit: Edit = lambda same: same) -> Dataset:
-        """Keeps more pictures, with whatever else the edit changes, or refuses by raising. Raises: UnknownDataset."""
-        await self.get(dataset_id)
-        stored = await self._stored(dataset_id, pictures)
+    async def create(self, fresh: Dataset, pictures: AsyncIterable[NewPicture], *, most: int) -> Dataset:
+        """Keeps a fresh data set; a tenant has `most` of them. Each picture is kept as it comes.
+
+        Raises: LimitExceeded, and whatever the pictures do while they come.
+        """
+        with unavailable_when_unreachable():
+            await self._redis.zadd(ANNOUNCED, {fresh.id: _now() + ANNOUNCED_SECONDS})
+        stored: list[DatasetPicture] = []
         try:
+            await self._store(fresh.id, pictures, stored)
+            if kept := await self._keep(fresh.with_pictures(stored), most=most):
+                return kept
+            raise LimitExceeded(f"There are {most} data sets, and no more are allowed; delete one first.")
+        except SafelightError as error:
+            if not isinstance(error, StoreUnavailable):  # What is left then is swept.
+                await self._bury(fresh.id)
+            raise
+
+    async def add(
+        self, dataset_id: str, pictures: AsyncIterable[NewPicture], edit: Edit = lambda same: same
+    ) -> Dataset:
+        """The data set with more pictures, and after an edit that comes with them; each is kept as it comes.
+
+        Raises: UnknownDataset, and whatever the edit does, or the pictures do while they come.
+        """
+        stored: list[DatasetPicture] = []
+        try:
+            await self._store(dataset_id, pictures, stored)
             return await self.change(dataset_id, lambda dataset: edit(dataset.with_pictures(stored)))
         except SafelightError as error:
             if not isinstance(error, StoreUnavailable):  # Nobody knows then whether the record names them.
@@ -160,15 +175,14 @@ class DatasetStore:
             raise in_use()
         return kept if answer == "kept" else None
 
-    async def _stored(self, dataset_id: str, pictures: Sequence[NewPicture]) -> list[DatasetPicture]:
-        stored = []
-        for new in pictures:
+    async def _store(self, dataset_id: str, pictures: AsyncIterable[NewPicture], stored: list[DatasetPicture]) -> None:
+        """Stores the bytes of pictures as they come, and notes each that is stored."""
+        async for new in pictures:
             picture = new.described
+            stored.append(picture)
             await self._artifacts.put(picture_key(dataset_id, picture), new.content.content)
             if new.target is not None:
                 await self._artifacts.put(target_key(dataset_id, picture), new.target.content)
-            stored.append(picture)
-        return stored
 
     async def _read(self, key: str) -> bytes:
         try:

@@ -12,6 +12,9 @@ from contract.errors import UnknownDataset
 from contract.file_content import FileContent
 from contract.tenants import PUBLIC
 
+MAX_CAPTION_LENGTH = 2000
+"""Characters; models read some hundred of them."""
+
 
 class DatasetPicture(BaseModel):
     """One picture, as a PNG. `index` is its number in the data set, never given twice; `place` names its bytes.

@@ -1,6 +1,7 @@
 """The store of data sets: what is named is there, edits do not lose each other, what a job holds stays."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -28,8 +29,13 @@ def new(name: str, caption: str = "", target: bytes | None = None) -> NewPicture
     )
 
 
+async def coming(*pictures: NewPicture) -> AsyncIterator[NewPicture]:
+    for picture in pictures:
+        yield picture
+
+
 async def make(datasets: DatasetStore, *names: str) -> Dataset:
-    return await datasets.create("animals", [new(name, f"a {name}") for name in names], most=9)
+    return await datasets.create(datasets.fresh("animals"), coming(*(new(name, f"a {name}") for name in names)), most=9)
 
 
 def stored_bytes(folder: Path) -> int:
@@ -37,7 +43,9 @@ def stored_bytes(folder: Path) -> int:
 
 
 async def test_what_was_made_can_be_read(datasets: DatasetStore) -> None:
-    dataset = await datasets.create("animals", [new("cat", "a cat"), new("dog", target=b"depth")], most=9)
+    dataset = await datasets.create(
+        datasets.fresh("animals"), coming(new("cat", "a cat"), new("dog", target=b"depth")), most=9
+    )
     assert await datasets.get(dataset.id) == dataset
     cat, dog = dataset.pictures
     assert (cat.index, cat.caption, cat.width, cat.height, cat.size_bytes) == (0, "a cat", 3, 2, len(b"pixels of cat"))
@@ -65,7 +73,7 @@ async def test_edits_at_once_lose_nothing(datasets: DatasetStore) -> None:
     await asyncio.gather(
         datasets.remove_picture(dataset.id, 1),
         datasets.change(dataset.id, lambda found: found.with_caption(0, "a tabby cat")),
-        *(datasets.add(dataset.id, [new(name)]) for name in names),
+        *(datasets.add(dataset.id, coming(new(name))) for name in names),
     )
     found = await datasets.get(dataset.id)
     assert {picture.file_name for picture in found.pictures} == {"cat", *names}
@@ -85,7 +93,7 @@ async def test_removing_leaves_nothing(datasets: DatasetStore, connection: Store
     await datasets.remove(dataset.id)
     assert stored_bytes(tmp_path) == 0
     assert set(await connection.redis.keys("safelight:dataset*")) == {"safelight:datasets:sequence"}
-    for call in (datasets.get(dataset.id), datasets.remove(dataset.id), datasets.add(dataset.id, [new("cow")])):
+    for call in (datasets.get(dataset.id), datasets.remove(dataset.id), datasets.add(dataset.id, coming(new("cow")))):
         with pytest.raises(UnknownDataset):
             await call
 
@@ -96,9 +104,9 @@ async def test_an_edit_that_is_refused_leaves_no_bytes(datasets: DatasetStore, t
 
     dataset = await make(datasets, "cat")
     with pytest.raises(LimitExceeded, match="2 are"):
-        await datasets.add(dataset.id, [new("dog", target=b"depth")], refuse)
+        await datasets.add(dataset.id, coming(new("dog", target=b"depth")), refuse)
     with pytest.raises(LimitExceeded, match="There are 1"):
-        await datasets.create("more", [new("dog")], most=1)
+        await datasets.create(datasets.fresh("more"), coming(new("dog")), most=1)
     assert stored_bytes(tmp_path) == 1
 
 
