@@ -124,16 +124,6 @@ class DatasetStore:
         datasets = [dataset async for dataset in self._records([dataset_id for dataset_id, _ in page[:limit]])]
         return datasets, int(page[limit - 1][1]) if len(page) > limit else None
 
-    async def hold(self, dataset: Dataset, job_id: str) -> bool:
-        """Has a job hold the data set until the job has ended; False when it was edited since it was read.
-
-        A hold ends with its job, and after a minute when the job is not admitted. Raises: UnknownDataset.
-        """
-        answer = await self._connection.run("hold_dataset", dataset.id, self._tenant or "", dataset.version, job_id)
-        if answer == "unknown":
-            raise UnknownDataset(f"There is no data set {dataset.id!r}.")
-        return bool(answer == "held")
-
     async def read(self, dataset_id: str, picture: DatasetPicture) -> bytes:
         """A picture as PNG; one of a snapshot is there for as long as the job that holds it. Raises: UnknownDataset."""
         return await self._read(picture_key(dataset_id, picture))

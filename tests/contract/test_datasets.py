@@ -11,10 +11,7 @@ from contract.dataset_store import ANNOUNCED, DatasetStore
 from contract.datasets import Dataset, NewPicture
 from contract.errors import DatasetInUse, LimitExceeded, UnknownDataset
 from contract.file_content import FileContent
-from contract.job_store import JobStore
-from contract.request import GenerationRequest
 from contract.store_connection import StoreConnection
-from tests.conftest import complete_request
 
 
 @pytest.fixture
@@ -128,33 +125,21 @@ async def test_what_was_interrupted_is_swept(
 async def test_another_tenants_is_unknown(datasets: DatasetStore) -> None:
     dataset = await make(datasets, "cat")
     others = datasets.of("circus")
-    for call in (others.get(dataset.id), others.remove(dataset.id), others.hold(dataset, "job_1")):
+    for call in (others.get(dataset.id), others.remove(dataset.id), others.remove_picture(dataset.id, 0)):
         with pytest.raises(UnknownDataset):
             await call
     assert await others.page(limit=5) == ([], None)
 
 
-async def test_a_job_holds_what_it_learns_from_until_it_has_ended(datasets: DatasetStore, job_store: JobStore) -> None:
+async def test_of_what_a_job_learns_from_nothing_goes(datasets: DatasetStore, connection: StoreConnection) -> None:
     dataset = await make(datasets, "cat", "dog")
-    job = (await job_store.admit(GenerationRequest(prompt="x"), complete_request(), max_queued=9)).job
-    assert await datasets.hold(dataset, job.id)
+    users = f"safelight:dataset_users:{dataset.id}"
+    await connection.redis.sadd(users, "ft_1")
     for call in (datasets.remove(dataset.id), datasets.remove_picture(dataset.id, 0)):
         with pytest.raises(DatasetInUse):
             await call
     edited = await datasets.change(dataset.id, lambda found: found.with_caption(0, "a tabby cat"))
-    assert not await datasets.hold(dataset, "job_2")
     assert await datasets.read(dataset.id, dataset.picture(0)) == b"pixels of cat"
-    await job_store.cancel(job.id)
+    await connection.redis.srem(users, "ft_1")
     await datasets.remove_picture(edited.id, 0)
-    await datasets.remove(dataset.id)
-
-
-async def test_a_job_that_was_not_admitted_holds_for_a_minute(
-    datasets: DatasetStore, connection: StoreConnection
-) -> None:
-    dataset = await make(datasets, "cat")
-    await datasets.hold(dataset, "job_never")
-    with pytest.raises(DatasetInUse):
-        await datasets.remove(dataset.id)
-    await connection.redis.zadd(f"safelight:dataset_users:{dataset.id}", {"job_never": 1})
     await datasets.remove(dataset.id)
