@@ -18,7 +18,7 @@ from safelight.answers import (
 )
 from safelight.asynchronous import AsyncSafelight
 from safelight.blocking import Safelight
-from safelight.datasets import Dataset, DatasetListed, DatasetPicture, DatasetSent, Problem
+from safelight.datasets import Dataset, DatasetListed, DatasetPicture, DatasetSent, FileProblem
 from safelight.errors import (
     ConnectionFailed,
     SafelightError,
@@ -69,6 +69,7 @@ __all__ = [
     "Failure",
     "Fields",
     "File",
+    "FileProblem",
     "Finding",
     "Image",
     "ImageFinished",
@@ -83,7 +84,6 @@ __all__ = [
     "Picture",
     "Pictures",
     "Previewed",
-    "Problem",
     "Progress",
     "Progressed",
     "Queued",

@@ -29,7 +29,7 @@ ProblemCode = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class FileProblem:
     """What was wrong with one of the files that were sent."""
 
     file_name: str
@@ -75,7 +75,7 @@ class Dataset(DatasetListed):
 class DatasetSent(Dataset):
     """A data set after files were sent, and what was wrong with some of them."""
 
-    problems: tuple[Problem, ...]
+    problems: tuple[FileProblem, ...]
 
 
 def parts_of(lessons: Lessons) -> list[tuple[str, Any]]:

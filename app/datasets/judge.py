@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from app.datasets.archives import check_name
 from app.datasets.bounds import Bounds
 from app.datasets.captions import Captions, Sent, is_caption, is_captions, stem_of
-from app.datasets.problems import Problem, ProblemCode, Problems
+from app.datasets.problems import FileProblem, ProblemCode, Problems
 from app.file_kinds import FileChecker
 from contract.datasets import MAX_CAPTION_LENGTH, Dataset, DatasetPicture, NewPicture
 from contract.errors import DamagedFile, EmptyDataset, LimitExceeded, UnsupportedFile
@@ -43,7 +43,7 @@ class Judge:
         self._retold: dict[int, str] = {}
 
     @property
-    def problems(self) -> list[Problem]:
+    def problems(self) -> list[FileProblem]:
         """What was found wrong up to now."""
         return self._found.all
 

@@ -23,7 +23,7 @@ ProblemCode = Literal[
 """The first three are those of files anywhere. A picture that has no caption, or no good target, is kept without."""
 
 
-class Problem(BaseModel):
+class FileProblem(BaseModel):
     """Something that is wrong with one of the files."""
 
     file_name: str = Field(description="Which file, and which line of one with many captions.", examples=["cat.png"])
@@ -37,14 +37,14 @@ class Problem(BaseModel):
 class Problems:
     """All that was found wrong, in the order in which it was found."""
 
-    all: list[Problem]
+    all: list[FileProblem]
 
     def add(self, file_name: str, code: ProblemCode, message: str) -> None:
         """Notes one more."""
-        self.all.append(Problem(file_name=file_name[:250], code=code, message=message))
+        self.all.append(FileProblem(file_name=file_name[:250], code=code, message=message))
 
     def refuse(self, file_name: str, error: SafelightError) -> None:
         """Notes why a file was refused, by an error that files have anywhere."""
         self.all.append(
-            Problem.model_validate({"file_name": file_name[:250], "code": error.code, "message": error.message})
+            FileProblem.model_validate({"file_name": file_name[:250], "code": error.code, "message": error.message})
         )

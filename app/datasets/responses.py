@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, Field
 
-from app.datasets.problems import Problem
+from app.datasets.problems import FileProblem
 from app.file_responses import SHA256
 from app.links import BASE, Links
 from app.responses import TIME
@@ -92,7 +92,7 @@ class DatasetShown(DatasetListed):
 class DatasetSent(DatasetShown):
     """A data set after files were sent, and what was wrong with some of them."""
 
-    problems: list[Problem] = Field(
+    problems: list[FileProblem] = Field(
         default_factory=list,
         description="What was wrong with single files. A picture that is to blame was left out; one that has no "
         "caption, or no good target, was kept without.",
@@ -100,7 +100,7 @@ class DatasetSent(DatasetShown):
     )
 
     @classmethod
-    def sent(cls, dataset: Dataset, problems: list[Problem], links: Links) -> Self:
+    def sent(cls, dataset: Dataset, problems: list[FileProblem], links: Links) -> Self:
         """A data set after a call."""
         return cls(**DatasetShown.of(dataset, links).model_dump(), problems=problems)
 

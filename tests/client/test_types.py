@@ -71,7 +71,7 @@ ANSWERED: dict[str, type] = {
     "DatasetShown": datasets.Dataset,
     "DatasetSent": datasets.DatasetSent,
     "DatasetPictureShown": datasets.DatasetPicture,
-    "Problem": datasets.Problem,
+    "FileProblem": datasets.FileProblem,
     "ModelDetail": offers.ModelDetail,
     "ModelShown": offers.Model,
     "Architecture": offers.Architecture,
