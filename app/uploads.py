@@ -25,7 +25,7 @@ FRAMING_BYTES = 64 * 1024
 """What boundaries and headers may add to the fields."""
 
 PART_BYTES = 1024
-"""What they may add for each file where there may be many."""
+"""What they may add for each further file where there may be several."""
 
 TEXT_BYTES = 64 * 1024
 """The most bytes of all texts of a body."""
@@ -46,7 +46,7 @@ async def received(request: Request, form: Form, max_file_bytes: int) -> AsyncIt
     if not options.get(b"boundary"):
         raise MalformedMultipart("Content-Type has no boundary.", field="Content-Type")
     num_files = 1 if form.one_of else len(form.files)
-    framing = FRAMING_BYTES + PART_BYTES * sum(field.most for field in form.files.values())
+    framing = FRAMING_BYTES + PART_BYTES * sum(field.most - 1 for field in form.files.values())
     max_bytes = num_files * max_file_bytes + framing + (TEXT_BYTES if form.texts else 0)
     with ExitStack() as opened:
         parts = Parts(form, opened)

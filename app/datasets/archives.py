@@ -20,6 +20,7 @@ MAX_FILES = 4000
 MAX_DIRECTORY_BYTES = 1024 * 1024
 """The most that is read of an archive at once, and so the longest directory: some ten thousand entries."""
 
+MAX_READ_BYTES = MAX_DIRECTORY_BYTES + 1
 MAX_RATIO = 100
 FREE_BYTES = 1024 * 1024
 """What is larger than this may inflate by so much; pictures do not, and texts are not so large."""
@@ -82,9 +83,10 @@ class Careful:
 
     def read(self, num_bytes: int = -1) -> bytes:
         """Raises: LimitExceeded."""
-        if not 0 <= num_bytes <= MAX_DIRECTORY_BYTES:
+        content = self._file.read(min(num_bytes, MAX_READ_BYTES) if num_bytes >= 0 else MAX_READ_BYTES)
+        if len(content) == MAX_READ_BYTES:
             raise LimitExceeded(f"The directory of the archive has more than {MAX_DIRECTORY_BYTES} bytes.")
-        return self._file.read(num_bytes)
+        return content
 
     def __getattr__(self, name: str) -> Any:
         """The rest is the file's own."""

@@ -62,7 +62,7 @@ class Captions:
         for file in files:
             try:
                 if is_caption(file.name):
-                    self._by_stem[stem_of(file.name)] = file.name, _text(file.read())
+                    self._by_stem[stem_of(file.name)] = file.name, _text(file.read()).strip()
                 elif is_captions(file.name):
                     self._read_lines(file.name, _text(file.read()))
             except SafelightError as error:
@@ -108,7 +108,7 @@ def _text(content: bytes) -> str:
     if len(content) > MAX_TEXT_BYTES:
         raise LimitExceeded(f"The text has {len(content)} bytes, and {MAX_TEXT_BYTES} are allowed.")
     try:
-        text = content.decode("utf-8-sig").strip()
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DamagedFile("The text is not UTF-8.") from error
     if "\0" in text:

@@ -26,6 +26,7 @@ Ids = dict[str, str]
 
 OPEN = {
     ("GET", "/"),
+    ("GET", "/teach"),
     ("GET", "/inside"),
     ("GET", "/inside/source/{name:path}"),
     ("GET", "/web/{name:path}"),
