@@ -3,7 +3,7 @@
 local ANNOUNCED_DATASETS = 'safelight:datasets:announced' -- zset: id of a data set without a record by the time at which its bytes may go
 
 local function dataset_key(id) return 'safelight:dataset:' .. id end -- hash: tenant, version, record as JSON; retired
-local function dataset_users_key(id) return 'safelight:dataset_users:' .. id end -- set: ids of the jobs that learn from it
+local function dataset_users_key(id) return 'safelight:dataset_users:' .. id end -- set: ids of jobs that learn from it, or did
 local function datasets_key(tenant) return index_of('safelight:datasets', tenant) end -- zset: id by sequence
 
 -- Whether there is no such data set in the eyes of this tenant; '' stands for the house.
@@ -12,7 +12,16 @@ local function no_dataset(id, tenant)
     return not record[1] or record[2] or foreign(dataset_key(id), tenant)
 end
 
-local function dataset_in_use(id) return redis.call('EXISTS', dataset_users_key(id)) == 1 end
+-- Whether a job that has not ended learns from the data set. What is said of others is dropped here, so that whatever
+-- ends a job need know nothing of data sets.
+local function dataset_in_use(id)
+    for _, job in ipairs(redis.call('SMEMBERS', dataset_users_key(id))) do
+        local status = redis.call('HGET', job_key(job), 'status')
+        if status == 'queued' or status == 'running' then return true end
+        redis.call('SREM', dataset_users_key(id), job)
+    end
+    return false
+end
 
 -- A job takes hold of a data set that is as it was read, until it ends: 'held' | 'unknown' | 'changed'
 local function hold_dataset(id, tenant, version, job)

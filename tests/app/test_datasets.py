@@ -13,7 +13,7 @@ from PIL import Image
 from app.datasets.archives import MAX_DIRECTORY_BYTES
 from app.settings import AppSettings
 from contract.store_connection import StoreConnection
-from tests.app.conftest import Player, assert_error, client_of
+from tests.app.conftest import Player, assert_error, client_of, submit
 from tests.pictures import encoded, gradient, one_bit_bomb, opened
 
 Files = dict[str, bytes]
@@ -278,7 +278,7 @@ async def test_of_what_a_job_learns_from_nothing_is_removed(
 ) -> None:
     dataset = (await send(client, GOOD)).json()
     path = f"/v1/datasets/{dataset['id']}"
-    await connection.redis.sadd(f"safelight:dataset_users:{dataset['id']}", "ft_1")
+    await connection.redis.sadd(f"safelight:dataset_users:{dataset['id']}", await submit(client))
     assert_error(await client.delete(path), 409, "dataset_in_use")
     assert_error(await client.delete(f"{path}/pictures/0"), 409, "dataset_in_use")
     assert (await client.patch(f"{path}/pictures/0", json={"caption": "x"})).status_code == 200

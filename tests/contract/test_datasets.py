@@ -11,7 +11,10 @@ from contract.dataset_store import ANNOUNCED, DatasetStore
 from contract.datasets import Dataset, NewPicture
 from contract.errors import DatasetInUse, LimitExceeded, UnknownDataset
 from contract.file_content import FileContent
+from contract.job_store import JobStore
+from contract.request import GenerationRequest
 from contract.store_connection import StoreConnection
+from tests.conftest import complete_request
 
 
 @pytest.fixture
@@ -131,15 +134,17 @@ async def test_another_tenants_is_unknown(datasets: DatasetStore) -> None:
     assert await others.page(limit=5) == ([], None)
 
 
-async def test_of_what_a_job_learns_from_nothing_goes(datasets: DatasetStore, connection: StoreConnection) -> None:
+async def test_of_what_a_job_learns_from_nothing_goes_until_it_has_ended(
+    datasets: DatasetStore, connection: StoreConnection, job_store: JobStore
+) -> None:
     dataset = await make(datasets, "cat", "dog")
-    users = f"safelight:dataset_users:{dataset.id}"
-    await connection.redis.sadd(users, "ft_1")
+    job = (await job_store.admit(GenerationRequest(prompt="x"), complete_request(), max_queued=9)).job
+    await connection.redis.sadd(f"safelight:dataset_users:{dataset.id}", "ft_that_is_gone", job.id)
     for call in (datasets.remove(dataset.id), datasets.remove_picture(dataset.id, 0)):
         with pytest.raises(DatasetInUse):
             await call
     edited = await datasets.change(dataset.id, lambda found: found.with_caption(0, "a tabby cat"))
     assert await datasets.read(dataset.id, dataset.picture(0)) == b"pixels of cat"
-    await connection.redis.srem(users, "ft_1")
+    await job_store.cancel(job.id)
     await datasets.remove_picture(edited.id, 0)
     await datasets.remove(dataset.id)

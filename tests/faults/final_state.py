@@ -26,7 +26,6 @@ LEFTOVERS = (
     "safelight:work",
     "safelight:followers:*",
     "safelight:file_users:*",
-    "safelight:dataset_users:*",
 )
 """Keys that exist only while some job waits or runs."""
 

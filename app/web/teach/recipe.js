@@ -116,7 +116,10 @@ export function Price({ draft, dataset }) {
       stop.abort();
     };
   }, [asked]);
-  return html`<p class="small-print price" role="status">${said(request, quote)}</p>`;
+  return html`<div class="small-print price" role="status">
+    <p>${said(request, quote)}</p>
+    ${quote?.warnings?.map((warning) => html`<p key=${warning}>${warning}</p>`)}
+  </div>`;
 }
 
 function said(request, quote) {
