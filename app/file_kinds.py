@@ -26,6 +26,11 @@ class FileChecker:
         self._turns = asyncio.Semaphore(NUMBER)
         self._own_turn = asyncio.Semaphore(1)
 
+    @property
+    def max_image_bytes(self) -> int:
+        """What a picture may have, so that nobody need read more to know."""
+        return self._settings.max_image_bytes
+
     async def check(self, read: Callable[[], bytes], *, field: str) -> FileContent:
         """What `read` reads, in the form in which it is kept; `read` is called on another thread.
 

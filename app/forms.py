@@ -68,10 +68,15 @@ class SentFile(NamedTuple):
     start: int
     end: int
 
+    @property
+    def num_bytes(self) -> int:
+        """Its size."""
+        return self.end - self.start
+
     def read(self) -> bytes:
         """Its bytes."""
         self.all.seek(self.start)
-        return self.all.read(self.end - self.start)
+        return self.all.read(self.num_bytes)
 
 
 class Received(NamedTuple):

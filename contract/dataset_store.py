@@ -10,7 +10,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 
 from contract.artifact_store import ArtifactStore
-from contract.datasets import Dataset, DatasetPicture, NewPicture
+from contract.datasets import Dataset, DatasetPicture, DatasetSummary, NewPicture
 from contract.errors import (
     DatasetInUse,
     LimitExceeded,
@@ -109,20 +109,20 @@ class DatasetStore:
 
     async def get(self, dataset_id: str) -> Dataset:
         """The data set as it is now. Raises: UnknownDataset."""
-        found = [dataset async for dataset in self._records([dataset_id])]
-        if not found:
-            raise UnknownDataset(f"There is no data set {dataset_id!r}.")
-        return found[0]
+        async for text in self._texts("record", [dataset_id]):
+            return Dataset.model_validate_json(text)
+        raise UnknownDataset(f"There is no data set {dataset_id!r}.")
 
-    async def page(self, *, limit: int, cursor: int | None = None) -> tuple[list[Dataset], int | None]:
+    async def page(self, *, limit: int, cursor: int | None = None) -> tuple[list[DatasetSummary], int | None]:
         """Up to `limit` data sets, newest first, older than `cursor`; and the cursor of the next page, if any."""
         newest = "+inf" if cursor is None else f"({cursor}"
         with unavailable_when_unreachable():
             page = await self._redis.zrevrangebyscore(
                 index_of("safelight:datasets", self._tenant), newest, "-inf", start=0, num=limit + 1, withscores=True
             )
-        datasets = [dataset async for dataset in self._records([dataset_id for dataset_id, _ in page[:limit]])]
-        return datasets, int(page[limit - 1][1]) if len(page) > limit else None
+        texts = self._texts("summary", [dataset_id for dataset_id, _ in page[:limit]])
+        listed = [DatasetSummary.model_validate_json(text) async for text in texts]
+        return listed, int(page[limit - 1][1]) if len(page) > limit else None
 
     async def read(self, dataset_id: str, picture: DatasetPicture) -> bytes:
         """A picture as PNG; one of a snapshot is there for as long as the job that holds it. Raises: UnknownDataset."""
@@ -158,6 +158,7 @@ class DatasetStore:
             dataset.version,
             kept.version,
             kept.model_dump_json(),
+            kept.summary.model_dump_json(),
             most,
             int(takes),
         )
@@ -191,14 +192,14 @@ class DatasetStore:
             await self._redis.delete(f"safelight:dataset:{dataset_id}", f"safelight:dataset_users:{dataset_id}")
             await self._redis.zrem(ANNOUNCED, dataset_id)
 
-    async def _records(self, dataset_ids: Sequence[str]) -> AsyncIterator[Dataset]:
-        fields = ("record", "tenant", "retired")
+    async def _texts(self, field: str, dataset_ids: Sequence[str]) -> AsyncIterator[str]:
+        """What stands in this field of those that are there."""
         records = await self._connection.pipelined(
-            [("HMGET", f"safelight:dataset:{dataset_id}", *fields) for dataset_id in dataset_ids]
+            [("HMGET", f"safelight:dataset:{dataset_id}", field, "tenant", "retired") for dataset_id in dataset_ids]
         )
-        for record, tenant, retired in records:
-            if record and not retired and self._tenant in (None, tenant):
-                yield Dataset.model_validate_json(record)
+        for text, tenant, retired in records:
+            if text and not retired and self._tenant in (None, tenant):
+                yield text
 
 
 def picture_key(dataset_id: str, picture: DatasetPicture) -> str:

@@ -42,6 +42,11 @@ class Entry:
         """Its path in the archive."""
         return self.info.filename
 
+    @property
+    def num_bytes(self) -> int:
+        """The size that it says; no more is ever read."""
+        return self.info.file_size
+
     def read(self) -> bytes:
         """Its bytes, at most as many as it says. Raises: DamagedFile, UnsupportedFile."""
         if self.info.compress_type not in METHODS:

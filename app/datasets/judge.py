@@ -70,7 +70,7 @@ class Judge:
 
     def _sort(self) -> list[Sent]:
         """Reads the texts, remembers the targets, and returns what should be pictures."""
-        files = [file for file in self._files if self._is_well_named(file)]
+        files = [file for file in self._files if self._is_taken(file)]
         self._captions.read([file for file in files if _is_text(file)])
         self._retell(self._into.pictures)
         for file in files:
@@ -78,10 +78,14 @@ class Judge:
                 self._found.add(file.name, "duplicate", "There is another target for this picture.")
         return [file for file in files if not _is_text(file) and not _is_target(file)]
 
-    def _is_well_named(self, file: Sent) -> bool:
+    def _is_taken(self, file: Sent) -> bool:
+        """Whether it is worth reading; why not is noted."""
+        most = self._checker.max_image_bytes
         try:
             check_name(file.name)
-        except UnsupportedFile as error:
+            if file.num_bytes > most:
+                raise LimitExceeded(f"The file has {file.num_bytes} bytes, and {most} are allowed.")
+        except (UnsupportedFile, LimitExceeded) as error:
             self._found.refuse(file.name, error)
             return False
         return True

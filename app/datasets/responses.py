@@ -10,7 +10,7 @@ from app.datasets.problems import FileProblem
 from app.file_responses import SHA256
 from app.links import BASE, Links
 from app.responses import TIME
-from contract.datasets import Dataset, DatasetPicture
+from contract.datasets import Dataset, DatasetPicture, DatasetSummary
 
 DATASET_ID = "ds_3f2b8c1d9e7a4f60b5c2d1e0a9f8b7c6"
 
@@ -65,14 +65,9 @@ class DatasetListed(BaseModel):
     created_at: datetime = Field(description="When it was made.", examples=[TIME])
 
     @classmethod
-    def listed(cls, dataset: Dataset) -> Self:
+    def listed(cls, summary: DatasetSummary) -> "DatasetListed":
         """A kept data set."""
-        return cls(
-            num_pictures=len(dataset.pictures),
-            digest=dataset.digest,
-            size_bytes=dataset.size_bytes,
-            **dataset.model_dump(include={"id", "name", "created_at"}),
-        )
+        return cls(**summary.model_dump())
 
 
 class DatasetShown(DatasetListed):
@@ -86,7 +81,7 @@ class DatasetShown(DatasetListed):
     def of(cls, dataset: Dataset, links: Links) -> Self:
         """A kept data set."""
         pictures = [DatasetPictureShown.of(picture, dataset.id, links) for picture in dataset.pictures]
-        return cls(**DatasetListed.listed(dataset).model_dump(), pictures=pictures)
+        return cls(**dataset.summary.model_dump(), pictures=pictures)
 
 
 class DatasetSent(DatasetShown):
@@ -114,7 +109,7 @@ class DatasetPage(BaseModel):
     )
 
     @classmethod
-    def of(cls, datasets: Sequence[Dataset], following: int | None) -> "DatasetPage":
+    def of(cls, summaries: Sequence[DatasetSummary], following: int | None) -> "DatasetPage":
         """One page of the store."""
-        listed = [DatasetListed.listed(dataset) for dataset in datasets]
+        listed = [DatasetListed.listed(summary) for summary in summaries]
         return cls(data=listed, next_cursor=None if following is None else str(following))

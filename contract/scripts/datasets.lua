@@ -2,7 +2,7 @@
 
 local ANNOUNCED_DATASETS = 'safelight:datasets:announced' -- zset: id of a data set without a record by the time at which its bytes may go
 
-local function dataset_key(id) return 'safelight:dataset:' .. id end -- hash: tenant, version, record as JSON; retired
+local function dataset_key(id) return 'safelight:dataset:' .. id end -- hash: tenant, version, record and summary as JSON; retired
 local function dataset_users_key(id) return 'safelight:dataset_users:' .. id end -- set: ids of jobs that learn from it, or did
 local function datasets_key(tenant) return index_of('safelight:datasets', tenant) end -- zset: id by sequence
 

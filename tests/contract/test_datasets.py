@@ -56,8 +56,8 @@ async def test_what_was_made_can_be_read(datasets: DatasetStore) -> None:
     assert await datasets.read_target(dataset.id, dog) == b"depth"
     assert dataset.size_bytes == len(b"pixels of catpixels of dogdepth")
     other = await make(datasets, "cow")
-    assert await datasets.page(limit=1) == ([other], 2)
-    assert await datasets.page(limit=1, cursor=2) == ([dataset], None)
+    assert await datasets.page(limit=1) == ([other.summary], 2)
+    assert await datasets.page(limit=1, cursor=2) == ([dataset.summary], None)
 
 
 async def test_a_digest_is_of_what_there_is_to_learn(datasets: DatasetStore) -> None:
@@ -121,7 +121,7 @@ async def test_what_was_interrupted_is_swept(
     with pytest.raises(UnknownDataset):
         await datasets.get(removed.id)
     await datasets.sweep(100)
-    assert await datasets.page(limit=5) == ([stays], None)
+    assert await datasets.page(limit=5) == ([stays.summary], None)
     assert (await connection.redis.exists(ANNOUNCED), stored_bytes(tmp_path)) == (0, 1)
 
 
