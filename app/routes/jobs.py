@@ -15,14 +15,14 @@ from contract.job import JobStatus
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 
-class JobsAsked(PageAsked):
+class Listing(PageAsked):
     """Which jobs to list."""
 
     status: JobStatus | None = Field(default=None, description="Only jobs in this status.", examples=["queued"])
 
 
 @router.get("", response_description="One page of jobs.", responses=documented(InvalidRequest, StoreUnavailable))
-async def list_jobs(asked: Annotated[JobsAsked, Query()], resources: ResourcesOf, presenter: PresenterOf) -> JobPage:
+async def list_jobs(asked: Annotated[Listing, Query()], resources: ResourcesOf, presenter: PresenterOf) -> JobPage:
     """List jobs, newest first; jobs that are admitted meanwhile do not shift the pages."""
     jobs, following = await resources.job_store.page(status=asked.status, limit=asked.limit, cursor=asked.after)
     return JobPage(data=await presenter.jobs(jobs), next_cursor=None if following is None else str(following))
