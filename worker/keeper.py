@@ -10,6 +10,7 @@ from contract.architecture import Architectures
 from contract.artifact_store import ArtifactStore
 from contract.certificates import Certificates
 from contract.costs import Costs
+from contract.dataset_store import DatasetStore
 from contract.files import FileStore
 from contract.fine_tunes import FineTuneStore
 from contract.job_store import JobStore
@@ -51,6 +52,7 @@ class Keeper:
         self._certificates = Certificates(connection, lease_seconds=settings.lease_seconds)
         self._artifacts = artifacts
         self._files = FileStore(connection, artifacts)
+        self._datasets = DatasetStore(connection, artifacts)
         self._rq_worker = RQWorker(settings.store_url, worker, settings.lease_seconds)
         self._tally = tally
         self._receipt_keys = ReceiptKeys(connection)
@@ -81,6 +83,7 @@ class Keeper:
     async def sweep(self) -> None:
         """Removes jobs and files whose time is over; fine-tunes too, as nobody may be there who teaches."""
         await self._files.sweep(SWEEP_BATCH)
+        await self._datasets.sweep(SWEEP_BATCH)
         for jobs in (self._jobs, self._fine_tunes):
             await sweep(jobs, self._artifacts)
 
