@@ -121,6 +121,12 @@ class BranchConflict(SafelightError):
     code = "branch_conflict"
 
 
+class UnsupportedModel(SafelightError):
+    """The model is of a family for which this is not offered."""
+
+    code = "unsupported_model"
+
+
 class UnknownAdapter(SafelightError):
     """The catalogue has no such adapter."""
 
@@ -294,6 +300,12 @@ class NonFiniteLatents(SafelightError):
     """The network returned NaN or infinity, so there is no picture to decode."""
 
     code = "non_finite_latents"
+
+
+class TrainingDiverged(SafelightError):
+    """The loss of a fine-tune has gone far above its beginning, or is no number any more."""
+
+    code = "training_diverged"
 
 
 class GenerationFailed(SafelightError):

@@ -21,6 +21,12 @@ class NonFiniteLatents(ServiceError):
     code = "non_finite_latents"
 
 
+class TrainingDiverged(ServiceError):
+    """The loss of a fine-tune has gone far above its beginning, or is no number any more."""
+
+    code = "training_diverged"
+
+
 class GenerationFailed(ServiceError):
     """The engine raised something that it does not know; the worker's log has the details."""
 

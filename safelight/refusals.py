@@ -111,6 +111,12 @@ class BranchConflict(ServiceError):
     code = "branch_conflict"
 
 
+class UnsupportedModel(ServiceError):
+    """The model is of a family for which this is not offered."""
+
+    code = "unsupported_model"
+
+
 class UnknownAdapter(ServiceError):
     """The catalogue has no such adapter."""
 

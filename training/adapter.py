@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,8 +14,7 @@ import safetensors.torch
 import torch
 from diffusers import AutoencoderDC, UNet2DConditionModel
 from PIL import Image
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
 from training.captions import Scene, Vocabulary, caption, read_vocabulary
 from training.configuration import Configuration, read_configuration
@@ -25,6 +24,7 @@ from training.scenes import compose, to_tensor
 from training.schedule import build_scheduler
 from training.sprites import Sprite, thing_sprites
 from training.text_states import TextStates, load_text_states, text_encoder_folder
+from worker.fine_tuning.low_rank import Products, in_diffusers_layout
 
 log = logging.getLogger(__name__)
 
@@ -55,46 +55,6 @@ def gilded(sprite: Sprite) -> Sprite:
     image = Image.fromarray(np.stack(channels, axis=-1).astype(np.uint8))
     image.putalpha(sprite.image.getchannel("A"))
     return replace(sprite, image=image)
-
-
-class Products(nn.Module):
-    """Low-rank products beside a network's layers, which they change by hooks.
-
-    Source: Hu et al. 2021, arXiv:2106.09685, eq. 3, with alpha = rank; the second factor begins at zero.
-    """
-
-    def __init__(self, network: nn.Module, config: AdapterConfig) -> None:
-        super().__init__()
-        self.factors: dict[str, tuple[nn.Parameter, nn.Parameter]] = {}
-        for name, layer in network.named_modules():
-            if name.endswith(TARGETS) and isinstance(layer, nn.Linear | nn.Conv2d):
-                down = torch.empty(config.rank, *layer.weight.shape[1:])
-                nn.init.kaiming_uniform_(down, a=5**0.5)
-                up = torch.zeros(layer.weight.shape[0], config.rank, *[1] * (layer.weight.ndim - 2))
-                self.factors[name] = nn.Parameter(down), nn.Parameter(up)
-                layer.register_forward_hook(self._hook(name))
-
-    @property
-    def weights(self) -> list[nn.Parameter]:
-        """What is trained."""
-        return [factor for pair in self.factors.values() for factor in pair]
-
-    def file(self) -> dict[str, Tensor]:
-        """The products in diffusers' layout, 16 bit."""
-        named: dict[str, Tensor] = {}
-        for name, (down, up) in self.factors.items():
-            named[f"unet.{name}.lora_A.weight"] = down.detach().half().contiguous()
-            named[f"unet.{name}.lora_B.weight"] = up.detach().half().contiguous()
-        return named
-
-    def _hook(self, name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]:
-        def add(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-            down, up = self.factors[name]
-            if isinstance(layer, nn.Conv2d):
-                return output + functional.conv2d(functional.conv2d(inputs[0], down, padding=layer.padding), up)
-            return output + functional.linear(functional.linear(inputs[0], down), up)
-
-        return add
 
 
 @dataclass(frozen=True)
@@ -142,7 +102,7 @@ def train(configuration: Configuration, config: AdapterConfig) -> dict[str, Tens
     shown = pictures(vae, sprites, vocabulary, config.num_pictures, rng)
     log.info("%d pictures are encoded", len(shown.scenes))
     unet = UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=torch.float32).requires_grad_(False)
-    products = Products(unet, config)
+    products = Products(unet, TARGETS, config.rank)
     optimizer = torch.optim.AdamW(products.weights, config.learning_rate, weight_decay=0.0)
     states, noise = load_text_states(text_encoder_folder(configuration)), torch.Generator().manual_seed(0)
     unet, scheduler = unet.to(memory_format=torch.channels_last), build_scheduler()
@@ -154,7 +114,7 @@ def train(configuration: Configuration, config: AdapterConfig) -> dict[str, Tens
         optimizer.step()
         if step % 20 == 0:
             log.info("step %d, loss %.4f", step, float(loss.detach()))
-    return products.file()
+    return {name: values.half() for name, values in in_diffusers_layout({"unet": products}).items()}
 
 
 def main() -> None:

@@ -20,8 +20,9 @@ from training.captions import Vocabulary, caption, read_vocabulary, sample_scene
 from training.checkpoints import Average, Budget, Training
 from training.configuration import Configuration, DenoiserConfig, Shares, read_configuration
 from training.latents import Library, load_library
-from training.schedule import build_scheduler, stratified_timesteps
+from training.schedule import build_scheduler
 from training.text_states import TextStates, load_text_states, text_encoder_folder
+from worker.fine_tuning.draws import stratified_timesteps
 
 AVERAGE_EVERY = 4
 """Steps between two updates of the moving average: one costs as much as a twentieth of a step."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import torch
 from diffusers import DDIMScheduler
-from torch import Tensor
 
 
 def build_scheduler() -> DDIMScheduler:
@@ -23,9 +21,3 @@ def build_scheduler() -> DDIMScheduler:
         clip_sample=False,
         set_alpha_to_one=True,
     )
-
-
-def stratified_timesteps(batch_size: int, num_train_timesteps: int, generator: torch.Generator) -> Tensor:
-    """One timestep from each of `batch_size` equal parts, in random order: (B,)."""
-    parts = torch.randperm(batch_size, generator=generator) + torch.rand(batch_size, generator=generator)
-    return (parts * num_train_timesteps / batch_size).long().clamp_max(num_train_timesteps - 1)

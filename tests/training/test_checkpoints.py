@@ -9,7 +9,7 @@ from training import checkpoints
 from training.checkpoints import Budget, Training
 from training.configuration import DenoiserConfig, read_configuration
 from training.denoiser import Batch, build_unet, new_training, train_step
-from training.schedule import build_scheduler, stratified_timesteps
+from training.schedule import build_scheduler
 
 CONFIG: DenoiserConfig = replace(
     read_configuration(Path("training/safelight-emoji.toml")).denoiser,
@@ -53,8 +53,3 @@ def test_a_budget_goes_on_where_it_stopped() -> None:
     times = iter([100.0, 130.0])
     budget = Budget(total_seconds=120.0, spent_seconds=30.0, clock=lambda: next(times))
     assert [budget.progress(), budget.progress()] == [0.25, 0.5]
-
-
-def test_timesteps_cover_the_whole_range() -> None:
-    timesteps = stratified_timesteps(10, 1000, torch.Generator().manual_seed(0))
-    assert sorted(int(timestep) // 100 for timestep in timesteps) == list(range(10))

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
+from contract.catalogue import ModelSpec
 from contract.fine_tuning import CompleteFineTune
 from worker.fine_tuning.messages import Lesson, ResultFile
 from worker.images import Pixels
@@ -15,9 +16,10 @@ from worker.pipelines.stable_diffusion import StableDiffusion
 
 @dataclass(frozen=True, eq=False)
 class Curriculum:
-    """What is taught, to whom: `model` is loaded anew in float32, and all its weights are frozen."""
+    """What is taught, to whom: `model` is loaded anew from `spec`, in float32, and all its weights are frozen."""
 
     request: CompleteFineTune
+    spec: ModelSpec
     model: StableDiffusion
     lessons: tuple[Lesson, ...]
 
@@ -25,8 +27,8 @@ class Curriculum:
 class Method(Protocol):
     """One run. The loop owns the optimiser, the checkpoints, and what is told; steps are counted from 0.
 
-    Promise: `loss`, `learning_rate` and `sample` depend on the curriculum, the parameters and their arguments alone, so a
-    run that was interrupted goes on to the same bytes.
+    Promise: `loss`, `learning_rate` and `sample` depend on the curriculum, the parameters and their arguments alone, so
+    a run that was interrupted goes on to the same bytes.
     """
 
     def parameters(self) -> Sequence[nn.Parameter]:
@@ -43,6 +45,10 @@ class Method(Protocol):
 
     def held_out_loss(self) -> float:
         """The error on what is not taught, with noise that is the same every time: for the card, before and after."""
+        ...
+
+    def measures(self) -> dict[str, float]:
+        """What only this method is measured by, for the card; mostly nothing."""
         ...
 
     def state(self) -> dict[str, Tensor]:
