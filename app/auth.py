@@ -9,7 +9,9 @@ from app.errors import Forbidden
 from app.signatures import SignedAddress
 from contract.keys import Scope
 
-OPEN = re.compile(r"/|/inside(/source/.*)?|/web/.*|/healthz|/readyz|/openapi\.json|/docs(/.*)?|/v1/receipts/keys")
+OPEN = re.compile(
+    r"/|/teach|/inside(/source/.*)?|/web/.*|/healthz|/readyz|/openapi\.json|/docs(/.*)?|/v1/receipts/keys"
+)
 """Paths that are everybody's: health, documentation, pages, and the keys that check receipts."""
 
 OPERATORS = frozenset({"/metrics"})

@@ -26,6 +26,11 @@ class FileChecker:
         self._turns = asyncio.Semaphore(NUMBER)
         self._own_turn = asyncio.Semaphore(1)
 
+    @property
+    def max_image_bytes(self) -> int:
+        """What a picture may have, so that nobody need read more to know."""
+        return self._settings.max_image_bytes
+
     async def check(self, read: Callable[[], bytes], *, field: str) -> FileContent:
         """What `read` reads, in the form in which it is kept; `read` is called on another thread.
 
@@ -35,6 +40,14 @@ class FileChecker:
             with blaming(field):
                 return await self._checked(await asyncio.to_thread(read))
 
+    async def lesson(self, read: Callable[[], bytes], *, field: str) -> FileContent:
+        """A picture as models learn from it. Raises: as `check`, and what `read` does."""
+        async with self._turns:
+            with blaming(field):
+                content = await asyncio.to_thread(read)
+                _check_is_picture(content)
+                return await self._decoders.lesson(content)
+
     async def texts(self, content: bytes, *, field: str) -> dict[str, str]:
         """The texts in a picture that was judged before. Raises: as `check`."""
         async with self._turns:
@@ -43,10 +56,9 @@ class FileChecker:
 
     async def look(self, content: bytes, anchors: str | None, *, field: str) -> Seen:
         """What verifying needs of a picture. Raises: as `check`."""
-        if not is_picture(content):
-            raise UnsupportedFile("Pictures are PNG, JPEG or WebP, and this is none of them.", field=field)
         async with self._turns:
             with blaming(field):
+                _check_is_picture(content)
                 return await self._decoders.look(content, anchors)
 
     async def work(self, work: Callable[[], T], *, field: str) -> T:
@@ -67,6 +79,11 @@ class FileChecker:
         if is_weights(content):
             return await asyncio.to_thread(check_weights, content, self._settings)
         raise UnsupportedFile("Files are pictures (PNG, JPEG, WebP) or weights (safetensors), and this is neither.")
+
+
+def _check_is_picture(content: bytes) -> None:
+    if not is_picture(content):
+        raise UnsupportedFile("Pictures are PNG, JPEG or WebP, and this is none of them.")
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Which fields a multipart body may have, how OpenAPI says so, and how texts become the values that they write."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -11,18 +11,20 @@ Texts = TypeVar("Texts", bound=BaseModel)
 
 
 class FileField(NamedTuple):
-    """A file that a form takes: one, under its name or under another one that clients have for it."""
+    """A file that a form takes under its name, or under another one that clients have for it; up to `most` of them."""
 
     description: str
     required: bool = True
     alias: str | None = None
+    most: int = 1
 
 
 class Form(NamedTuple):
-    """The fields that a body may have; its texts are those of a model."""
+    """The fields that a body may have; its texts are those of a model. With `one_of`, files come under one name."""
 
     files: Mapping[str, FileField]
     texts: type[BaseModel] | None = None
+    one_of: bool = False
 
     def file(self, name: str) -> str | None:
         """The name of the file that comes under this one, if there is such a file."""
@@ -36,7 +38,7 @@ class Form(NamedTuple):
     def documented(self) -> dict[str, Any]:
         """The body, as OpenAPI describes it."""
         texts = {} if self.texts is None else self.texts.model_json_schema()
-        files = {name: _documented(field.description) for name, field in self.files.items()}
+        files = {name: _documented(field.description, field.most) for name, field in self.files.items()}
         others = {
             field.alias: _documented(f"Another name of `{name}`.") for name, field in self.files.items() if field.alias
         }
@@ -51,16 +53,38 @@ class Form(NamedTuple):
             | others
             | {name: never_null(text) for name, text in texts.get("properties", {}).items()},
         }
+        if self.one_of:
+            schema["oneOf"] = [{"required": [name]} for name in self.files]
         if others:
             schema["allOf"] = [_one_of(name, field) for name, field in self.files.items() if field.alias]
         return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
 
 
+class SentFile(NamedTuple):
+    """One of many files of a field, which lie one behind the other."""
+
+    name: str
+    all: BinaryIO
+    start: int
+    end: int
+
+    @property
+    def num_bytes(self) -> int:
+        """Its size."""
+        return self.end - self.start
+
+    def read(self) -> bytes:
+        """Its bytes."""
+        self.all.seek(self.start)
+        return self.all.read(self.num_bytes)
+
+
 class Received(NamedTuple):
-    """What has come of a body: files, at their beginning, and texts."""
+    """What has come of a body: files, at their beginning, texts, and of fields that take several files all of them."""
 
     files: Mapping[str, BinaryIO]
     texts: Mapping[str, str]
+    several: Mapping[str, Sequence[SentFile]]
 
     def as_fields_of(self, model: type[Texts]) -> Texts:
         """The texts as values. Raises: RequestValidationError."""
@@ -87,5 +111,6 @@ def _one_of(name: str, field: FileField) -> dict[str, Any]:
     return {"oneOf": names} if field.required else {"not": {"allOf": names}}
 
 
-def _documented(description: str) -> dict[str, Any]:
-    return {"type": "string", "format": "binary", "description": description}
+def _documented(description: str, most: int = 1) -> dict[str, Any]:
+    file = {"type": "string", "format": "binary"}
+    return {**(file if most == 1 else {"type": "array", "items": file}), "description": description}

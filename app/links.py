@@ -23,6 +23,10 @@ class Links:
         """Where a file is read."""
         return f"{self.base}/v1/files/{file_id}"
 
+    def dataset_picture(self, dataset_id: str, index: int) -> str:
+        """Where the bytes of a data set's picture are."""
+        return f"{self.base}/v1/datasets/{dataset_id}/pictures/{index}/content"
+
     def artifact(self, artifact_id: str) -> str:
         """Where an image's bytes are."""
         url = f"{self.base}/v1/artifacts/{artifact_id}"

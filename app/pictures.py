@@ -36,10 +36,24 @@ def check_picture(content: bytes, limits: Limits) -> FileContent:
     Metadata are dropped, and colour profiles with them, unapplied.
     Raises: UnsupportedFile, DamagedFile, LimitExceeded.
     """
+    return kept(_upright(content, limits))
+
+
+def check_lesson(content: bytes, limits: Limits) -> FileContent:
+    """The picture as models learn from it: the same in RGB, on white where it can be looked through.
+
+    Raises: as check_picture.
+    """
+    upright = _upright(content, limits)
+    if upright.mode == "RGBA":
+        upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright)
+    return kept(upright.convert("RGB"))
+
+
+def _upright(content: bytes, limits: Limits) -> Image.Image:
     with judged(content, limits) as picture:
         ImageOps.exif_transpose(picture, in_place=True)
-        upright = _in_eight_bits(picture)
-    return kept(upright)
+        return _in_eight_bits(picture)
 
 
 @contextmanager

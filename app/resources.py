@@ -20,6 +20,7 @@ from contract.artifact_store import ArtifactStore
 from contract.catalogue import Catalogue
 from contract.certificates import Certificates
 from contract.costs import Costs
+from contract.dataset_store import DatasetStore
 from contract.exposure import is_loopback
 from contract.files import FileStore
 from contract.followers import Followers
@@ -56,6 +57,7 @@ class Resources:
     receipt_keys: ReceiptKeys
     artifacts: ArtifactStore
     files: FileStore
+    datasets: DatasetStore
     file_checker: FileChecker
     deny_list: DenyList
     c2pa_anchors: str | None
@@ -77,6 +79,7 @@ class Resources:
             self,
             job_store=self.job_store.of(tenant),
             files=self.files.of(tenant),
+            datasets=self.datasets.of(tenant),
             notes=self.notes.of(tenant),
             webhook_secrets=self.webhook_secrets.of(tenant),
             caller=caller,
@@ -117,6 +120,7 @@ async def open_resources(
             receipt_keys=ReceiptKeys(connection),
             artifacts=artifacts,
             files=FileStore(connection, artifacts),
+            datasets=DatasetStore(connection, artifacts),
             file_checker=file_checker,
             deny_list=files.deny_list,
             c2pa_anchors=files.c2pa_anchors,

@@ -58,6 +58,12 @@ class AppSettings(Settings):
     file_ttl_seconds: float = Field(
         default=7 * 24 * 3600, gt=0, description="How long a file can be named by requests after it was sent."
     )
+    max_datasets: int = Field(default=100, ge=1, description="The most data sets that a tenant may have.")
+    max_dataset_pictures: int = Field(default=1000, ge=1, description="The most pictures of a data set.")
+    max_dataset_bytes: int = Field(
+        default=256 * 1024 * 1024, ge=1, description="The most bytes of a data set, as it is sent and as it is kept."
+    )
+    max_dataset_pixels: int = Field(default=512 * 1024 * 1024, ge=1, description="The most pixels of a data set.")
     c2pa_trust: Path | None = Field(
         default=None, description="Certificates, PEM, that C2PA manifests are to lead to when pictures are verified."
     )

@@ -3,7 +3,7 @@
 Whatever is wrong is said as soon as it is read, so that a wrong field is not waited for to its end.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from io import BytesIO
 from tempfile import SpooledTemporaryFile
@@ -15,14 +15,17 @@ from starlette.requests import Request
 
 from app.body_sizes import bounded
 from app.errors import BodyTooLarge, MalformedMultipart, UnsupportedMediaType
-from app.forms import Form, Received
-from contract.errors import InvalidRequest
+from app.forms import Form, Received, SentFile
+from contract.errors import InvalidRequest, LimitExceeded
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 FRAMING_BYTES = 64 * 1024
 """What boundaries and headers may add to the fields."""
+
+PART_BYTES = 1024
+"""What they may add for each further file where there may be several."""
 
 TEXT_BYTES = 64 * 1024
 """The most bytes of all texts of a body."""
@@ -33,7 +36,7 @@ IN_MEMORY_BYTES = 1024 * 1024
 
 @asynccontextmanager
 async def received(request: Request, form: Form, max_file_bytes: int) -> AsyncIterator[Received]:
-    """The fields of a body, read up to what so large files and their framing take.
+    """The fields of a body, read up to what so large files and their framing take; several of a field count as one.
 
     Raises: BodyTooLarge, UnsupportedMediaType, MalformedMultipart, InvalidRequest.
     """
@@ -42,7 +45,9 @@ async def received(request: Request, form: Form, max_file_bytes: int) -> AsyncIt
         raise UnsupportedMediaType("Send the body as multipart/form-data.", field="Content-Type")
     if not options.get(b"boundary"):
         raise MalformedMultipart("Content-Type has no boundary.", field="Content-Type")
-    max_bytes = len(form.files) * max_file_bytes + FRAMING_BYTES + (TEXT_BYTES if form.texts else 0)
+    num_files = 1 if form.one_of else len(form.files)
+    framing = FRAMING_BYTES + PART_BYTES * sum(field.most - 1 for field in form.files.values())
+    max_bytes = num_files * max_file_bytes + framing + (TEXT_BYTES if form.texts else 0)
     with ExitStack() as opened:
         parts = Parts(form, opened)
         await _receive(bounded(request, max_bytes), options[b"boundary"], parts)
@@ -69,6 +74,7 @@ class Parts:
         self._name = self._value = self._disposition = b""
         self._write: Callable[[bytes], object] = _drop
         self._files: dict[str, BinaryIO] = {}
+        self._starts: dict[str, list[tuple[str, int]]] = {}
         self._texts: dict[str, BytesIO] = {}
         self.ended = False
 
@@ -90,9 +96,13 @@ class Parts:
         for name, field in self._form.files.items():
             if field.required and name not in self._files:
                 raise InvalidRequest(f"{name} is required.", field=name)
+        if self._form.one_of and len(self._files) != 1:
+            raise InvalidRequest(f"Send one of {', '.join(self._form.files)}.", field=next(iter(self._form.files)))
+        several = {name: _parted(self._files[name], starts) for name, starts in self._starts.items()}
         for file in self._files.values():
             file.seek(0)
-        return Received(self._files, {name: _decoded(name, text.getvalue()) for name, text in self._texts.items()})
+        texts = {name: _decoded(name, text.getvalue()) for name, text in self._texts.items()}
+        return Received(self._files, texts, several)
 
     def _begin(self) -> None:
         self._disposition = b""
@@ -115,19 +125,26 @@ class Parts:
             raise MalformedMultipart("A part of the body has no name.")
         name = options[b"name"].decode(errors="replace")
         if (file := self._form.file(name)) is not None:
-            self._begin_file(file, b"filename" in options)
+            self._begin_file(file, options.get(b"filename"))
         elif self._form.has_text(name):
             self._begin_text(name, b"filename" in options)
         else:
             raise InvalidRequest(f"There is no field {name[:100]!r}.", field=name)
 
-    def _begin_file(self, name: str, is_file: bool) -> None:
-        if not is_file:
+    def _begin_file(self, name: str, file_name: bytes | None) -> None:
+        if file_name is None:
             raise InvalidRequest(f"{name} is text; send it as a file, with a file name.", field=name)
-        if name in self._files:
+        most = self._form.files[name].most
+        if name not in self._files:
+            self._files[name] = cast(BinaryIO, self._opened.enter_context(_spool()))
+        elif most == 1:
             raise InvalidRequest(f"{name} is one file, and several were sent.", field=name)
-        self._files[name] = cast(BinaryIO, self._opened.enter_context(_spool()))
         self._write = self._files[name].write
+        if most > 1:
+            starts = self._starts.setdefault(name, [])
+            if len(starts) == most:
+                raise LimitExceeded(f"{name} may be at most {most} files.", field=name)
+            starts.append((file_name.decode(errors="replace"), self._files[name].tell()))
 
     def _begin_text(self, name: str, is_file: bool) -> None:
         if is_file:
@@ -148,6 +165,12 @@ class Parts:
 
 def _spool() -> SpooledTemporaryFile[bytes]:
     return SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)
+
+
+def _parted(file: BinaryIO, starts: Sequence[tuple[str, int]]) -> list[SentFile]:
+    """The files that lie one behind the other in this one, which has been written to its end."""
+    ends = [*(start for _, start in starts[1:]), file.tell()]
+    return [SentFile(name, file, start, end) for (name, start), end in zip(starts, ends, strict=True)]
 
 
 def _drop(data: bytes) -> None:

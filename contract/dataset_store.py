@@ -6,11 +6,11 @@ captions may change and pictures may come, and none goes.
 """
 
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 
 from contract.artifact_store import ArtifactStore
-from contract.datasets import Dataset, DatasetPicture, NewPicture
+from contract.datasets import Dataset, DatasetPicture, DatasetSummary, NewPicture
 from contract.errors import (
     DatasetInUse,
     LimitExceeded,
@@ -47,9 +47,9 @@ class DatasetStore:
         """The same store, as this tenant's."""
         return DatasetStore(self._connection, self._artifacts, tenant)
 
-    async def create(self, name: str, pictures: Sequence[NewPicture], *, most: int) -> Dataset:
-        """Keeps a data set under a fresh id; a tenant has `most` of them. Raises: LimitExceeded."""
-        empty = Dataset(
+    def fresh(self, name: str) -> Dataset:
+        """A data set that is not kept yet, under an id that nobody has had, without pictures."""
+        return Dataset(
             id=f"ds_{secrets.token_hex(16)}",
             tenant=self._tenant or PUBLIC,
             name=name,
@@ -58,20 +58,35 @@ class DatasetStore:
             version="",
             next_index=0,
         )
-        with unavailable_when_unreachable():
-            await self._redis.zadd(ANNOUNCED, {empty.id: _now() + ANNOUNCED_SECONDS})
-        dataset = empty.with_pictures(await self._stored(empty.id, pictures))
-        kept = await self._keep(dataset, most=most)
-        if kept is None:
-            await self._bury(empty.id)
-            raise LimitExceeded(f"There are {most} data sets, and no more are allowed; delete one first.")
-        return kept
 
-    async def add(self, dataset_id: str, pictures: Sequence[NewPicture], edit: Edit = lambda same: same) -> Dataset:
-        """Keeps more pictures, with whatever else the edit changes, or refuses by raising. Raises: UnknownDataset."""
-        await self.get(dataset_id)
-        stored = await self._stored(dataset_id, pictures)
+    async def create(self, fresh: Dataset, pictures: AsyncIterable[NewPicture], *, most: int) -> Dataset:
+        """Keeps a fresh data set; a tenant has `most` of them. Each picture is kept as it comes.
+
+        Raises: LimitExceeded, and whatever the pictures do while they come.
+        """
+        with unavailable_when_unreachable():
+            await self._redis.zadd(ANNOUNCED, {fresh.id: _now() + ANNOUNCED_SECONDS})
+        stored: list[DatasetPicture] = []
         try:
+            await self._store(fresh.id, pictures, stored)
+            if kept := await self._keep(fresh.with_pictures(stored), most=most):
+                return kept
+            raise LimitExceeded(f"There are {most} data sets, and no more are allowed; delete one first.")
+        except SafelightError as error:
+            if not isinstance(error, StoreUnavailable):  # What is left then is swept.
+                await self._bury(fresh.id)
+            raise
+
+    async def add(
+        self, dataset_id: str, pictures: AsyncIterable[NewPicture], edit: Edit = lambda same: same
+    ) -> Dataset:
+        """The data set with more pictures, and after an edit that comes with them; each is kept as it comes.
+
+        Raises: UnknownDataset, and whatever the edit does, or the pictures do while they come.
+        """
+        stored: list[DatasetPicture] = []
+        try:
+            await self._store(dataset_id, pictures, stored)
             return await self.change(dataset_id, lambda dataset: edit(dataset.with_pictures(stored)))
         except SafelightError as error:
             if not isinstance(error, StoreUnavailable):  # Nobody knows then whether the record names them.
@@ -94,30 +109,20 @@ class DatasetStore:
 
     async def get(self, dataset_id: str) -> Dataset:
         """The data set as it is now. Raises: UnknownDataset."""
-        found = [dataset async for dataset in self._records([dataset_id])]
-        if not found:
-            raise UnknownDataset(f"There is no data set {dataset_id!r}.")
-        return found[0]
+        async for text in self._texts("record", [dataset_id]):
+            return Dataset.model_validate_json(text)
+        raise UnknownDataset(f"There is no data set {dataset_id!r}.")
 
-    async def page(self, *, limit: int, cursor: int | None = None) -> tuple[list[Dataset], int | None]:
+    async def page(self, *, limit: int, cursor: int | None = None) -> tuple[list[DatasetSummary], int | None]:
         """Up to `limit` data sets, newest first, older than `cursor`; and the cursor of the next page, if any."""
         newest = "+inf" if cursor is None else f"({cursor}"
         with unavailable_when_unreachable():
             page = await self._redis.zrevrangebyscore(
                 index_of("safelight:datasets", self._tenant), newest, "-inf", start=0, num=limit + 1, withscores=True
             )
-        datasets = [dataset async for dataset in self._records([dataset_id for dataset_id, _ in page[:limit]])]
-        return datasets, int(page[limit - 1][1]) if len(page) > limit else None
-
-    async def hold(self, dataset: Dataset, job_id: str) -> bool:
-        """Has a job hold the data set until the job has ended; False when it was edited since it was read.
-
-        A hold ends with its job, and after a minute when the job is not admitted. Raises: UnknownDataset.
-        """
-        answer = await self._connection.run("hold_dataset", dataset.id, self._tenant or "", dataset.version, job_id)
-        if answer == "unknown":
-            raise UnknownDataset(f"There is no data set {dataset.id!r}.")
-        return bool(answer == "held")
+        texts = self._texts("summary", [dataset_id for dataset_id, _ in page[:limit]])
+        listed = [DatasetSummary.model_validate_json(text) async for text in texts]
+        return listed, int(page[limit - 1][1]) if len(page) > limit else None
 
     async def read(self, dataset_id: str, picture: DatasetPicture) -> bytes:
         """A picture as PNG; one of a snapshot is there for as long as the job that holds it. Raises: UnknownDataset."""
@@ -153,6 +158,7 @@ class DatasetStore:
             dataset.version,
             kept.version,
             kept.model_dump_json(),
+            kept.summary.model_dump_json(),
             most,
             int(takes),
         )
@@ -160,15 +166,14 @@ class DatasetStore:
             raise in_use()
         return kept if answer == "kept" else None
 
-    async def _stored(self, dataset_id: str, pictures: Sequence[NewPicture]) -> list[DatasetPicture]:
-        stored = []
-        for new in pictures:
+    async def _store(self, dataset_id: str, pictures: AsyncIterable[NewPicture], stored: list[DatasetPicture]) -> None:
+        """Stores the bytes of pictures as they come, and notes each that is stored."""
+        async for new in pictures:
             picture = new.described
+            stored.append(picture)
             await self._artifacts.put(picture_key(dataset_id, picture), new.content.content)
             if new.target is not None:
                 await self._artifacts.put(target_key(dataset_id, picture), new.target.content)
-            stored.append(picture)
-        return stored
 
     async def _read(self, key: str) -> bytes:
         try:
@@ -187,14 +192,14 @@ class DatasetStore:
             await self._redis.delete(f"safelight:dataset:{dataset_id}", f"safelight:dataset_users:{dataset_id}")
             await self._redis.zrem(ANNOUNCED, dataset_id)
 
-    async def _records(self, dataset_ids: Sequence[str]) -> AsyncIterator[Dataset]:
-        fields = ("record", "tenant", "retired")
+    async def _texts(self, field: str, dataset_ids: Sequence[str]) -> AsyncIterator[str]:
+        """What stands in this field of those that are there."""
         records = await self._connection.pipelined(
-            [("HMGET", f"safelight:dataset:{dataset_id}", *fields) for dataset_id in dataset_ids]
+            [("HMGET", f"safelight:dataset:{dataset_id}", field, "tenant", "retired") for dataset_id in dataset_ids]
         )
-        for record, tenant, retired in records:
-            if record and not retired and self._tenant in (None, tenant):
-                yield Dataset.model_validate_json(record)
+        for text, tenant, retired in records:
+            if text and not retired and self._tenant in (None, tenant):
+                yield text
 
 
 def picture_key(dataset_id: str, picture: DatasetPicture) -> str:

@@ -12,6 +12,9 @@ from contract.errors import UnknownDataset
 from contract.file_content import FileContent
 from contract.tenants import PUBLIC
 
+MAX_CAPTION_LENGTH = 2000
+"""Characters; models read some hundred of them."""
+
 
 class DatasetPicture(BaseModel):
     """One picture, as a PNG. `index` is its number in the data set, never given twice; `place` names its bytes.
@@ -32,6 +35,19 @@ class DatasetPicture(BaseModel):
     size_bytes: int
     target_sha256: str | None = None
     target_bytes: int = 0
+
+
+class DatasetSummary(BaseModel):
+    """What is listed of a data set: it says as much of one picture as of a thousand."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    name: str
+    num_pictures: int
+    size_bytes: int
+    digest: str
+    created_at: datetime
 
 
 class Dataset(BaseModel):
@@ -62,6 +78,18 @@ class Dataset(BaseModel):
     def pixels(self) -> int:
         """The pixels of all pictures, targets not counted."""
         return sum(picture.width * picture.height for picture in self.pictures)
+
+    @property
+    def summary(self) -> DatasetSummary:
+        """What is listed of it."""
+        return DatasetSummary(
+            id=self.id,
+            name=self.name,
+            num_pictures=len(self.pictures),
+            size_bytes=self.size_bytes,
+            digest=self.digest,
+            created_at=self.created_at,
+        )
 
     def picture(self, index: int) -> DatasetPicture:
         """The picture of this number. Raises: UnknownDataset."""

@@ -18,6 +18,7 @@ from safelight.answers import (
 )
 from safelight.asynchronous import AsyncSafelight
 from safelight.blocking import Safelight
+from safelight.datasets import Dataset, DatasetListed, DatasetPicture, DatasetSent, FileProblem
 from safelight.errors import (
     ConnectionFailed,
     SafelightError,
@@ -56,6 +57,10 @@ __all__ = [
     "CompleteRequest",
     "ConnectionFailed",
     "Cost",
+    "Dataset",
+    "DatasetListed",
+    "DatasetPicture",
+    "DatasetSent",
     "Defaults",
     "Delivery",
     "Difference",
@@ -64,6 +69,7 @@ __all__ = [
     "Failure",
     "Fields",
     "File",
+    "FileProblem",
     "Finding",
     "Image",
     "ImageFinished",

@@ -6,10 +6,11 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Unpack
-from urllib.parse import quote
 
 from safelight.answers import File, Job, JobStatus, Quote
 from safelight.bodies import body_of
+from safelight.caller import id_of, path_of
+from safelight.dataset_calls import DatasetCalls
 from safelight.errors import ServiceError
 from safelight.events import Ended, Event
 from safelight.fields import Fields
@@ -20,23 +21,15 @@ from safelight.pages import each, listed
 from safelight.pictures import Picture, Pictures
 from safelight.provenance import ReceiptKeys, Verification
 from safelight.reading import read
-from safelight.refusals import UnknownFile, UnknownJob
-from safelight.sending import Sender
-from safelight.settings import Settings
 from safelight.sources import Named, Source, content_of
-from safelight.transports import Transport
 from safelight.webhooks import Delivery, WebhookSecret
 
 
-class Calls:
+class Calls(DatasetCalls):
     """Safelight over HTTP. Jobs, files and images are named by their ids, or by what has such an id.
 
     Raises: SafelightError: a ServiceError when the service says no, ConnectionFailed when nobody answers.
     """
-
-    def __init__(self, transport: Transport, settings: Settings) -> None:
-        self._transport = transport
-        self._sender = Sender(transport, settings)
 
     async def generate(
         self,
@@ -80,7 +73,7 @@ class Calls:
 
     async def job(self, job: Named | str) -> Job:
         """The job as it is now. Raises: UnknownJob."""
-        return read(Job, await self._sender.json("GET", f"/v1/jobs/{_named(job)}"))
+        return read(Job, await self._sender.json("GET", f"/v1/jobs/{path_of(job)}"))
 
     def jobs(self, *, status: JobStatus | None = None, page_size: int = 50) -> AsyncGenerator[Job]:
         """All jobs, newest first, page by page as they are asked for."""
@@ -105,7 +98,7 @@ class Calls:
         """
         return Follower(
             self._sender,
-            _id(job),
+            id_of(job),
             previews=previews,
             after=after,
             timeout_seconds=timeout_seconds,
@@ -137,19 +130,19 @@ class Calls:
 
     async def cancel(self, job: Named | str) -> Job:
         """Asks for the end of a job, and returns it as it is then; one that has ended stays as it is."""
-        return read(Job, await self._sender.json("POST", f"/v1/jobs/{_named(job)}/cancel"))
+        return read(Job, await self._sender.json("POST", f"/v1/jobs/{path_of(job)}/cancel"))
 
     async def delete(self, job: Named | str) -> None:
         """Removes an ended job and its pictures. Raises: UnknownJob; JobNotEnded."""
-        await self._remove(f"/v1/jobs/{_named(job)}")
+        await self._remove(f"/v1/jobs/{path_of(job)}")
 
     async def deliveries(self, job: Named | str) -> list[Delivery]:
         """What the job's webhook was sent, and what came of it. Raises: UnknownJob."""
-        return await listed(self._sender, f"/v1/jobs/{_named(job)}/deliveries", Delivery)
+        return await listed(self._sender, f"/v1/jobs/{path_of(job)}/deliveries", Delivery)
 
     async def redeliver(self, job: Named | str, delivery: Named | str) -> Delivery:
         """Has a webhook sent again, under the same id. Raises: UnknownJob; UnknownDelivery."""
-        path = f"/v1/jobs/{_named(job)}/deliveries/{_named(delivery)}/redeliver"
+        path = f"/v1/jobs/{path_of(job)}/deliveries/{path_of(delivery)}/redeliver"
         return read(Delivery, await self._sender.json("POST", path))
 
     async def webhook_secret(self, url: str) -> WebhookSecret:
@@ -163,7 +156,7 @@ class Calls:
 
     async def artifact(self, image: Named | str) -> bytes:
         """The file of a finished picture. Raises: UnknownArtifact."""
-        return await self._content(f"/v1/artifacts/{_named(image)}")
+        return await self._content(f"/v1/artifacts/{path_of(image)}")
 
     async def save(self, image: Named | str, path: str | os.PathLike[str]) -> Path:
         """Writes the file of a finished picture; what was there is replaced. Raises: UnknownArtifact; OSError."""
@@ -199,15 +192,15 @@ class Calls:
 
     async def file(self, file: Named | str) -> File:
         """What a file is. Raises: UnknownFile."""
-        return read(File, await self._sender.json("GET", f"/v1/files/{_named(file)}"))
+        return read(File, await self._sender.json("GET", f"/v1/files/{path_of(file)}"))
 
     async def file_content(self, file: Named | str) -> bytes:
         """The bytes of a file as they are kept. Raises: UnknownFile."""
-        return await self._content(f"/v1/files/{_named(file)}/content")
+        return await self._content(f"/v1/files/{path_of(file)}/content")
 
     async def delete_file(self, file: Named | str) -> None:
         """Removes a file. Raises: UnknownFile; FileInUse."""
-        await self._remove(f"/v1/files/{_named(file)}")
+        await self._remove(f"/v1/files/{path_of(file)}")
 
     async def models(self) -> list[Model]:
         """The models on offer."""
@@ -215,11 +208,11 @@ class Calls:
 
     async def model(self, model: Named | str) -> ModelDetail:
         """What one model may be asked for, and what live workers say of it. Raises: UnknownModel."""
-        return read(ModelDetail, await self._sender.json("GET", f"/v1/models/{_named(model)}"))
+        return read(ModelDetail, await self._sender.json("GET", f"/v1/models/{path_of(model)}"))
 
     async def architecture(self, model: Named | str) -> Architecture:
         """What one model is made of, block by block. Raises: UnknownModel, UnmeasuredModel."""
-        return read(Architecture, await self._sender.json("GET", f"/v1/models/{_named(model)}/architecture"))
+        return read(Architecture, await self._sender.json("GET", f"/v1/models/{path_of(model)}/architecture"))
 
     async def adapters(self) -> list[Adapter]:
         """The adapters on offer."""
@@ -227,7 +220,7 @@ class Calls:
 
     async def adapter(self, adapter: Named | str) -> Adapter:
         """Which models one adapter fits. Raises: UnknownAdapter."""
-        return read(Adapter, await self._sender.json("GET", f"/v1/adapters/{_named(adapter)}"))
+        return read(Adapter, await self._sender.json("GET", f"/v1/adapters/{path_of(adapter)}"))
 
     async def classifiers(self) -> list[Classifier]:
         """The classifiers that guidance may follow."""
@@ -235,7 +228,7 @@ class Calls:
 
     async def classifier(self, classifier: Named | str) -> Classifier:
         """Which labels one classifier offers. Raises: UnknownClassifier."""
-        return read(Classifier, await self._sender.json("GET", f"/v1/classifiers/{_named(classifier)}"))
+        return read(Classifier, await self._sender.json("GET", f"/v1/classifiers/{path_of(classifier)}"))
 
     async def _post(self, prompt: str | None, fields: Fields, **parts: Any) -> Any:
         said = {} if prompt is None else {"prompt": prompt}
@@ -250,17 +243,6 @@ class Calls:
         content = await self._transport.aside(lambda: content_of("file", picture))
         return await self._sender.json("POST", path, files={"file": ("file", content)}, **parts)
 
-    async def _content(self, path: str) -> bytes:
-        return (await self._sender.whole(self._sender.request("GET", path))).content
-
-    async def _remove(self, path: str) -> None:
-        try:
-            await self._sender.whole(self._sender.request("DELETE", path))
-        except (UnknownJob, UnknownFile) as error:
-            # An earlier try has removed it, and its answer was lost.
-            if error.num_tries == 1:
-                raise
-
     async def _upload(self, field: str, source: object) -> File:
         """Sends what stands in a field, and blames that field if it is refused."""
         content = await self._transport.aside(lambda: content_of(field, source))
@@ -269,11 +251,3 @@ class Calls:
         except ServiceError as error:
             error.field = field if error.field == "file" else error.field
             raise
-
-
-def _id(named: Named | str) -> str:
-    return named if isinstance(named, str) else named.id
-
-
-def _named(named: Named | str) -> str:
-    return quote(_id(named))

@@ -159,6 +159,24 @@ class FileInUse(ServiceError):
     code = "file_in_use"
 
 
+class UnknownDataset(ServiceError):
+    """No data set has this id, or it has been deleted; or it has no such picture."""
+
+    code = "unknown_dataset"
+
+
+class DatasetInUse(ServiceError):
+    """A fine-tune that has not ended learns from the data set."""
+
+    code = "dataset_in_use"
+
+
+class EmptyDataset(ServiceError):
+    """Of all that was sent, there is no picture to learn from."""
+
+    code = "empty_dataset"
+
+
 class UnsupportedFile(ServiceError):
     """The file is of a kind that is not taken, or is not needed here; its bytes decide, not its name."""
 

@@ -13,6 +13,7 @@ from contract.architecture import Architectures
 from contract.artifact_store import ArtifactStore
 from contract.certificates import Certificates
 from contract.costs import Costs
+from contract.dataset_store import DatasetStore
 from contract.errors import UnknownJob
 from contract.files import FileStore
 from contract.job_store import JobStore
@@ -55,6 +56,7 @@ class Keeper:
         self._certificates = Certificates(connection, lease_seconds=settings.lease_seconds)
         self._artifacts = artifacts
         self._files = FileStore(connection, artifacts)
+        self._datasets = DatasetStore(connection, artifacts)
         self._rq_worker = RQWorker(settings.store_url, worker, settings.lease_seconds)
         self._tally = tally
         self._receipt_keys = ReceiptKeys(connection)
@@ -94,6 +96,7 @@ class Keeper:
     async def sweep(self) -> None:
         """Removes jobs and files whose time is over, bytes first, so that none are left without a record."""
         await self._files.sweep(SWEEP_BATCH)
+        await self._datasets.sweep(SWEEP_BATCH)
         for job_id in await self._jobs.expired(SWEEP_BATCH):
             with suppress(UnknownJob):
                 await self._remove(job_id)

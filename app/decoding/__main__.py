@@ -10,8 +10,9 @@ from typing import Any
 
 from app.decoding.frames import LENGTHS, packed
 from app.picture_texts import texts_of
-from app.pictures import Limits, check_picture
+from app.pictures import Limits, check_lesson, check_picture
 from contract.errors import LimitExceeded, SafelightError
+from contract.file_content import FileContent
 
 Answer = tuple[Mapping[str, object], bytes]
 
@@ -32,7 +33,9 @@ def answer(words: Mapping[str, Any], content: bytes, limits: Limits) -> Answer:
     try:
         match words["verb"]:
             case "picture":
-                return picture(content, limits)
+                return picture(check_picture(content, limits))
+            case "lesson":
+                return picture(check_lesson(content, limits))
             case "look":
                 return looked_at(content, limits, words["anchors"])
         return {}, json.dumps(texts_of(content)).encode()
@@ -42,9 +45,8 @@ def answer(words: Mapping[str, Any], content: bytes, limits: Limits) -> Answer:
         return refusal(error)
 
 
-def picture(content: bytes, limits: Limits) -> Answer:
-    """The picture as it is kept. Raises: as check_picture."""
-    kept = check_picture(content, limits)
+def picture(kept: FileContent) -> Answer:
+    """A picture as it is kept."""
     numbers = {"width": kept.width, "height": kept.height, "darkest": kept.darkest, "brightest": kept.brightest}
     return numbers, kept.content
 

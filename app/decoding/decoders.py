@@ -111,11 +111,11 @@ class Decoders:
 
     async def picture(self, content: bytes) -> FileContent:
         """A picture as it is kept."""
-        words, kept = await self._ask("picture", content)
-        try:
-            return FileContent("image", "image/png", kept, **Numbers.model_validate(words).model_dump())
-        except ValidationError as error:
-            raise DamagedFile("The picture cannot be decoded.") from error
+        return await self._picture("picture", content)
+
+    async def lesson(self, content: bytes) -> FileContent:
+        """A picture as models learn from it."""
+        return await self._picture("lesson", content)
 
     async def texts(self, content: bytes) -> dict[str, str]:
         """The texts in a picture that was judged before."""
@@ -137,6 +137,13 @@ class Decoders:
         """Ends the processes that wait for work."""
         while self._idle:
             self._idle.pop().end()
+
+    async def _picture(self, verb: Verb, content: bytes) -> FileContent:
+        words, kept = await self._ask(verb, content)
+        try:
+            return FileContent("image", "image/png", kept, **Numbers.model_validate(words).model_dump())
+        except ValidationError as error:
+            raise DamagedFile("The picture cannot be decoded.") from error
 
     async def _ask(self, verb: Verb, content: bytes, **asked: object) -> tuple[dict[str, Any], bytes]:
         decoder = self._free()

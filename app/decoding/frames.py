@@ -5,8 +5,10 @@ import struct
 from collections.abc import Mapping
 from typing import Any, Literal
 
-Verb = Literal["picture", "texts", "look"]
-"""What is to be made of a file: the picture as it is kept, the texts in it, or what is to be known to verify it."""
+Verb = Literal["picture", "lesson", "texts", "look"]
+"""What is to be made of a file: the picture as it is kept, or as models learn from it, the texts in it, or what is to
+be known to verify it.
+"""
 
 LENGTHS = struct.Struct("<IQ")
 """Bytes of the words, and of what follows them."""

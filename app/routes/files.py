@@ -3,7 +3,6 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -14,6 +13,7 @@ from app.error_responses import documented
 from app.errors import BodyTooLarge, MalformedMultipart, RangeNotSatisfiable, UnsupportedMediaType
 from app.file_responses import FILE_ID, FilePage, FileShown, name_of
 from app.forms import FileField, Form
+from app.paging import PageAsked
 from app.uploads import received
 from contract.errors import (
     ArtifactStoreUnavailable,
@@ -57,17 +57,6 @@ async def existing_file(file_id: FileId, resources: ResourcesOf) -> StoredFile:
 ExistingFile = Annotated[StoredFile, Depends(existing_file)]
 
 
-class Listing(BaseModel):
-    """Which files to list."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    limit: int = Field(default=20, ge=1, le=100, description="At most this many.", examples=[20])
-    cursor: str | None = Field(
-        default=None, pattern=r"^[0-9]{1,15}$", description="The `next_cursor` of the page before.", examples=["41"]
-    )
-
-
 @router.post(
     "",
     status_code=201,
@@ -97,10 +86,9 @@ async def create_file(request: Request, response: Response, resources: Resources
 
 
 @router.get("", response_description="One page of files.", responses=documented(InvalidRequest, StoreUnavailable))
-async def list_files(listing: Annotated[Listing, Query()], resources: ResourcesOf, links: LinksOf) -> FilePage:
+async def list_files(asked: Annotated[PageAsked, Query()], resources: ResourcesOf, links: LinksOf) -> FilePage:
     """List files, newest first; files that are sent meanwhile do not shift the pages."""
-    cursor = None if listing.cursor is None else int(listing.cursor)
-    return FilePage.of(*await resources.files.page(limit=listing.limit, cursor=cursor), links)
+    return FilePage.of(*await resources.files.page(limit=asked.limit, cursor=asked.after), links)
 
 
 @router.get("/{file_id}", response_description="The file.", responses=documented(UnknownFile, StoreUnavailable))

@@ -3,10 +3,11 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from app.dependencies import ExistingJob, JobId, PresenterOf, ResourcesOf
 from app.error_responses import documented
+from app.paging import PageAsked
 from app.responses import JobPage, JobShown
 from contract.errors import ArtifactStoreUnavailable, InvalidRequest, JobNotEnded, StoreUnavailable, UnknownJob
 from contract.job import JobStatus
@@ -14,23 +15,16 @@ from contract.job import JobStatus
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 
-class Listing(BaseModel):
+class Listing(PageAsked):
     """Which jobs to list."""
 
-    model_config = ConfigDict(extra="forbid")
-
     status: JobStatus | None = Field(default=None, description="Only jobs in this status.", examples=["queued"])
-    limit: int = Field(default=20, ge=1, le=100, description="At most this many.", examples=[20])
-    cursor: str | None = Field(
-        default=None, pattern=r"^[0-9]{1,15}$", description="The `next_cursor` of the page before.", examples=["41"]
-    )
 
 
 @router.get("", response_description="One page of jobs.", responses=documented(InvalidRequest, StoreUnavailable))
-async def list_jobs(listing: Annotated[Listing, Query()], resources: ResourcesOf, presenter: PresenterOf) -> JobPage:
+async def list_jobs(asked: Annotated[Listing, Query()], resources: ResourcesOf, presenter: PresenterOf) -> JobPage:
     """List jobs, newest first; jobs that are admitted meanwhile do not shift the pages."""
-    cursor = None if listing.cursor is None else int(listing.cursor)
-    jobs, following = await resources.job_store.page(status=listing.status, limit=listing.limit, cursor=cursor)
+    jobs, following = await resources.job_store.page(status=asked.status, limit=asked.limit, cursor=asked.after)
     return JobPage(data=await presenter.jobs(jobs), next_cursor=None if following is None else str(following))
 
 

@@ -1,4 +1,4 @@
-"""The pages for people: the studio at `/`, where programs are told the way; the walk inside; and what both load."""
+"""The pages for people: the studio at `/`, where programs are told the way; teaching; the walk; and what they load."""
 
 from typing import Annotated, Any
 
@@ -21,6 +21,7 @@ class Welcome(BaseModel):
 
     name: str = Field(description="What this is.", examples=["Safelight"])
     inside: str = Field(description="A walk through a model, for browsers.", examples=[f"{BASE}/inside"])
+    teach: str = Field(description="Teaching a model one's own pictures, for browsers.", examples=[f"{BASE}/teach"])
     docs: str = Field(description="The API's documentation, for people.", examples=[f"{BASE}/docs"])
     openapi: str = Field(description="The same, for programs.", examples=[f"{BASE}/openapi.json"])
     generations: str = Field(description="POST a prompt here.", examples=[f"{BASE}/v1/generations"])
@@ -44,12 +45,19 @@ async def read_welcome(request: Request, response: Response, links: LinksOf, res
     return Welcome(
         name="Safelight",
         inside=f"{base}/inside",
+        teach=f"{base}/teach",
         docs=f"{base}/docs",
         openapi=f"{base}/openapi.json",
         generations=f"{base}/v1/generations",
         jobs=f"{base}/v1/jobs",
         models=f"{base}/v1/models",
     )
+
+
+@router.get("/teach", include_in_schema=False)
+async def read_teach(request: Request, resources: ResourcesOf) -> Response:
+    """Pictures of one's own, and what a model learns from them."""
+    return resources.web_files["teach.html"].answer(request)
 
 
 @router.get("/inside", include_in_schema=False)

@@ -16,7 +16,6 @@ ScriptName = Literal[
     "foresee",
     "forget_file",
     "give_back",
-    "hold_dataset",
     "join",
     "keep_dataset",
     "keep_keys",

@@ -37,6 +37,7 @@ async def test_what_needs_artifacts_is_refused_soon(
     for method, path, files in (
         ("GET", picture, None),
         ("POST", "/v1/files", {"file": encoded(gradient())}),
+        ("POST", "/v1/datasets", {"files": ("a.png", encoded(gradient(32, 32)))}),
         ("DELETE", f"/v1/jobs/{job_id}", None),
     ):
         started_at = time.monotonic()

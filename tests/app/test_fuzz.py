@@ -1,8 +1,10 @@
 """Whatever is sent, the answer is a job or an error in the one shape, and never a fault of ours."""
 
 import json
+from io import BytesIO
 from typing import Any
 from urllib.parse import quote
+from zipfile import ZipFile
 
 import httpx
 import pytest
@@ -71,6 +73,26 @@ async def test_any_picture(*, client: httpx.AsyncClient, image_format: str, at: 
     at %= len(whole)
     content = whole[:at] + changes + (b"" if cut else whole[at + len(changes) :])
     await assert_sound(await client.post("/v1/files", files={"file": content}))
+
+
+def archive() -> bytes:
+    output = BytesIO()
+    with ZipFile(output, "w") as packed:
+        packed.writestr("a.png", encoded(gradient(32, 32)))
+        packed.writestr("a.txt", "a cat")
+    return output.getvalue()
+
+
+@SETTINGS
+@given(at=st.integers(0, 5000), changes=st.binary(min_size=1, max_size=4))
+async def test_any_archive(client: httpx.AsyncClient, at: int, changes: bytes) -> None:
+    whole = archive()
+    at %= len(whole)
+    content = whole[:at] + changes + whole[at + len(changes) :]
+    response = await client.post("/v1/datasets", files={"archive": ("a.zip", content)})
+    await assert_sound(response)
+    if response.status_code == 201:
+        await client.delete(response.headers["location"])
 
 
 header_text = st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=40)

@@ -101,6 +101,18 @@ def test_what_every_operation_may_answer(document: Document) -> None:
         ("/v1/files/{file_id}", "delete"): {"204", "404", "409", "500", "503"},
         ("/v1/files/{file_id}/content", "get"): {"200", "206", "304", "404", "416", "500", "503"},
         ("/v1/files/{file_id}/content", "head"): {"200", "304", "404", "500", "503"},
+        ("/v1/datasets", "post"): {"201", "400", "413", "415", "422", "500", "503"},
+        ("/v1/datasets", "get"): {"200", "422", "500", "503"},
+        ("/v1/datasets/{dataset_id}", "get"): {"200", "404", "500", "503"},
+        ("/v1/datasets/{dataset_id}", "delete"): {"204", "404", "409", "500", "503"},
+        ("/v1/datasets/{dataset_id}/pictures", "post"): {"200", "400", "404", "413", "415", "422", "500", "503"},
+        ("/v1/datasets/{dataset_id}/pictures/{index}", "patch"): {
+            *("200", "400", "404", "413", "415", "422", "500", "503")
+        },
+        ("/v1/datasets/{dataset_id}/pictures/{index}", "delete"): {"200", "404", "409", "422", "500", "503"},
+        ("/v1/datasets/{dataset_id}/pictures/{index}/content", "get"): {
+            *("200", "206", "304", "404", "416", "422", "500", "503")
+        },
         ("/v1/models/{model_id}", "get"): {"200", "404", "500", "503"},
         ("/v1/classifiers/{classifier_id}", "get"): {"200", "404", "500"},
         ("/readyz", "get"): {"200", "500", "503"},
@@ -145,6 +157,12 @@ async def test_answers_are_as_documented(client: httpx.AsyncClient, document: Do
     check(await client.get("/v1/files"), "/v1/files")
     check(await client.get(f"/v1/files/{sent.json()['id']}"), "/v1/files/{file_id}")
     check(await client.get("/v1/files/file_1"), "/v1/files/{file_id}")
+    lesson = {"files": ("cat.png", encoded(gradient(32, 32)))}
+    taught = await client.post("/v1/datasets", files=lesson)
+    check(taught, "/v1/datasets", "post")
+    check(await client.post("/v1/datasets", files={"files": ("cat.txt", b"a cat")}), "/v1/datasets", "post")
+    check(await client.get("/v1/datasets"), "/v1/datasets")
+    check(await client.get(f"/v1/datasets/{taught.json()['id']}"), "/v1/datasets/{dataset_id}")
     check(await client.get("/v1/models/safelight-emoji"), "/v1/models/{model_id}")
     check(await client.get("/v1/classifiers"), "/v1/classifiers")
     check(await client.get("/v1/classifiers/emoji-groups"), "/v1/classifiers/{classifier_id}")

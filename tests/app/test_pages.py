@@ -5,7 +5,7 @@ import re
 import httpx
 import pytest
 
-PAGES = {"/": {"accept": "text/html,*/*;q=0.8"}, "/inside": {}}
+PAGES = {"/": {"accept": "text/html,*/*;q=0.8"}, "/teach": {}, "/inside": {}}
 
 
 async def test_browsers_get_a_page_and_programs_are_told_the_way(client: httpx.AsyncClient) -> None:

@@ -26,6 +26,7 @@ Ids = dict[str, str]
 
 OPEN = {
     ("GET", "/"),
+    ("GET", "/teach"),
     ("GET", "/inside"),
     ("GET", "/inside/source/{name:path}"),
     ("GET", "/web/{name:path}"),
@@ -43,13 +44,16 @@ OPEN = {
 class Call:
     """How a route is called so that it answers well, and what of a tenant's it names."""
 
-    names: Literal["job", "artifact", "file"] | None = None
+    names: Literal["job", "artifact", "file", "dataset"] | None = None
     shared: bool = False
     ids: Ids = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
 
 
 PICTURE = encoded(gradient())
+LESSON = ("a.png", encoded(gradient(32, 32)))
+CAPTION = {"caption": "a cat"}
+FIRST = {"index": "0"}
 HOOK = "http://127.0.0.1:9/hook"
 
 AUTOMATIC1111_LISTS = (
@@ -84,6 +88,15 @@ CALLS: dict[tuple[str, str], Call] = {
     ("DELETE", "/v1/files/{file_id}"): Call("file"),
     ("GET", "/v1/files/{file_id}/content"): Call("file"),
     ("HEAD", "/v1/files/{file_id}/content"): Call("file"),
+    ("POST", "/v1/datasets"): Call(options={"files": {"files": LESSON}}),
+    ("GET", "/v1/datasets"): Call(),
+    ("GET", "/v1/datasets/{dataset_id}"): Call("dataset"),
+    ("DELETE", "/v1/datasets/{dataset_id}"): Call("dataset"),
+    ("POST", "/v1/datasets/{dataset_id}/pictures"): Call("dataset", options={"files": {"files": ("b.png", PICTURE)}}),
+    ("PATCH", "/v1/datasets/{dataset_id}/pictures/{index}"): Call("dataset", ids=FIRST, options={"json": CAPTION}),
+    ("DELETE", "/v1/datasets/{dataset_id}/pictures/{index}"): Call("dataset", ids=FIRST),
+    ("GET", "/v1/datasets/{dataset_id}/pictures/{index}/content"): Call("dataset", ids=FIRST),
+    ("HEAD", "/v1/datasets/{dataset_id}/pictures/{index}/content"): Call("dataset", ids=FIRST),
     ("GET", "/v1/models"): Call(shared=True),
     ("GET", "/v1/models/{model_id:path}"): Call(shared=True, ids={"model_id:path": "safelight-emoji"}),
     ("GET", "/v1/models/{model_id:path}/architecture"): Call(shared=True, ids={"model_id:path": "safelight-emoji"}),
@@ -132,12 +145,14 @@ MISSING = {
     "job": f"job_{0:032x}",
     "artifact": f"art_{0:032x}_0",
     "file": f"file_{0:032x}",
+    "dataset": f"ds_{0:032x}",
     "delivery": f"whd_{0:032x}_1",
 }
 """Ids that nothing has."""
 
 NAMING = [route for route, call in CALLS.items() if call.names]
-LISTS = [("GET", path) for method, path in CALLS if (method, path) in {("GET", "/v1/jobs"), ("GET", "/v1/files")}]
+OWN_LISTS = {("GET", "/v1/jobs"), ("GET", "/v1/files"), ("GET", "/v1/datasets")}
+LISTS = [("GET", path) for method, path in CALLS if (method, path) in OWN_LISTS]
 
 
 def test_every_route_is_in_the_table(settings: AppSettings) -> None:
@@ -186,15 +201,17 @@ def as_tenant(client: httpx.AsyncClient, key: KeyText) -> httpx.AsyncClient:
 
 @pytest.fixture
 async def owned(acme: httpx.AsyncClient, player: Player) -> Ids:
-    """What acme has: a job that has ended, its picture, a webhook's delivery, and a file."""
+    """What acme has: a job that has ended, its picture, a webhook's delivery, a file, and a data set."""
     job_id = await submit(acme, webhook={"url": HOOK})
     lease = await player.claim()
     await player.publish(lease, content=PICTURE)
     await player.settle(lease)
     job = (await acme.get(f"/v1/jobs/{job_id}")).json()
     file = (await acme.post("/v1/files", files={"file": PICTURE})).json()
+    dataset = (await acme.post("/v1/datasets", files={"files": LESSON})).json()
     (delivery,) = (await acme.get(f"/v1/jobs/{job_id}/deliveries")).json()["data"]
-    return {"job": job_id, "artifact": job["images"][0]["id"], "file": file["id"], "delivery": delivery["id"]}
+    own = {"job": job_id, "artifact": job["images"][0]["id"], "file": file["id"], "dataset": dataset["id"]}
+    return own | {"delivery": delivery["id"]}
 
 
 async def call(client: httpx.AsyncClient, route: tuple[str, str], ids: Ids, **options: Any) -> httpx.Response:
@@ -307,13 +324,15 @@ async def test_a_receiver_has_a_secret_of_its_own_for_every_tenant(
     assert await key(rival) == before
 
 
-async def test_nothing_of_a_tenant_is_left_when_its_jobs_and_files_are_removed(
+async def test_nothing_of_a_tenant_is_left_when_all_that_it_has_is_removed(
     acme: httpx.AsyncClient, owned: Ids, connection: StoreConnection
 ) -> None:
     before = {name for name in await connection.redis.keys() if name.endswith("@acme")}
-    assert {"safelight:jobs@acme", "safelight:jobs:succeeded@acme", "safelight:files@acme"} <= before
+    indices = ("jobs", "jobs:succeeded", "files", "datasets")
+    assert {f"safelight:{index}@acme" for index in indices} <= before
     assert (await acme.delete(f"/v1/jobs/{owned['job']}")).status_code == 204
     assert (await acme.delete(f"/v1/files/{owned['file']}")).status_code == 204
+    assert (await acme.delete(f"/v1/datasets/{owned['dataset']}")).status_code == 204
     assert [name for name in await connection.redis.keys() if "acme" in name] == []
     assert not await connection.redis.exists("safelight:tenants")
 

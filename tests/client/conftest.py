@@ -25,7 +25,7 @@ class Threaded:
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         call = getattr(self._client, name)
-        if name in ("jobs", "files", "events"):
+        if name in ("jobs", "files", "events", "datasets"):
             return lambda *args, **kwargs: _each(call(*args, **kwargs))
         return partial(asyncio.to_thread, call)
 

@@ -181,6 +181,28 @@ async def test_files_are_kept_listed_read_and_removed(client: AsyncSafelight) ->
     assert refused.value.field == "file"
 
 
+async def test_data_sets_are_sent_edited_read_and_removed(client: AsyncSafelight, tmp_path: Path) -> None:
+    (tmp_path / "cat.png").write_bytes(DOG)
+    (tmp_path / "cat.txt").write_text("a cat")
+    dataset = await client.create_dataset(tmp_path, name="animals")
+    assert (dataset.name, dataset.num_pictures, dataset.problems) == ("animals", 1, ())
+    more = await client.add_pictures(dataset, {"fox.png": encoded(gradient(40, 40)), "same.png": DOG})
+    assert [problem.code for problem in more.problems] == ["no_caption", "duplicate"]
+    edited = await client.change_caption(dataset, 1, "a fox")
+    assert [picture.caption for picture in edited.pictures] == ["a cat", "a fox"]
+    assert opened(await client.dataset_picture(dataset, 0)).size == (64, 64)
+    left = await client.delete_picture(dataset.id, 0)
+    assert await client.dataset(dataset) == left
+    async with aclosing(client.datasets(page_size=1)) as found:
+        assert (await anext(found)).digest == left.digest
+    await client.delete_dataset(dataset)
+    with pytest.raises(refusals.UnknownDataset):
+        await client.dataset(dataset)
+    with pytest.raises(refusals.DamagedFile) as damaged:
+        await client.create_dataset(b"no archive")
+    assert damaged.value.field == "archive"
+
+
 async def test_what_is_on_offer(client: AsyncSafelight) -> None:
     models = await client.models()
     assert models[0].id == "safelight-emoji"

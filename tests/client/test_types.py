@@ -14,7 +14,7 @@ import pytest
 from app.errors import ANSWERS
 from app.main import create_app
 from app.settings import AppSettings
-from safelight import AsyncSafelight, Safelight, answers, fields, offers, provenance, webhooks
+from safelight import AsyncSafelight, Safelight, answers, datasets, fields, offers, provenance, webhooks
 from safelight.calls import Calls
 from safelight.events import KINDS
 from safelight.outcomes import CODES
@@ -67,6 +67,11 @@ ANSWERED: dict[str, type] = {
     "ReceiptKeyShown": provenance.ReceiptKey,
     "ReceiptKeysShown": provenance.ReceiptKeys,
     "FileShown": answers.File,
+    "DatasetListed": datasets.DatasetListed,
+    "DatasetShown": datasets.Dataset,
+    "DatasetSent": datasets.DatasetSent,
+    "DatasetPictureShown": datasets.DatasetPicture,
+    "FileProblem": datasets.FileProblem,
     "ModelDetail": offers.ModelDetail,
     "ModelShown": offers.Model,
     "Architecture": offers.Architecture,
@@ -125,6 +130,14 @@ CALLS: dict[tuple[str, str], dict[str, dict[str, str]]] = {
     ("get", "/v1/files/{file_id}"): {"file": {}},
     ("delete", "/v1/files/{file_id}"): {"delete_file": {}},
     ("get", "/v1/files/{file_id}/content"): {"file_content": {}},
+    ("post", "/v1/datasets"): {"create_dataset": {}},
+    ("get", "/v1/datasets"): {"datasets": {"limit": "page_size"}},
+    ("get", "/v1/datasets/{dataset_id}"): {"dataset": {}},
+    ("delete", "/v1/datasets/{dataset_id}"): {"delete_dataset": {}},
+    ("post", "/v1/datasets/{dataset_id}/pictures"): {"add_pictures": {}},
+    ("patch", "/v1/datasets/{dataset_id}/pictures/{index}"): {"change_caption": {}},
+    ("delete", "/v1/datasets/{dataset_id}/pictures/{index}"): {"delete_picture": {}},
+    ("get", "/v1/datasets/{dataset_id}/pictures/{index}/content"): {"dataset_picture": {}},
     ("get", "/v1/models"): {"models": {}},
     ("get", "/v1/models/{model_id}"): {"model": {}},
     ("get", "/v1/models/{model_id}/architecture"): {"architecture": {}},
@@ -225,7 +238,7 @@ def test_every_parameter_has_its_argument(document: Schema, method: str, path: s
 
 
 def test_both_clients_have_every_call() -> None:
-    calls = {name for name in vars(Calls) if not name.startswith("_")}
+    calls = {name for name in dir(Calls) if not name.startswith("_")}
     assert calls == {call for made in CALLS.values() for call in made} | {"generate", "wait", "pictures", "save"}
     for name in calls:
         assert inspect.signature(getattr(Safelight, name)) == inspect.signature(getattr(AsyncSafelight, name))

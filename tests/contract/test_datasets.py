@@ -1,6 +1,7 @@
 """The store of data sets: what is named is there, edits do not lose each other, what a job holds stays."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -28,8 +29,13 @@ def new(name: str, caption: str = "", target: bytes | None = None) -> NewPicture
     )
 
 
+async def coming(*pictures: NewPicture) -> AsyncIterator[NewPicture]:
+    for picture in pictures:
+        yield picture
+
+
 async def make(datasets: DatasetStore, *names: str) -> Dataset:
-    return await datasets.create("animals", [new(name, f"a {name}") for name in names], most=9)
+    return await datasets.create(datasets.fresh("animals"), coming(*(new(name, f"a {name}") for name in names)), most=9)
 
 
 def stored_bytes(folder: Path) -> int:
@@ -37,7 +43,9 @@ def stored_bytes(folder: Path) -> int:
 
 
 async def test_what_was_made_can_be_read(datasets: DatasetStore) -> None:
-    dataset = await datasets.create("animals", [new("cat", "a cat"), new("dog", target=b"depth")], most=9)
+    dataset = await datasets.create(
+        datasets.fresh("animals"), coming(new("cat", "a cat"), new("dog", target=b"depth")), most=9
+    )
     assert await datasets.get(dataset.id) == dataset
     cat, dog = dataset.pictures
     assert (cat.index, cat.caption, cat.width, cat.height, cat.size_bytes) == (0, "a cat", 3, 2, len(b"pixels of cat"))
@@ -48,8 +56,8 @@ async def test_what_was_made_can_be_read(datasets: DatasetStore) -> None:
     assert await datasets.read_target(dataset.id, dog) == b"depth"
     assert dataset.size_bytes == len(b"pixels of catpixels of dogdepth")
     other = await make(datasets, "cow")
-    assert await datasets.page(limit=1) == ([other], 2)
-    assert await datasets.page(limit=1, cursor=2) == ([dataset], None)
+    assert await datasets.page(limit=1) == ([other.summary], 2)
+    assert await datasets.page(limit=1, cursor=2) == ([dataset.summary], None)
 
 
 async def test_a_digest_is_of_what_there_is_to_learn(datasets: DatasetStore) -> None:
@@ -65,7 +73,7 @@ async def test_edits_at_once_lose_nothing(datasets: DatasetStore) -> None:
     await asyncio.gather(
         datasets.remove_picture(dataset.id, 1),
         datasets.change(dataset.id, lambda found: found.with_caption(0, "a tabby cat")),
-        *(datasets.add(dataset.id, [new(name)]) for name in names),
+        *(datasets.add(dataset.id, coming(new(name))) for name in names),
     )
     found = await datasets.get(dataset.id)
     assert {picture.file_name for picture in found.pictures} == {"cat", *names}
@@ -85,7 +93,7 @@ async def test_removing_leaves_nothing(datasets: DatasetStore, connection: Store
     await datasets.remove(dataset.id)
     assert stored_bytes(tmp_path) == 0
     assert set(await connection.redis.keys("safelight:dataset*")) == {"safelight:datasets:sequence"}
-    for call in (datasets.get(dataset.id), datasets.remove(dataset.id), datasets.add(dataset.id, [new("cow")])):
+    for call in (datasets.get(dataset.id), datasets.remove(dataset.id), datasets.add(dataset.id, coming(new("cow")))):
         with pytest.raises(UnknownDataset):
             await call
 
@@ -96,9 +104,9 @@ async def test_an_edit_that_is_refused_leaves_no_bytes(datasets: DatasetStore, t
 
     dataset = await make(datasets, "cat")
     with pytest.raises(LimitExceeded, match="2 are"):
-        await datasets.add(dataset.id, [new("dog", target=b"depth")], refuse)
+        await datasets.add(dataset.id, coming(new("dog", target=b"depth")), refuse)
     with pytest.raises(LimitExceeded, match="There are 1"):
-        await datasets.create("more", [new("dog")], most=1)
+        await datasets.create(datasets.fresh("more"), coming(new("dog")), most=1)
     assert stored_bytes(tmp_path) == 1
 
 
@@ -113,40 +121,30 @@ async def test_what_was_interrupted_is_swept(
     with pytest.raises(UnknownDataset):
         await datasets.get(removed.id)
     await datasets.sweep(100)
-    assert await datasets.page(limit=5) == ([stays], None)
+    assert await datasets.page(limit=5) == ([stays.summary], None)
     assert (await connection.redis.exists(ANNOUNCED), stored_bytes(tmp_path)) == (0, 1)
 
 
 async def test_another_tenants_is_unknown(datasets: DatasetStore) -> None:
     dataset = await make(datasets, "cat")
     others = datasets.of("circus")
-    for call in (others.get(dataset.id), others.remove(dataset.id), others.hold(dataset, "job_1")):
+    for call in (others.get(dataset.id), others.remove(dataset.id), others.remove_picture(dataset.id, 0)):
         with pytest.raises(UnknownDataset):
             await call
     assert await others.page(limit=5) == ([], None)
 
 
-async def test_a_job_holds_what_it_learns_from_until_it_has_ended(datasets: DatasetStore, job_store: JobStore) -> None:
+async def test_of_what_a_job_learns_from_nothing_goes_until_it_has_ended(
+    datasets: DatasetStore, connection: StoreConnection, job_store: JobStore
+) -> None:
     dataset = await make(datasets, "cat", "dog")
     job = (await job_store.admit(GenerationRequest(prompt="x"), complete_request(), max_queued=9)).job
-    assert await datasets.hold(dataset, job.id)
+    await connection.redis.sadd(f"safelight:dataset_users:{dataset.id}", "ft_that_is_gone", job.id)
     for call in (datasets.remove(dataset.id), datasets.remove_picture(dataset.id, 0)):
         with pytest.raises(DatasetInUse):
             await call
     edited = await datasets.change(dataset.id, lambda found: found.with_caption(0, "a tabby cat"))
-    assert not await datasets.hold(dataset, "job_2")
     assert await datasets.read(dataset.id, dataset.picture(0)) == b"pixels of cat"
     await job_store.cancel(job.id)
     await datasets.remove_picture(edited.id, 0)
-    await datasets.remove(dataset.id)
-
-
-async def test_a_job_that_was_not_admitted_holds_for_a_minute(
-    datasets: DatasetStore, connection: StoreConnection
-) -> None:
-    dataset = await make(datasets, "cat")
-    await datasets.hold(dataset, "job_never")
-    with pytest.raises(DatasetInUse):
-        await datasets.remove(dataset.id)
-    await connection.redis.zadd(f"safelight:dataset_users:{dataset.id}", {"job_never": 1})
     await datasets.remove(dataset.id)

@@ -12,7 +12,14 @@ import pytest
 from tests.system.installation import ROOT
 from tests.system.launched import Launched
 
-PAGES = ("README.md", "docs/automatic1111.md", "docs/client.md", "docs/openai.md", "docs/replicate.md")
+PAGES = (
+    "README.md",
+    "docs/automatic1111.md",
+    "docs/client.md",
+    "docs/datasets.md",
+    "docs/openai.md",
+    "docs/replicate.md",
+)
 ADDRESS = "http://localhost:8000"
 
 

@@ -29,7 +29,7 @@ const pathOf = (jobId) => `v1/jobs/${encodeURIComponent(jobId)}`;
 
 async function ended(job) {
   const isOpen = (status) => status === 'queued' || status === 'running';
-  if (isOpen(job.status)) for await (const event of follow(job.id, { previews: false })) void event;
+  if (isOpen(job.status)) for await (const event of follow(`v1/jobs/${job.id}/events`)) void event;
   if (isOpen(job.status)) job = await json(pathOf(job.id));
   if (job.status !== 'succeeded') throw new Error(job.error?.message ?? `The run was ${job.status}.`);
   return job;

@@ -16,18 +16,18 @@ const lost = new Set();
 
 /**
  * Follows a job. Where the connection ends before the job does, it is made again after the last event that came.
- * @param {string} jobId
- * @param {{previews?: boolean, after?: string, signal?: AbortSignal}} [options]
+ * @param {string} path where its events are
+ * @param {{after?: string, signal?: AbortSignal}} [options]
  * @returns {AsyncGenerator<{name: string, data: any, id: string}>}
  * @throws {ApiError | DOMException} where the job is gone, or the signal says so
  */
-export async function* follow(jobId, { previews = true, after = '0-0', signal } = {}) {
+export async function* follow(path, { after = '0-0', signal } = {}) {
   const me = {};
   let pause = FIRST_PAUSE;
   try {
     for (;;) {
       try {
-        for await (const event of connection(jobId, previews, after, signal, () => say(me, false))) {
+        for await (const event of connection(path, after, signal, () => say(me, false))) {
           after = event.id;
           pause = FIRST_PAUSE;
           yield event;
@@ -56,8 +56,8 @@ function passes(error) {
   return error instanceof Unreachable || error instanceof TypeError;
 }
 
-async function* connection(jobId, previews, after, signal, opened) {
-  const response = await call(`v1/jobs/${jobId}/events?previews=${previews}`, {
+async function* connection(path, after, signal, opened) {
+  const response = await call(path, {
     headers: { Accept: 'text/event-stream', 'Last-Event-ID': after },
     signal,
   });

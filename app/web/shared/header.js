@@ -7,11 +7,12 @@ import { html, useEffect, useId, useRef, useState } from './view.js';
 
 const PAGES = [
   ['studio', './', 'Studio'],
+  ['teach', 'teach', 'Teach'],
   ['inside', 'inside', 'Inside'],
   ['docs', 'docs', 'API'],
 ];
 
-/** The header. @param {{page: 'studio' | 'inside'}} props */
+/** The header. @param {{page: 'studio' | 'teach' | 'inside'}} props */
 export function Header({ page }) {
   const [asked, setAsked] = useState(false);
   const why = useSignal(wanted);

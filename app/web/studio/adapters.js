@@ -1,7 +1,7 @@
 /** Adapters of a request: those on offer, and files of one's own. */
 
 import { upload } from '../shared/api.js';
-import { Slider } from './controls.js';
+import { Slider } from '../shared/controls.js';
 import { Problem } from '../shared/problem.js';
 import { html, useId, useRef, useState } from '../shared/view.js';
 

@@ -1,7 +1,7 @@
 /** What is asked for: the prompt, and everything that has a default. */
 
 import { Problem } from '../shared/problem.js';
-import { NumberField, Select, Slider } from './controls.js';
+import { NumberField, Select, Slider } from '../shared/controls.js';
 import { html } from '../shared/view.js';
 import { Adapters } from './adapters.js';
 import { completed, OWN } from './draft.js';

@@ -1,13 +1,12 @@
 /** Jobs from here: sent once whatever the connection does, followed to their ends, and cancelled. */
 
-import { ApiError, json, Unreachable } from '../shared/api.js';
+import { ApiError, json } from '../shared/api.js';
 import { follow } from '../shared/events.js';
+import { sendOnce } from '../shared/once.js';
 import { add, change, entries, entryOf, withPicture } from './entries.js';
 
 /** Browsers open about six connections to a place, and other calls want some of them. */
 const MOST_STREAMS = 3;
-const TRIES = 4;
-const PAUSE_MILLISECONDS = 700;
 
 /** Whether nothing follows in the entry's job. */
 export const hasEnded = ({ status }) => ['succeeded', 'failed', 'cancelled', 'lost'].includes(status);
@@ -20,7 +19,7 @@ export const hasEnded = ({ status }) => ['succeeded', 'failed', 'cancelled', 'lo
  * @throws {ApiError | Unreachable}
  */
 export async function make(request, more = {}) {
-  const job = await sendOnce(request);
+  const job = await sendOnce('v1/generations', request);
   const entry = add({ kind: 'job', ...shown(job), images: [], ...more });
   keepFollowing(entry.id);
   return entry;
@@ -41,23 +40,6 @@ export async function cancel(id) {
   }
 }
 
-async function sendOnce(request) {
-  const headers = { 'Idempotency-Key': name() };
-  for (let tried = 1; ; tried++) {
-    try {
-      return await json('v1/generations', { method: 'POST', body: request, headers });
-    } catch (error) {
-      if (!(error instanceof Unreachable) || tried === TRIES) throw error;
-      await new Promise((resolve) => setTimeout(resolve, tried * PAUSE_MILLISECONDS));
-    }
-  }
-}
-
-function name() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return `studio-${[...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')}`;
-}
-
 function shown(job) {
   const { id, request, status, warnings, error, progress, queue_position: queuePosition } = job;
   return { id, request, status, warnings, error, progress, queuePosition };
@@ -70,7 +52,7 @@ async function keepFollowing(id) {
   if (streams === MOST_STREAMS) await new Promise((resolve) => waiting.push(resolve));
   else streams += 1;
   try {
-    for await (const event of follow(id)) await take(id, event);
+    for await (const event of follow(`v1/jobs/${id}/events?previews=true`)) await take(id, event);
   } catch (error) {
     if (error instanceof ApiError && error.status === 404) change(id, { status: 'lost', error: { message: error.message } });
     else change(id, { error: { message: error.message } }, false);

@@ -1,6 +1,6 @@
 /** A mask, painted with a brush: by pointer, or by keys. */
 
-import { Choice, Slider } from './controls.js';
+import { Choice, Slider } from '../shared/controls.js';
 import { html, useEffect, useRef, useState } from '../shared/view.js';
 
 const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };

@@ -1,6 +1,6 @@
 /** What a sheet of pictures is to show: two axes and their values. */
 
-import { Select } from './controls.js';
+import { Select } from '../shared/controls.js';
 import { Problem } from '../shared/problem.js';
 import { html, useEffect, useId, useRef, useState } from '../shared/view.js';
 import { MOST_CELLS, PARAMETERS, requestsOf, valuesOf, varying } from './axes.js';

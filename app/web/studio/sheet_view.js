@@ -3,7 +3,7 @@
 import { useSignal } from '../shared/signal.js';
 import { html, useEffect, useId, useRef } from '../shared/view.js';
 import { addressOf, entries, entryOf, remove } from './entries.js';
-import { save } from './files.js';
+import { save } from '../shared/files.js';
 import { hasEnded } from './jobs.js';
 import { cancelSheet, labelOf, pictureOf, stateOf } from './sheets.js';
 import { nameOf } from './tile.js';

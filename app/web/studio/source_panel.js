@@ -1,7 +1,7 @@
 /** The picture that a request begins with, and what is to become of it. */
 
 import { blob, pictureAddress, upload } from '../shared/api.js';
-import { Choice, Slider } from './controls.js';
+import { Choice, Slider } from '../shared/controls.js';
 import { html, useRef } from '../shared/view.js';
 import { FrameEditor } from './frame_editor.js';
 import { Mask } from './mask.js';

@@ -1,6 +1,7 @@
 /** The studio: what is asked for beside what was made, and what happens between them. */
 
 import { upload } from '../shared/api.js';
+import { useDrop } from '../shared/drop.js';
 import { Header } from '../shared/header.js';
 import { Problem } from '../shared/problem.js';
 import { useSignal } from '../shared/signal.js';
@@ -9,7 +10,7 @@ import { Composer } from './composer.js';
 import { begunWith, draftOf, requestOf } from './draft.js';
 import { Dropped, verified } from './dropped.js';
 import { entries, readEntries } from './entries.js';
-import { useDrop, useShortcuts } from './gestures.js';
+import { useShortcuts } from './gestures.js';
 import { cancel, hasEnded, make as makeJob, resume } from './jobs.js';
 import { keepDraft, readDraft } from './kept_draft.js';
 import { modelOf, offers, offersError, readOffers } from './offers.js';
@@ -75,7 +76,7 @@ export function Studio() {
     setError(null);
     close();
   };
-  const dragging = useDrop(take);
+  const dragging = useDrop(([file]) => take(file));
   useShortcuts({ generate, cancel: cancelNewest });
 
   return html`

@@ -5,7 +5,7 @@ import { Problem } from '../shared/problem.js';
 import { useSignal } from '../shared/signal.js';
 import { html, useEffect, useId, useRef, useState } from '../shared/view.js';
 import { addressOf, entries, entryOf, remove } from './entries.js';
-import { save } from './files.js';
+import { save } from '../shared/files.js';
 import { Facts } from './facts.js';
 import { nameOf } from './tile.js';
 

@@ -1,6 +1,6 @@
 /** Things to set: a slider with its number, a choice of few, a list. */
 
-import { html, useEffect, useId, useState } from '../shared/view.js';
+import { html, useEffect, useId, useState } from './view.js';
 
 /**
  * A slider, with a field for the exact number beside it.
