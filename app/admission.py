@@ -11,6 +11,7 @@ from app.file_kinds import blaming
 from app.learnt_adapters import names_learnt, with_learnt
 from app.resources import Resources
 from app.sent_pictures import decoded
+from contract.admitted import Admitted
 from contract.branches import Branch, branched
 from contract.canvas_sizes import check_tones
 from contract.editing import Size
@@ -112,7 +113,7 @@ async def _admit(generation: GenerationRequest, resources: Resources, terms: Ter
         # Files may be gone by now that were there when the job was admitted, and so may the job that it continues.
         earlier = await resources.job_store.replayed(generation, terms)
         if earlier is not None:
-            return Admission(earlier, replayed=True)
+            return Admitted(earlier, replayed=True)
     async with AsyncExitStack() as made:
         ttl_seconds = (terms.retention or Retention()).of_files(resources.settings.file_ttl_seconds)
         complete = await completed(

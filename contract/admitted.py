@@ -35,7 +35,7 @@ RecordT = TypeVar("RecordT", bound=Record)
 CompleteT = TypeVar("CompleteT", bound=Complete)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Admitted(Generic[RecordT]):
     """The job that a request became; `replayed` when an earlier call with the same idempotency key made it."""
 

@@ -2,7 +2,8 @@
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
 from contract.datasets import DatasetPicture
 from contract.request import MAX_SEED, MetadataKey, MetadataValue
@@ -21,6 +22,18 @@ MAX_RANK = 64
 MAX_VALIDATION_PROMPTS = 8
 
 Caption = Annotated[str, StringConstraints(max_length=2000)]
+
+Steps = Annotated[int, Field(ge=1, le=MAX_STEPS)]
+
+
+def _named_as_one(value: object) -> object:
+    """Refuses what is no number of steps by the name of the field, whichever form it was meant to have."""
+    if value == "auto" or (type(value) is int and 1 <= value <= MAX_STEPS):
+        return value
+    raise PydanticCustomError("steps", "Steps are a whole number from 1 to {most}, or auto", {"most": MAX_STEPS})
+
+
+StepsAsked = Annotated[Steps | Literal["auto"], BeforeValidator(_named_as_one)]
 
 DATASET_ID = r"^ds_[0-9a-f]{32}$"
 
@@ -67,7 +80,7 @@ class FineTuneRequest(_Asked):
         description="Put in front of each caption that does not have it; prompts with it show what was learnt.",
         examples=["zorbling"],
     )
-    steps: Annotated[int, Field(ge=1, le=MAX_STEPS)] | Literal["auto"] = Field(
+    steps: StepsAsked = Field(
         default="auto", description="Steps of the optimiser; `auto` takes the method's usual number.", examples=["auto"]
     )
     rank: int = Field(
@@ -145,7 +158,7 @@ class CompleteFineTune(FineTuneRequest):
     """A request with nothing left open, and the dataset as it was at that moment."""
 
     model: str
-    steps: Annotated[int, Field(ge=1, le=MAX_STEPS)]
+    steps: Steps
     learning_rate: float
     resolution: int
     seed: int

@@ -113,6 +113,13 @@ def test_what_every_operation_may_answer(document: Document) -> None:
         ("/v1/datasets/{dataset_id}/pictures/{index}/content", "get"): {
             *("200", "206", "304", "404", "416", "422", "500", "503")
         },
+        ("/v1/fine-tunes", "post"): {*("200", "202", "400", "404", "409", "413", "415", "422", "429", "500", "503")},
+        ("/v1/fine-tunes", "get"): {"200", "422", "500", "503"},
+        ("/v1/fine-tunes/{fine_tune_id}", "get"): {"200", "404", "500", "503"},
+        ("/v1/fine-tunes/{fine_tune_id}", "delete"): {"204", "404", "409", "500", "503"},
+        ("/v1/fine-tunes/{fine_tune_id}/cancel", "post"): {"200", "404", "500", "503"},
+        ("/v1/fine-tunes/{fine_tune_id}/events", "get"): {"200", "404", "422", "500", "503"},
+        ("/v1/fine-tunes/{fine_tune_id}/files/{name}", "get"): {"200", "206", "304", "404", "416", "500", "503"},
         ("/v1/models/{model_id}", "get"): {"200", "404", "500", "503"},
         ("/v1/classifiers/{classifier_id}", "get"): {"200", "404", "500"},
         ("/readyz", "get"): {"200", "500", "503"},
@@ -163,6 +170,13 @@ async def test_answers_are_as_documented(client: httpx.AsyncClient, document: Do
     check(await client.post("/v1/datasets", files={"files": ("cat.txt", b"a cat")}), "/v1/datasets", "post")
     check(await client.get("/v1/datasets"), "/v1/datasets")
     check(await client.get(f"/v1/datasets/{taught.json()['id']}"), "/v1/datasets/{dataset_id}")
+    asked = {"dataset": taught.json()["id"], "method": "lora"}
+    tuned = await client.post("/v1/fine-tunes", json=asked)
+    check(tuned, "/v1/fine-tunes", "post")
+    check(await client.post("/v1/fine-tunes?dry_run=true", json=asked), "/v1/fine-tunes", "post")
+    check(await client.post("/v1/fine-tunes", json={}), "/v1/fine-tunes", "post")
+    check(await client.get("/v1/fine-tunes"), "/v1/fine-tunes")
+    check(await client.get(f"/v1/fine-tunes/{tuned.json()['id']}"), "/v1/fine-tunes/{fine_tune_id}")
     check(await client.get("/v1/models/safelight-emoji"), "/v1/models/{model_id}")
     check(await client.get("/v1/classifiers"), "/v1/classifiers")
     check(await client.get("/v1/classifiers/emoji-groups"), "/v1/classifiers/{classifier_id}")

@@ -5,6 +5,7 @@ The table has a row for each route of the application; one that is new fails the
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import httpx
@@ -20,6 +21,7 @@ from contract.keys import Scope
 from contract.store_connection import StoreConnection
 from tests.app.conftest import BODY, Player, client_of, submit
 from tests.app.keys import ALL, bearer, make_expired_key, make_key, make_revoked_key
+from tests.app.taught import Teacher, ask, submitted
 from tests.pictures import encoded, gradient
 
 Ids = dict[str, str]
@@ -44,7 +46,7 @@ OPEN = {
 class Call:
     """How a route is called so that it answers well, and what of a tenant's it names."""
 
-    names: Literal["job", "artifact", "file", "dataset"] | None = None
+    names: Literal["job", "artifact", "file", "dataset", "fine_tune"] | None = None
     shared: bool = False
     ids: Ids = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
@@ -97,6 +99,16 @@ CALLS: dict[tuple[str, str], Call] = {
     ("DELETE", "/v1/datasets/{dataset_id}/pictures/{index}"): Call("dataset", ids=FIRST),
     ("GET", "/v1/datasets/{dataset_id}/pictures/{index}/content"): Call("dataset", ids=FIRST),
     ("HEAD", "/v1/datasets/{dataset_id}/pictures/{index}/content"): Call("dataset", ids=FIRST),
+    ("POST", "/v1/fine-tunes"): Call(options={"json": {"dataset": f"ds_{0:032x}", "method": "lora"}}),
+    ("GET", "/v1/fine-tunes"): Call(),
+    ("GET", "/v1/fine-tunes/{fine_tune_id}"): Call("fine_tune"),
+    ("DELETE", "/v1/fine-tunes/{fine_tune_id}"): Call("fine_tune"),
+    ("POST", "/v1/fine-tunes/{fine_tune_id}/cancel"): Call("fine_tune"),
+    ("GET", "/v1/fine-tunes/{fine_tune_id}/events"): Call("fine_tune"),
+    ("GET", "/v1/fine-tunes/{fine_tune_id}/samples/{step}"): Call("fine_tune", ids={"step": "0"}),
+    ("HEAD", "/v1/fine-tunes/{fine_tune_id}/samples/{step}"): Call("fine_tune", ids={"step": "0"}),
+    ("GET", "/v1/fine-tunes/{fine_tune_id}/files/{name}"): Call("fine_tune", ids={"name": "kohya-lora.safetensors"}),
+    ("HEAD", "/v1/fine-tunes/{fine_tune_id}/files/{name}"): Call("fine_tune", ids={"name": "kohya-lora.safetensors"}),
     ("GET", "/v1/models"): Call(shared=True),
     ("GET", "/v1/models/{model_id:path}"): Call(shared=True, ids={"model_id:path": "safelight-emoji"}),
     ("GET", "/v1/models/{model_id:path}/architecture"): Call(shared=True, ids={"model_id:path": "safelight-emoji"}),
@@ -146,12 +158,13 @@ MISSING = {
     "artifact": f"art_{0:032x}_0",
     "file": f"file_{0:032x}",
     "dataset": f"ds_{0:032x}",
+    "fine_tune": f"ft_{0:032x}",
     "delivery": f"whd_{0:032x}_1",
 }
 """Ids that nothing has."""
 
 NAMING = [route for route, call in CALLS.items() if call.names]
-OWN_LISTS = {("GET", "/v1/jobs"), ("GET", "/v1/files"), ("GET", "/v1/datasets")}
+OWN_LISTS = {("GET", "/v1/jobs"), ("GET", "/v1/files"), ("GET", "/v1/datasets"), ("GET", "/v1/fine-tunes")}
 LISTS = [("GET", path) for method, path in CALLS if (method, path) in OWN_LISTS]
 
 
@@ -200,8 +213,10 @@ def as_tenant(client: httpx.AsyncClient, key: KeyText) -> httpx.AsyncClient:
 
 
 @pytest.fixture
-async def owned(acme: httpx.AsyncClient, player: Player) -> Ids:
-    """What acme has: a job that has ended, its picture, a webhook's delivery, a file, and a data set."""
+async def owned(acme: httpx.AsyncClient, player: Player, connection: StoreConnection, tmp_path: Path) -> Ids:
+    """What acme has: a job that has ended, its picture, a webhook's delivery, a file, a data set, and a fine-tune that
+    has ended, whose result is no file.
+    """
     job_id = await submit(acme, webhook={"url": HOOK})
     lease = await player.claim()
     await player.publish(lease, content=PICTURE)
@@ -211,6 +226,8 @@ async def owned(acme: httpx.AsyncClient, player: Player) -> Ids:
     dataset = (await acme.post("/v1/datasets", files={"files": LESSON})).json()
     (delivery,) = (await acme.get(f"/v1/jobs/{job_id}/deliveries")).json()["data"]
     own = {"job": job_id, "artifact": job["images"][0]["id"], "file": file["id"], "dataset": dataset["id"]}
+    own["fine_tune"] = await submitted(acme, dataset=own["dataset"])
+    await Teacher(connection, player.artifacts, tmp_path).finish(kept_as_file=False)
     return own | {"delivery": delivery["id"]}
 
 
@@ -289,6 +306,11 @@ async def test_every_status_lists_the_tenants_own(
 async def test_a_requests_references_are_the_tenants_own(
     acme: httpx.AsyncClient, rival: httpx.AsyncClient, owned: Ids
 ) -> None:
+    assert (await ask(acme, dataset=owned["dataset"])).status_code == 202
+    assert (await ask(rival, dataset=owned["dataset"])).json()["error"]["code"] == "unknown_dataset"
+    use = {"adapters": [{"id": owned["fine_tune"]}]}
+    assert (await acme.post("/v1/generations", json=BODY | use)).json()["error"]["code"] == "adapter_mismatch"
+    assert (await rival.post("/v1/generations", json=BODY | use)).json()["error"]["code"] == "unknown_adapter"
     for kind in ("file", "artifact"):
         asked = {**BODY, "image": owned[kind], "resize": "stretch"}
         assert (await acme.post("/v1/generations", json=asked)).status_code == 202
@@ -328,13 +350,14 @@ async def test_nothing_of_a_tenant_is_left_when_all_that_it_has_is_removed(
     acme: httpx.AsyncClient, owned: Ids, connection: StoreConnection
 ) -> None:
     before = {name for name in await connection.redis.keys() if name.endswith("@acme")}
-    indices = ("jobs", "jobs:succeeded", "files", "datasets")
+    indices = ("jobs", "jobs:succeeded", "files", "datasets", "fine_tunes:jobs")
     assert {f"safelight:{index}@acme" for index in indices} <= before
     assert (await acme.delete(f"/v1/jobs/{owned['job']}")).status_code == 204
     assert (await acme.delete(f"/v1/files/{owned['file']}")).status_code == 204
+    assert (await acme.delete(f"/v1/fine-tunes/{owned['fine_tune']}")).status_code == 204
     assert (await acme.delete(f"/v1/datasets/{owned['dataset']}")).status_code == 204
     assert [name for name in await connection.redis.keys() if "acme" in name] == []
-    assert not await connection.redis.exists("safelight:tenants")
+    assert not await connection.redis.exists("safelight:tenants", "safelight:fine_tunes:tenants")
 
 
 async def test_metrics_count_the_jobs_of_all_tenants(acme: httpx.AsyncClient, rival: httpx.AsyncClient) -> None:
