@@ -25,6 +25,8 @@ COMPLETE = {
     "learning_rate": 0.001,
     "resolution": 128,
     "seed": 7,
+    "sample_every": 50,
+    "checkpoint_every": 50,
 }
 
 

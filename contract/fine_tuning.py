@@ -211,7 +211,10 @@ class Card(BaseModel):
 
     dataset_digest: str = Field(description="Of the pictures and captions.", examples=["9f86d081884c7d65"])
     num_pictures: int = Field(description="How many there were.", examples=[8])
-    recipe: FineTuneRequest = Field(description="The request, with nothing left open.")
+    recipe: FineTuneRequest = Field(
+        description="The request, with nothing left open.",
+        examples=[{"dataset": "ds_3f2b8c1d9e7a4f60b5c2d1e0a9f8b7c6", "method": "lora", "steps": 400, "seed": 7}],
+    )
     losses: tuple[tuple[int, float], ...] = Field(
         default=(), max_length=200, description="Step and loss, smoothed.", examples=[[[1, 0.31], [2, 0.29]]]
     )

@@ -16,6 +16,7 @@ from redis import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
 
 from launch.embedded_store import find_server, server_command
+from tests.pictures import encoded, gradient
 from tests.receivers import OK, receiving
 from tests.system.installation import ROOT, Installation, kill
 from tests.waiting import wait_until, wait_until_async
@@ -135,6 +136,7 @@ async def test_the_whole_service_works_with_them(guarded: Guarded, client: httpx
     assert (await client.delete(f"/v1/files/{sent.json()['id']}")).status_code == 204
     assert (await client.delete(f"/v1/jobs/{edited.json()['id']}")).status_code == 204
 
+    await teaches(guarded, client)
     long = {"prompt": "a fox", "num_inference_steps": 5000}
     cancelled = (await client.post("/v1/generations", json=long)).json()["id"]
     await until(client, cancelled, "running")
@@ -151,6 +153,24 @@ async def test_the_whole_service_works_with_them(guarded: Guarded, client: httpx
     assert "No permissions" not in log
     assert "NOPERM" not in log
     assert "RQ's registries are not up to date" not in log
+
+
+async def teaches(guarded: Guarded, client: httpx.AsyncClient) -> None:
+    """A model is taught a picture, over HTTP, and what it has learnt makes another."""
+    url = url_of("worker", guarded.socket)
+    guarded.installation.start(sys.executable, "-m", "worker.fine_tuning", SAFELIGHT_REDIS_URL=url)
+    files = [("files", ("a.png", encoded(gradient(64, 64)))), ("files", ("a.txt", b"a thing"))]
+    dataset = (await client.post("/v1/datasets", files=files)).json()["id"]
+    asked = {"dataset": dataset, "method": "lora", "trigger": "zorbling", "steps": 4, "checkpoint_every": 2, "rank": 2}
+    job_id = (await client.post("/v1/fine-tunes", json=asked)).json()["id"]
+    events = (await client.get(f"/v1/fine-tunes/{job_id}/events")).text
+    assert "event: succeeded" in events, guarded.installation.log.read_text()
+    body = {"prompt": "zorbling", "adapters": [{"id": job_id}]}
+    made = await client.post("/v1/generations", json=body, headers={"Prefer": "wait=60"})
+    assert made.json()["status"] == "succeeded", made.text
+    assert (await client.delete(f"/v1/jobs/{made.json()['id']}")).status_code == 204
+    assert (await client.delete(f"/v1/fine-tunes/{job_id}")).status_code == 204
+    assert (await client.delete(f"/v1/datasets/{dataset}")).status_code == 204
 
 
 FOREIGN = ("rq:queue:other", "somebody:else", "safelight")
