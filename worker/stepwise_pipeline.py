@@ -139,8 +139,8 @@ class StepwisePipeline(Protocol):
         """A picture as networks that follow instructions see it, (1, C, H, W), beside the latents."""
         ...
 
-    def encode_picture(self, picture: Tensor, generator: torch.Generator) -> Tensor:
-        """A picture's latents: the generator's draw of what the autoencoder allows.
+    def encode_picture(self, picture: Tensor, generator: torch.Generator | None) -> Tensor:
+        """A picture's latents: the generator's draw of what the autoencoder allows, or without one the likeliest.
 
         Shapes: picture (1, 3, height, width) from -1 to 1, result (1, C, H, W).
         """

@@ -1,0 +1,195 @@
+"""From a picture to a map of it: a U-Net that sees the picture beside its latents, taught by what it draws in one step.
+
+Source: Martin Garcia et al. 2024, arXiv:2409.11355, section 4; the network's input as Ke et al. 2023,
+        arXiv:2312.02145, section 3.2.
+"""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from contract.errors import InvalidRequest
+from worker import rules, sigmas
+from worker.denoiser import DENOISERS
+from worker.fine_tuning.denoising import Noised, diffusion_noise, errors
+from worker.fine_tuning.draws import chosen, draws
+from worker.fine_tuning.map_losses import MAP_LOSSES
+from worker.fine_tuning.material import split, square
+from worker.fine_tuning.messages import Lesson, ResultFile
+from worker.fine_tuning.method import Curriculum
+from worker.images import Pixels, pixels_of
+from worker.inputs import tensor_of
+from worker.maps import read_off
+from worker.pipelines.stable_diffusion import StableDiffusion
+from worker.rules import Point
+
+WARM_UP_STEPS = 100
+
+LAST_SHARE = 0.01
+"""Of the learning rate, at the end. Source: as above, section 5.1."""
+
+DIFFUSION_STEPS = 10
+"""From noise to a map."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Pictures, the maps that belong to them, and the latents of both.
+
+    Shapes: pictures and maps (N, 3, height, width), from -1 to 1; beside and latents (N, C, H, W).
+    """
+
+    pictures: Tensor
+    maps: Tensor
+    beside: Tensor
+    latents: Tensor
+
+    @classmethod
+    def of(cls, model: StableDiffusion, lessons: Sequence[Lesson], resolution: int) -> "Pairs":
+        """Of lessons that have maps. Raises: InvalidRequest, DamagedFile."""
+        if any(lesson.target is None for lesson in lessons):
+            raise InvalidRequest("Every picture needs a map of it, <name>.target.png.", field="dataset")
+        pictures = _stacked([lesson.picture for lesson in lessons], resolution)
+        maps = _stacked([lesson.target or b"" for lesson in lessons], resolution)
+        return cls(pictures, maps, _encoded(model, pictures), _encoded(model, maps))
+
+    def __getitem__(self, places: Sequence[int]) -> "Pairs":
+        rows = list(places)
+        return Pairs(self.pictures[rows], self.maps[rows], self.beside[rows], self.latents[rows])
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+
+def _stacked(files: Sequence[bytes], resolution: int) -> Tensor:
+    return torch.cat([tensor_of(square(file, resolution)) for file in files])
+
+
+@torch.no_grad()
+def _encoded(model: StableDiffusion, pictures: Tensor) -> Tensor:
+    return torch.cat([model.encode_picture(one, None) for one in pictures.split(1)])
+
+
+class ImageConditional:
+    """Teaches all of the U-Net; prompts are empty."""
+
+    def __init__(self, curriculum: Curriculum) -> None:
+        request = curriculum.request
+        if request.task is None:
+            raise InvalidRequest("image_conditional needs a task.", field="task")
+        self._request, self._task = request, request.task
+        taught, held = split(curriculum.lessons)
+        self._taught = Pairs.of(curriculum.model, taught, request.resolution)
+        self._held = Pairs.of(curriculum.model, held, request.resolution) if held else self._taught
+        self._model = replace(curriculum.model, network=widened(curriculum.model.network))
+        with torch.no_grad():
+            self._nothing = curriculum.model.encode_prompt("", negative=False).prompt_embeds
+
+    @property
+    def model(self) -> StableDiffusion:
+        """The model as it is now."""
+        return self._model
+
+    def parameters(self) -> Sequence[nn.Parameter]:
+        """All weights of the U-Net."""
+        return list(self._model.network.parameters())
+
+    def learning_rate(self, step: int) -> float:
+        """Rises over the first steps, then falls exponentially."""
+        steps = self._request.steps
+        rise = min(1.0, (step + 1) / min(WARM_UP_STEPS, max(1, steps // 10)))
+        return self._request.learning_rate * rise * LAST_SHARE ** (step / steps)
+
+    def loss(self, step: int) -> Tensor:
+        """Of some of the pairs: of maps drawn in one step, or of noise predicted anywhere on the way."""
+        places = chosen(len(self._taught), self._request.batch_size, self._request.seed, step)
+        return self._loss(self._taught[places], draws(self._request.seed, step, "noise"))
+
+    @torch.no_grad()
+    def held_out_loss(self) -> float:
+        """The mean over what is not taught, one pair at a time."""
+        losses = [
+            self._loss(self._held[[place]], draws(self._request.seed, place, "held out"))
+            for place in range(len(self._held))
+        ]
+        return float(torch.stack(losses).mean())
+
+    def state(self) -> dict[str, Tensor]:
+        """The U-Net's weights."""
+        return dict(self._model.network.state_dict())
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Goes back to these weights."""
+        self._model.network.load_state_dict(state)
+
+    def files(self, folder: Path) -> tuple[ResultFile, ...]:
+        """The U-Net as diffusers saves it."""
+        self._model.network.save_pretrained(folder, safe_serialization=True)
+        names = ("config.json", "diffusion_pytorch_model.safetensors")
+        return tuple(ResultFile(name, folder / name, "model") for name in names)
+
+    def sample(self, prompts: Sequence[str], seed: int) -> list[Pixels]:
+        """For each prompt, whatever it says: a picture that is not taught, its map as it is drawn now, the true one."""
+        places = [place % len(self._held) for place in range(len(prompts))]
+        return [self._shown(self._held[[place]], draws(seed, place, "sample")) for place in places]
+
+    @torch.no_grad()
+    def _shown(self, pair: Pairs, generator: torch.Generator) -> Pixels:
+        latents = self._begun(pair, generator)
+        num_steps = 1 if self._request.objective == "end_to_end" else DIFFUSION_STEPS
+        drawn = pixels_of(predicted(self._model, pair.beside, latents, self._nothing, num_steps))
+        shown = [pixels_of(pair.pictures), read_off(self._task, drawn), pixels_of(pair.maps)]
+        return np.concatenate(shown, axis=1)
+
+    def _begun(self, pair: Pairs, generator: torch.Generator) -> Tensor:
+        if self._request.objective == "end_to_end":
+            return torch.zeros_like(pair.latents)
+        return torch.randn(pair.latents.shape, generator=generator)
+
+    def _loss(self, pairs: Pairs, generator: torch.Generator) -> Tensor:
+        states = self._nothing.expand(len(pairs), -1, -1)
+        if self._request.objective == "diffusion":
+            noised = Noised.drawn(pairs.latents, diffusion_noise(self._model), generator)
+            return errors(self._model, noised, states, pairs.beside).mean()
+        drawn = predicted(self._model, pairs.beside, torch.zeros_like(pairs.latents), self._nothing, 1)
+        return MAP_LOSSES[self._task](drawn, pairs.maps)
+
+
+def predicted(model: StableDiffusion, beside: Tensor, latents: Tensor, nothing: Tensor, num_steps: int) -> Tensor:
+    """Maps drawn from latents by DDIM with trailing spacing; in one step, what the network sees at the last timestep.
+
+    Shapes: beside and latents (B, C, H, W), nothing (1, L, D), result (B, 3, height, width), from -1 to 1.
+    Source: as above, section 3; Song et al. 2020, arXiv:2010.02502, equation 12.
+    """
+    noise = diffusion_noise(model)
+    states = nothing.expand(len(latents), -1, -1)
+    for leg in sigmas.ddim(noise, num_steps, "trailing").legs:
+        told = leg.timestep.expand(len(latents))
+        seen = torch.cat([latents, beside], dim=1).contiguous(memory_format=torch.channels_last)
+        output = model.network(seen, told, encoder_hidden_states=states, return_dict=False)[0]
+        denoised = DENOISERS[noise.output](output, latents, leg.here)
+        latents = rules.ddim(Point(latents, denoised, (*leg.here[:2], *leg.there[:2]))).latents
+    return model.decode_latents(latents)
+
+
+def widened(network: Any) -> Any:
+    """A copy of a U-Net that takes twice the channels, to learn from: on the same thing twice, it says what it said.
+
+    Source: Ke et al. 2023, arXiv:2312.02145, section 3.2.
+    """
+    wide = deepcopy(network).requires_grad_(True).train()
+    narrow = network.conv_in
+    wide.conv_in = nn.utils.skip_init(
+        nn.Conv2d, 2 * narrow.in_channels, narrow.out_channels, narrow.kernel_size, padding=narrow.padding
+    )
+    with torch.no_grad():
+        wide.conv_in.weight.copy_(torch.cat([narrow.weight, narrow.weight], dim=1) / 2)
+        wide.conv_in.bias.copy_(narrow.bias)
+    wide.register_to_config(in_channels=2 * network.config.in_channels)
+    return wide
