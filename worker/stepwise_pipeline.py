@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from contract.maps import MapSpec
 from worker.control import Control
 from worker.lexicon import PLAIN, Lexicon
 from worker.steering import Steering
@@ -78,6 +79,11 @@ class StepwisePipeline(Protocol):
     @property
     def embeds_guidance(self) -> bool:
         """Whether the network takes the guidance scale as an input, and so needs no row without the prompt."""
+        ...
+
+    @property
+    def map(self) -> MapSpec | None:
+        """What it makes of pictures, where it makes nothing else."""
         ...
 
     @property
