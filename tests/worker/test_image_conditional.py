@@ -55,9 +55,8 @@ def lesson(seed: int) -> Lesson:
 
 def curriculum(folder: Path, lessons: int = 6, **fields: Any) -> Curriculum:
     model = StableDiffusion.load(ModelFolder(folder, CPU))
-    picture = DatasetPicture(
-        file_name="0.png", caption="", width=64, height=64, sha256="0" * 64, target_sha256="1" * 64
-    )
+    sizes = {"width": 64, "height": 64, "size_bytes": 1}
+    picture = DatasetPicture(index=0, place="0", file_name="0.png", caption="", sha256="0" * 64, **sizes)
     request = CompleteFineTune(
         **{
             "model": "tiny",

@@ -28,6 +28,7 @@ from worker.inputs import tensor_of
 from worker.maps import read_off
 from worker.pipelines.stable_diffusion import StableDiffusion
 from worker.rules import Point
+from worker.sigmas import Spacing
 
 WARM_UP_STEPS = 100
 
@@ -122,7 +123,7 @@ class ImageConditional:
 
     def state(self) -> dict[str, Tensor]:
         """The U-Net's weights."""
-        return dict(self._model.network.state_dict())
+        return {name: value.detach().clone() for name, value in self._model.network.state_dict().items()}
 
     def load(self, state: dict[str, Tensor]) -> None:
         """Goes back to these weights."""
@@ -161,15 +162,22 @@ class ImageConditional:
         return MAP_LOSSES[self._task](drawn, pairs.maps)
 
 
-def predicted(model: StableDiffusion, beside: Tensor, latents: Tensor, nothing: Tensor, num_steps: int) -> Tensor:
-    """Maps drawn from latents by DDIM with trailing spacing; in one step, what the network sees at the last timestep.
+def predicted(
+    model: StableDiffusion,
+    beside: Tensor,
+    latents: Tensor,
+    nothing: Tensor,
+    num_steps: int,
+    spacing: Spacing = "trailing",
+) -> Tensor:
+    """Maps drawn from latents by DDIM; with trailing spacing, one step is from the last timestep of training.
 
     Shapes: beside and latents (B, C, H, W), nothing (1, L, D), result (B, 3, height, width), from -1 to 1.
     Source: as above, section 3; Song et al. 2020, arXiv:2010.02502, equation 12.
     """
     noise = diffusion_noise(model)
     states = nothing.expand(len(latents), -1, -1)
-    for leg in sigmas.ddim(noise, num_steps, "trailing").legs:
+    for leg in sigmas.ddim(noise, num_steps, spacing).legs:
         told = leg.timestep.expand(len(latents))
         seen = torch.cat([latents, beside], dim=1).contiguous(memory_format=torch.channels_last)
         output = model.network(seen, told, encoder_hidden_states=states, return_dict=False)[0]
