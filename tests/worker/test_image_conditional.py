@@ -21,7 +21,7 @@ from tests.tiny_catalogue import CATALOGUE
 from tests.tiny_models import build_embedded_layout, build_stable_diffusion
 from worker.components import ModelFolder
 from worker.devices import Placement
-from worker.fine_tuning.image_conditional import ImageConditional, predicted, widened
+from worker.fine_tuning.image_conditional import ImageConditional, MapMaker, widened
 from worker.fine_tuning.map_losses import MAP_LOSSES, affine_invariant_error, aligned, angles
 from worker.fine_tuning.messages import Lesson
 from worker.fine_tuning.method import Curriculum
@@ -192,5 +192,5 @@ def test_one_step_is_what_the_scheduler_of_diffusers_makes_of_it(tmp_path: Path)
     with torch.no_grad():
         output = model.network(torch.cat([zeros, beside], 1), 999, encoder_hidden_states=states).sample
         clean = scheduler.step(output, 999, zeros).pred_original_sample
-        found = predicted(model, beside, zeros, states, 1)
+        found = MapMaker(model, states).draw(beside, zeros, 1)
         torch.testing.assert_close(found, model.decode_latents(clean), atol=1e-4, rtol=1e-4)

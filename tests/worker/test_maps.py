@@ -16,7 +16,7 @@ from contract.request import GenerationRequest
 from contract.rows import LocalSource
 from tests.worker.edits import IMAGE_ID, PICTURE, inputs
 from tests.worker.engines import CPU, cpu_pipeline, engine_of, pictures, run, spec_of
-from worker.fine_tuning.image_conditional import predicted, widened
+from worker.fine_tuning.image_conditional import MapMaker, widened
 from worker.images import Pixels, pixels_of
 from worker.inputs import tensor_of
 from worker.loading import folder_of, load_pipeline
@@ -63,8 +63,7 @@ def test_one_step_from_zeros_is_what_was_taught(v_prediction_folder: Path, unet:
     assert isinstance(model, StableDiffusion)
     with torch.inference_mode():
         beside = model.encode_picture(tensor_of(PICTURE), None)
-        nothing = model.encode_prompt("", negative=False).prompt_embeds
-        drawn = pixels_of(predicted(model, beside, torch.zeros_like(beside), nothing, 1))
+        drawn = pixels_of(MapMaker.of(model).draw(beside, torch.zeros_like(beside), 1))
     found = served(spec)
     assert np.abs(found.astype(int) - read_off("depth", drawn)).max() <= 1
     assert (found == served(spec, seed=99)).all(), "nothing of it is random"

@@ -77,6 +77,40 @@ def _encoded(model: StableDiffusion, pictures: Tensor) -> Tensor:
     return torch.cat([model.encode_picture(one, None) for one in pictures.split(1)])
 
 
+@dataclass(frozen=True, eq=False)
+class MapMaker:
+    """Draws maps by DDIM; `nothing` is the empty prompt, (1, L, D)."""
+
+    model: StableDiffusion
+    nothing: Tensor
+    spacing: Spacing = "trailing"
+
+    @classmethod
+    def of(cls, model: StableDiffusion) -> "MapMaker":
+        """With trailing spacing, by which one step is from the last timestep of training."""
+        with torch.no_grad():
+            return cls(model, model.encode_prompt("", negative=False).prompt_embeds)
+
+    def draw(self, beside: Tensor, latents: Tensor, num_steps: int) -> Tensor:
+        """Maps beside the latents of pictures, from -1 to 1.
+
+        Shapes: beside and latents (B, C, H, W), result (B, 3, height, width).
+        Source: Martin Garcia et al. 2024, arXiv:2409.11355, section 3; Song et al. 2020, arXiv:2010.02502, equation 12.
+        """
+        noise = diffusion_noise(self.model)
+        for leg in sigmas.ddim(noise, num_steps, self.spacing).legs:
+            seen = torch.cat([latents, beside], dim=1).contiguous(memory_format=torch.channels_last)
+            output = self.model.network(
+                seen,
+                leg.timestep.expand(len(latents)),
+                encoder_hidden_states=self.nothing.expand(len(latents), -1, -1),
+                return_dict=False,
+            )[0]
+            denoised = DENOISERS[noise.output](output, latents, leg.here)
+            latents = rules.ddim(Point(latents, denoised, (*leg.here[:2], *leg.there[:2]))).latents
+        return self.model.decode_latents(latents)
+
+
 class ImageConditional:
     """Teaches all of the U-Net; prompts are empty."""
 
@@ -89,13 +123,8 @@ class ImageConditional:
         self._taught = Pairs.of(curriculum.model, taught, request.resolution)
         self._held = Pairs.of(curriculum.model, held, request.resolution) if held else self._taught
         self._model = replace(curriculum.model, network=widened(curriculum.model.network))
-        with torch.no_grad():
-            self._nothing = curriculum.model.encode_prompt("", negative=False).prompt_embeds
-
-    @property
-    def model(self) -> StableDiffusion:
-        """The model as it is now."""
-        return self._model
+        self.maker = MapMaker.of(self._model)
+        """Draws as the network does now."""
 
     def parameters(self) -> Sequence[nn.Parameter]:
         """All weights of the U-Net."""
@@ -144,7 +173,7 @@ class ImageConditional:
     def _shown(self, pair: Pairs, generator: torch.Generator) -> Pixels:
         latents = self._begun(pair, generator)
         num_steps = 1 if self._request.objective == "end_to_end" else DIFFUSION_STEPS
-        drawn = pixels_of(predicted(self._model, pair.beside, latents, self._nothing, num_steps))
+        drawn = pixels_of(self.maker.draw(pair.beside, latents, num_steps))
         shown = [pixels_of(pair.pictures), read_off(self._task, drawn), pixels_of(pair.maps)]
         return np.concatenate(shown, axis=1)
 
@@ -154,36 +183,12 @@ class ImageConditional:
         return torch.randn(pair.latents.shape, generator=generator)
 
     def _loss(self, pairs: Pairs, generator: torch.Generator) -> Tensor:
-        states = self._nothing.expand(len(pairs), -1, -1)
         if self._request.objective == "diffusion":
+            states = self.maker.nothing.expand(len(pairs), -1, -1)
             noised = Noised.drawn(pairs.latents, diffusion_noise(self._model), generator)
             return errors(self._model, noised, states, pairs.beside).mean()
-        drawn = predicted(self._model, pairs.beside, torch.zeros_like(pairs.latents), self._nothing, 1)
+        drawn = self.maker.draw(pairs.beside, torch.zeros_like(pairs.latents), 1)
         return MAP_LOSSES[self._task](drawn, pairs.maps)
-
-
-def predicted(
-    model: StableDiffusion,
-    beside: Tensor,
-    latents: Tensor,
-    nothing: Tensor,
-    num_steps: int,
-    spacing: Spacing = "trailing",
-) -> Tensor:
-    """Maps drawn from latents by DDIM; with trailing spacing, one step is from the last timestep of training.
-
-    Shapes: beside and latents (B, C, H, W), nothing (1, L, D), result (B, 3, height, width), from -1 to 1.
-    Source: as above, section 3; Song et al. 2020, arXiv:2010.02502, equation 12.
-    """
-    noise = diffusion_noise(model)
-    states = nothing.expand(len(latents), -1, -1)
-    for leg in sigmas.ddim(noise, num_steps, spacing).legs:
-        told = leg.timestep.expand(len(latents))
-        seen = torch.cat([latents, beside], dim=1).contiguous(memory_format=torch.channels_last)
-        output = model.network(seen, told, encoder_hidden_states=states, return_dict=False)[0]
-        denoised = DENOISERS[noise.output](output, latents, leg.here)
-        latents = rules.ddim(Point(latents, denoised, (*leg.here[:2], *leg.there[:2]))).latents
-    return model.decode_latents(latents)
 
 
 def widened(network: Any) -> Any:
