@@ -108,8 +108,8 @@ def _composed(surfaces: Sequence[Surface], groups: tuple[int, ...]) -> DenseScen
 
 def _shade(normals: Map) -> Map:
     """How light a surface is, (H, W, 1). Source: Lambert's cosine law."""
-    shade: Map = 0.45 + 0.55 * (normals @ LIGHT).clip(0, 1)[..., None]
-    return shade
+    lit = (normals @ LIGHT).clip(0, 1)[..., None]
+    return (0.45 + 0.55 * lit).astype(np.float32)
 
 
 def _wall(colour: Colour) -> Surface:
@@ -125,14 +125,14 @@ def _floor(horizon: float, colour: Colour) -> Surface:
 
 
 def _plane(seen: npt.NDArray[np.bool_], depth: Map, normal: tuple[int, int, int], colour: Colour) -> Surface:
-    normals, colours = (np.broadcast_to(np.float32(one), (SIZE, SIZE, 3)) for one in (normal, colour))
+    normals, colours = (np.broadcast_to(np.array(one, dtype=np.float32), (SIZE, SIZE, 3)) for one in (normal, colour))
     return Surface(seen, depth, normals, seen.astype(np.float32), colours)
 
 
 def _standing(thing: Thing, depth: float, horizon: float, rng: random.Random) -> Surface:
     """A sprite on the floor at this depth, as large as that makes it, its middle come forward as a paraboloid's."""
     height = rng.uniform(0.9, 1.3)
-    sprite = thing.sprite.scaled(round(FOCAL * height / depth)).image
+    sprite = thing.sprite.scaled(round(FOCAL * height / depth))
     base = horizon + FOCAL / depth
     left = round(rng.uniform(0, SIZE - sprite.width)) if sprite.width < SIZE else 0
     layer = Image.new("RGBA", (SIZE, SIZE))
@@ -144,7 +144,7 @@ def _standing(thing: Thing, depth: float, horizon: float, rng: random.Random) ->
     bulge = BULGE * half * depth / FOCAL
     surface = depth - bulge * (1 - (across**2 + down**2) / 2)
     normals = _unit(BULGE * across, -BULGE * down)
-    alpha = pixels[..., 3] / 255
+    alpha = (pixels[..., 3] / 255).astype(np.float32)
     return Surface(alpha >= 0.5, surface.astype(np.float32), normals, alpha, pixels[..., :3])
 
 

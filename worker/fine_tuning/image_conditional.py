@@ -25,6 +25,7 @@ from worker.fine_tuning.messages import Lesson, ResultFile
 from worker.fine_tuning.method import Curriculum
 from worker.images import Pixels, pixels_of
 from worker.inputs import tensor_of
+from worker.latents import seeded_generator
 from worker.maps import read_off
 from worker.pipelines.stable_diffusion import StableDiffusion
 from worker.rules import Point
@@ -134,7 +135,8 @@ class ImageConditional:
         """Rises over the first steps, then falls exponentially."""
         steps = self._request.steps
         rise = min(1.0, (step + 1) / min(WARM_UP_STEPS, max(1, steps // 10)))
-        return self._request.learning_rate * rise * LAST_SHARE ** (step / steps)
+        fall: float = LAST_SHARE ** (step / steps)
+        return self._request.learning_rate * rise * fall
 
     def loss(self, step: int) -> Tensor:
         """Of some of the pairs: of maps drawn in one step, or of noise predicted anywhere on the way."""
@@ -149,6 +151,13 @@ class ImageConditional:
             for place in range(len(self._held))
         ]
         return float(torch.stack(losses).mean())
+
+    @torch.no_grad()
+    def measures(self) -> dict[str, float]:
+        """How wrong maps of what is not taught are as they are served, whatever the network was taught by."""
+        pairs = [self._held[[place]] for place in range(len(self._held))]
+        losses = [MAP_LOSSES[self._task](self._drawn(pair, place), pair.maps) for place, pair in enumerate(pairs)]
+        return {"map_error": float(torch.stack(losses).mean())}
 
     def state(self) -> dict[str, Tensor]:
         """The U-Net's weights."""
@@ -167,20 +176,19 @@ class ImageConditional:
     def sample(self, prompts: Sequence[str], seed: int) -> list[Pixels]:
         """For each prompt, whatever it says: a picture that is not taught, its map as it is drawn now, the true one."""
         places = [place % len(self._held) for place in range(len(prompts))]
-        return [self._shown(self._held[[place]], draws(seed, place, "sample")) for place in places]
+        return [self._shown(self._held[[place]], seed) for place in places]
 
     @torch.no_grad()
-    def _shown(self, pair: Pairs, generator: torch.Generator) -> Pixels:
-        latents = self._begun(pair, generator)
-        num_steps = 1 if self._request.objective == "end_to_end" else DIFFUSION_STEPS
-        drawn = pixels_of(self.maker.draw(pair.beside, latents, num_steps))
-        shown = [pixels_of(pair.pictures), read_off(self._task, drawn), pixels_of(pair.maps)]
-        return np.concatenate(shown, axis=1)
+    def _shown(self, pair: Pairs, seed: int) -> Pixels:
+        drawn = read_off(self._task, pixels_of(self._drawn(pair, seed)))
+        return np.concatenate([pixels_of(pair.pictures), drawn, pixels_of(pair.maps)], axis=1)
 
-    def _begun(self, pair: Pairs, generator: torch.Generator) -> Tensor:
+    def _drawn(self, pair: Pairs, seed: int) -> Tensor:
+        """The map of one picture as it would be served."""
         if self._request.objective == "end_to_end":
-            return torch.zeros_like(pair.latents)
-        return torch.randn(pair.latents.shape, generator=generator)
+            return self.maker.draw(pair.beside, torch.zeros_like(pair.latents), 1)
+        noise = torch.randn(pair.latents.shape, generator=seeded_generator(seed))
+        return self.maker.draw(pair.beside, noise, DIFFUSION_STEPS)
 
     def _loss(self, pairs: Pairs, generator: torch.Generator) -> Tensor:
         if self._request.objective == "diffusion":

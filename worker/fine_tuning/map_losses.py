@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from contract.fine_tuning import Task
+from contract.maps import Task
 
 ANCHOR = 0.1
 """How much the range of a depth map itself counts: with none, black could be near in one run and far in the next."""

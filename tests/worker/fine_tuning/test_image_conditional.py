@@ -14,17 +14,18 @@ from diffusers import DDIMScheduler, UNet2DConditionModel
 from PIL import Image, ImageDraw
 
 from contract.catalogue import Catalogue
-from contract.datasets import DatasetPicture
 from contract.errors import InvalidRequest
-from contract.fine_tuning import CompleteFineTune
+from contract.rows import LocalSource
+from tests.taught_requests import taught_request
 from tests.tiny_catalogue import CATALOGUE
 from tests.tiny_models import build_embedded_layout, build_stable_diffusion
 from worker.components import ModelFolder
 from worker.devices import Placement
 from worker.fine_tuning.image_conditional import ImageConditional, MapMaker, widened
 from worker.fine_tuning.map_losses import MAP_LOSSES, affine_invariant_error, aligned, angles
-from worker.fine_tuning.messages import Lesson
+from worker.fine_tuning.messages import Lesson, Sampled, Taught, Teach, ToParent
 from worker.fine_tuning.method import Curriculum
+from worker.fine_tuning.teaching import teach
 from worker.pipelines.stable_diffusion import StableDiffusion
 
 CPU = Placement(torch.device("cpu"), torch.float32)
@@ -55,26 +56,7 @@ def lesson(seed: int) -> Lesson:
 
 def curriculum(folder: Path, lessons: int = 6, **fields: Any) -> Curriculum:
     model = StableDiffusion.load(ModelFolder(folder, CPU))
-    sizes = {"width": 64, "height": 64, "size_bytes": 1}
-    picture = DatasetPicture(index=0, place="0", file_name="0.png", caption="", sha256="0" * 64, **sizes)
-    request = CompleteFineTune(
-        **{
-            "model": "tiny",
-            "dataset": "ds_" + "0" * 32,
-            "method": "image_conditional",
-            "task": "depth",
-            "steps": 40,
-            "learning_rate": 2e-3,
-            "batch_size": 3,
-            "resolution": 64,
-            "seed": 5,
-            "sample_every": 100,
-            "checkpoint_every": 100,
-            "pictures": (picture,) * lessons,
-            "dataset_digest": "",
-        }
-        | fields
-    )
+    request = taught_request(**fields)
     spec = Catalogue.model_validate(tomllib.loads(CATALOGUE)).models[0]
     return Curriculum(request, spec, model, tuple(lesson(seed) for seed in range(lessons)))
 
@@ -174,6 +156,22 @@ def test_samples_show_the_picture_its_map_and_the_truth(folder: Path) -> None:
     assert (rows[0][..., 0] == rows[0][..., 1])[:, 64:].all(), "depth is grey"
 
 
+def test_an_order_is_carried_out_like_any_other(folder: Path, tmp_path: Path) -> None:
+    given = curriculum(folder, lessons=10, steps=4, sample_every=2)
+    told: list[ToParent] = []
+    row = given.spec.model_copy(update={"source": LocalSource(path=folder)})
+    teach(
+        Teach(given.request, given.lessons, tmp_path), row, Catalogue(default_model="tiny", models=(row,)), told.append
+    )
+    assert [message.step for message in told if isinstance(message, Sampled)] == [0, 2, 4]
+    result = told[-1]
+    assert isinstance(result, Taught)
+    assert [file.layout for file in result.files] == ["model", "model"]
+    assert result.card.held_out == "pictures"
+    assert result.card.measures["map_error"] > 0
+    assert result.card.drift is result.card.memorised is None
+
+
 def test_a_picture_without_a_map_is_refused(folder: Path) -> None:
     given = curriculum(folder)
     with pytest.raises(InvalidRequest) as refusal:
@@ -191,6 +189,6 @@ def test_one_step_is_what_the_scheduler_of_diffusers_makes_of_it(tmp_path: Path)
     beside, zeros, states = torch.randn(1, 4, 8, 8), torch.zeros(1, 4, 8, 8), torch.randn(1, 16, 32)
     with torch.no_grad():
         output = model.network(torch.cat([zeros, beside], 1), 999, encoder_hidden_states=states).sample
-        clean = scheduler.step(output, 999, zeros).pred_original_sample
+        clean = scheduler.step(output, 999, zeros).prev_sample
         found = MapMaker(model, states).draw(beside, zeros, 1)
         torch.testing.assert_close(found, model.decode_latents(clean), atol=1e-4, rtol=1e-4)
