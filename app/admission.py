@@ -8,6 +8,7 @@ from hashlib import sha256
 from types import MappingProxyType
 
 from app.file_kinds import blaming
+from app.learnt_adapters import names_learnt, with_learnt
 from app.resources import Resources
 from app.sent_pictures import decoded
 from contract.branches import Branch, branched
@@ -106,7 +107,8 @@ async def admit(
 
 
 async def _admit(generation: GenerationRequest, resources: Resources, terms: Terms, brought: Brought) -> Admission:
-    if terms.repeatable is not None and not terms.repeatable.fresh and (generation.references() or terms.branch):
+    needs = generation.references() or terms.branch or names_learnt(generation)
+    if terms.repeatable is not None and not terms.repeatable.fresh and needs:
         # Files may be gone by now that were there when the job was admitted, and so may the job that it continues.
         earlier = await resources.job_store.replayed(generation, terms)
         if earlier is not None:
@@ -123,7 +125,7 @@ async def _admit(generation: GenerationRequest, resources: Resources, terms: Ter
             trace=terms.trace,
         )
         costs = await resources.costs.read()
-        await _have_secret(terms, resources)
+        await have_secret(terms, resources)
         admission = await resources.job_store.admit(
             generation,
             complete,
@@ -137,7 +139,7 @@ async def _admit(generation: GenerationRequest, resources: Resources, terms: Ter
     return admission
 
 
-async def _have_secret(terms: Terms, resources: Resources) -> None:
+async def have_secret(terms: Terms, resources: Resources) -> None:
     """What signs the webhook is there before the job is. Raises: LimitExceeded, when the tenant has too many."""
     if terms.webhook is not None:
         with blaming("webhook"):
@@ -173,6 +175,7 @@ async def completed(
     `trace` is what is to be recorded of its run.
     """
     asked, generation = generation, await _continued(generation, branch, resources)
+    generation = await with_learnt(generation, resources)
     files = await _files(generation, resources, brought, ttl_seconds, made)
     _check_mask(None if generation.mask is None else files[generation.mask])
     sizes = {field: _size(files[reference]) for field, reference in generation.references().items()}

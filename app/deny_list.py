@@ -41,9 +41,13 @@ class DenyList:
     def check(self, request: GenerationRequest) -> None:
         """Refuses a request whose prompts say what they may not. Raises: PromptRefused, naming the field alone."""
         for field, said in _said(request) if self._patterns else ():
-            readings = list(_readings(said, request.prompt_syntax, field))
-            if any(pattern.search(text) for text in readings for pattern in self._patterns):
-                raise PromptRefused(f"{field} asks for what this service does not make.", field=field)
+            self.check_text(field, said, request.prompt_syntax)
+
+    def check_text(self, field: str, said: str, syntax: PromptSyntax = "plain") -> None:
+        """Refuses a text that says what it may not. Raises: PromptRefused, naming the field alone."""
+        readings = list(_readings(said, syntax, field)) if self._patterns else []
+        if any(pattern.search(text) for text in readings for pattern in self._patterns):
+            raise PromptRefused(f"{field} asks for what this service does not make.", field=field)
 
 
 def plain(text: str) -> str:

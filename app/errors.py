@@ -154,6 +154,7 @@ ANSWERS: dict[type[SafelightError], Answer] = {
     errors.NonFiniteLatents: INTERNAL,
     errors.TrainingDiverged: INTERNAL,
     errors.GenerationFailed: INTERNAL,
+    errors.TrainingFailed: INTERNAL,
     errors.OutOfMemory: INTERNAL,
     errors.GenerationStalled: INTERNAL,
     errors.WorkerDied: INTERNAL,

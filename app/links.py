@@ -19,6 +19,10 @@ class Links:
         """Where a job is read."""
         return f"{self.base}/v1/jobs/{job_id}"
 
+    def fine_tune(self, job_id: str) -> str:
+        """Where a fine-tune is read."""
+        return f"{self.base}/v1/fine-tunes/{job_id}"
+
     def file(self, file_id: str) -> str:
         """Where a file is read."""
         return f"{self.base}/v1/files/{file_id}"

@@ -1,17 +1,20 @@
 """What a client posts beside the request proper: what is to be done about the job, which is no part of its pictures."""
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
-from app.retention import Time
-from app.webhooks.asked import WebhookAsked
+from app.resources import Resources
+from app.retention import Time, retention
+from app.webhooks.asked import WebhookAsked, webhook
 from contract.branches import Branch
+from contract.fine_tuning import FineTuneRequest
 from contract.job import Priority
 from contract.request import GenerationRequest
+from contract.terms import Repeatable, Terms
 from contract.traces import TraceAsked
 
 
-class GenerationPosted(GenerationRequest):
-    """A request, and what is to be done about its job."""
+class JobPosted(BaseModel):
+    """What is to be done about a job, whatever it is asked for."""
 
     priority: Priority | None = Field(
         default=None,
@@ -23,7 +26,6 @@ class GenerationPosted(GenerationRequest):
         description="Where to be told of the job's events; null tells nobody.",
         examples=[{"url": "https://example.com/hooks/pictures", "events": ["succeeded", "failed", "cancelled"]}],
     )
-
     retention_seconds: int | None = Field(
         default=None,
         ge=1,
@@ -38,6 +40,22 @@ class GenerationPosted(GenerationRequest):
         "cancelled.",
         examples=["2026-11-24T12:00:00Z"],
     )
+
+    def terms(self, resources: Resources, base: str, idempotency_key: str | None, *, most_seconds: float) -> Terms:
+        """The same as it goes with the job, which is kept for `most_seconds` at most; `base` is how we were reached.
+
+        Raises: InvalidRequest, LimitExceeded, naming the field.
+        """
+        return Terms(
+            priority=self.priority,
+            webhook=webhook(self.webhook, resources, base),
+            retention=retention(self.retention_seconds, self.expires_at, most_seconds),
+            repeatable=None if idempotency_key is None else Repeatable(idempotency_key),
+        )
+
+
+class GenerationPosted(JobPosted, GenerationRequest):
+    """A request, and what is to be done about its job."""
 
     branch_from: Branch | None = Field(
         default=None,
@@ -59,4 +77,16 @@ class GenerationPosted(GenerationRequest):
         return GenerationRequest.model_construct(
             self.model_fields_set & GenerationRequest.model_fields.keys(),
             **{name: getattr(self, name) for name in GenerationRequest.model_fields},
+        )
+
+
+class FineTunePosted(JobPosted, FineTuneRequest):
+    """A request to teach a model, and what is to be done about its job."""
+
+    @property
+    def request(self) -> FineTuneRequest:
+        """The request alone."""
+        return FineTuneRequest.model_construct(
+            self.model_fields_set & FineTuneRequest.model_fields.keys(),
+            **{name: getattr(self, name) for name in FineTuneRequest.model_fields},
         )

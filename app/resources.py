@@ -23,6 +23,7 @@ from contract.costs import Costs
 from contract.dataset_store import DatasetStore
 from contract.exposure import is_loopback
 from contract.files import FileStore
+from contract.fine_tunes import FineTuneStore
 from contract.followers import Followers
 from contract.job_store import JobStore
 from contract.keys import KeyStore
@@ -33,6 +34,7 @@ from contract.outbox import Outbox
 from contract.receipt_keys import ReceiptKeys
 from contract.signing import SigningSecrets
 from contract.store_connection import StoreConnection
+from contract.teaching_costs import TeachingCosts
 from contract.tracing import Tracer
 from contract.webhook_secrets import WebhookSecrets
 
@@ -58,6 +60,8 @@ class Resources:
     artifacts: ArtifactStore
     files: FileStore
     datasets: DatasetStore
+    fine_tunes: FineTuneStore
+    teaching_costs: TeachingCosts
     file_checker: FileChecker
     deny_list: DenyList
     c2pa_anchors: str | None
@@ -80,6 +84,7 @@ class Resources:
             job_store=self.job_store.of(tenant),
             files=self.files.of(tenant),
             datasets=self.datasets.of(tenant),
+            fine_tunes=self.fine_tunes.of(tenant),
             notes=self.notes.of(tenant),
             webhook_secrets=self.webhook_secrets.of(tenant),
             caller=caller,
@@ -121,6 +126,8 @@ async def open_resources(
             artifacts=artifacts,
             files=FileStore(connection, artifacts),
             datasets=DatasetStore(connection, artifacts),
+            fine_tunes=FineTuneStore(connection, retention_seconds=settings.fine_tune_retention_seconds),
+            teaching_costs=TeachingCosts(connection),
             file_checker=file_checker,
             deny_list=files.deny_list,
             c2pa_anchors=files.c2pa_anchors,

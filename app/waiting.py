@@ -11,6 +11,7 @@ from starlette.requests import Request
 from contract.cancellation import end
 from contract.job_events import JobEvent
 from contract.job_store import JobStore
+from contract.jobs import Jobs
 
 T = TypeVar("T")
 
@@ -58,9 +59,9 @@ async def until(closing: asyncio.Event, items: AsyncGenerator[T]) -> AsyncGenera
             yield found[0]
 
 
-def follow(job_store: JobStore, job_id: str, after: str) -> AsyncGenerator[JobEvent | None]:
-    """`JobStore.follow`, as the generator that it is, so that it can be closed."""
-    return cast("AsyncGenerator[JobEvent | None]", job_store.follow(job_id, after))
+def follow(jobs: Jobs[Any, Any], job_id: str, after: str) -> AsyncGenerator[JobEvent | None]:
+    """`Jobs.follow`, as the generator that it is, so that it can be closed."""
+    return cast("AsyncGenerator[JobEvent | None]", jobs.follow(job_id, after))
 
 
 async def wishing_previews(

@@ -44,7 +44,7 @@ class AdapterUse(_Part):
     """Weights beside the model's own (LoRA), or words that its text encoder is taught (textual inversion)."""
 
     id: Annotated[CatalogueId, AfterValidator(_named)] = Field(
-        description=f"{ID}, of kind `lora` or `textual_inversion`, or the id of an uploaded file.",
+        description=f"{ID}, of kind `lora` or `textual_inversion`, or the id of an uploaded file or of a fine-tune.",
         examples=["gilded", "file_3f2b8c1d9e7a4f60b5c2d1e0a9f8b7c6"],
     )
     scale: float = Field(

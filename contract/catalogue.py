@@ -72,7 +72,9 @@ class Defaults(Row):
 
 
 class Limits(Row):
-    """What a request may ask for. `max_cost` bounds pixels × steps × images of one job."""
+    """What a request may ask for. `max_cost` bounds pixels × steps × images of one job, `max_fine_tuning_cost` pixels ×
+    steps × pictures in each step of one fine-tune, where it is there.
+    """
 
     size_multiple: int
     min_size: int
@@ -80,6 +82,7 @@ class Limits(Row):
     max_num_inference_steps: int
     max_guidance_scale: float
     max_cost: int
+    max_fine_tuning_cost: int | None = None
 
 
 class ModelSpec(Row):

@@ -314,6 +314,12 @@ class GenerationFailed(SafelightError):
     code = "generation_failed"
 
 
+class TrainingFailed(SafelightError):
+    """The teaching raised something that it does not know; the worker's log has the details."""
+
+    code = "training_failed"
+
+
 class OutOfMemory(SafelightError):
     """The device has not as much memory left as the picture needs, though it was made alone."""
 

@@ -7,7 +7,7 @@ next sweep finds it. A job that waits or runs holds its files: they outlive thei
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -50,6 +50,13 @@ class StoredFile(BaseModel):
         return storage_key_of(self.id)
 
 
+class StagedFile(NamedTuple):
+    """A file whose bytes are stored and that nobody can see yet: its id, and the fields and values of its record."""
+
+    id: str
+    record: tuple[str | int, ...]
+
+
 class FileStore:
     """Promise: a file that can be read is whole; every stored byte is named by a record or by an announcement.
 
@@ -70,6 +77,14 @@ class FileStore:
 
     async def add(self, file: FileContent, *, ttl_seconds: float) -> StoredFile:
         """Keeps a file under a fresh id."""
+        staged = await self.stage(file)
+        tenant = self._tenant or PUBLIC
+        return _file(
+            staged.id, await self._connection.run("create_file", staged.id, ttl_seconds, tenant, *staged.record)
+        )
+
+    async def stage(self, file: FileContent) -> StagedFile:
+        """Stores a file's bytes, announced, for a script to make its record; without one they go after a while."""
         file_id = new_file_id()
         with unavailable_when_unreachable():
             await self._redis.zadd(EXPIRING, {file_id: _now() + ANNOUNCED_SECONDS})
@@ -81,10 +96,7 @@ class FileStore:
             "sha256": sha256(file.content).hexdigest(),
         }
         said |= {name: number for name in OF_PICTURES if (number := getattr(file, name)) is not None}
-        pairs = [part for pair in said.items() for part in pair]
-        return _file(
-            file_id, await self._connection.run("create_file", file_id, ttl_seconds, self._tenant or PUBLIC, *pairs)
-        )
+        return StagedFile(file_id, tuple(part for pair in said.items() for part in pair))
 
     async def get(self, file_id: str) -> StoredFile:
         """The file's record. Raises: UnknownFile."""

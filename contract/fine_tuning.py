@@ -159,6 +159,10 @@ class CompleteFineTune(FineTuneRequest):
         """Steps of the optimiser."""
         return self.steps
 
+    def references(self) -> dict[str, str]:
+        """The files that it names: none."""
+        return {}
+
     @property
     def again(self) -> FineTuneRequest:
         """The request that becomes this one, while the dataset is what it was."""
@@ -220,46 +224,3 @@ class Card(BaseModel):
     )
     seconds: float = Field(description="What the teaching took.", examples=[143.2])
     safelight_version: str = Field(description="Of the service that taught.", examples=["0.1.0"])
-
-
-class ShownFile(BaseModel):
-    """One file of a result, as a client sees it."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str = Field(description="What it is called.", examples=["pytorch_lora_weights.safetensors"])
-    url: str = Field(description="Where it is read.", examples=["/v1/fine-tunes/ft_…/files/kohya.safetensors"])
-    size_bytes: int = Field(description="Its size.", examples=[81344])
-    sha256: str = Field(description="The digest of its bytes, in hex.", examples=["9f86d081884c7d65"])
-    layout: Layout = Field(description="Whose names its tensors have.", examples=["diffusers"])
-
-
-class Sample(BaseModel):
-    """One grid of samples: a picture of each validation prompt, with the same seeds in every grid."""
-
-    model_config = ConfigDict(frozen=True)
-
-    step: int = Field(description="After how many steps.", examples=[50])
-    url: str = Field(description="Where the PNG is read.", examples=["/v1/fine-tunes/ft_…/samples/50"])
-    prompts: tuple[str, ...] = Field(description="What the rows show.", examples=[["zorbling on a beach"]])
-
-
-class Checkpoint(BaseModel):
-    """From where an interrupted run goes on."""
-
-    model_config = ConfigDict(frozen=True)
-
-    step: int = Field(description="How many steps are in it.", examples=[50])
-
-
-class Result(BaseModel):
-    """What was learnt: named in `adapters` or `model`, or downloaded."""
-
-    model_config = ConfigDict(frozen=True)
-
-    adapter_id: str | None = Field(
-        default=None, description="What `adapters` takes as `id`.", examples=["ft_3f2b8c1d9e7a4f60b5c2d1e0a9f8b7c6"]
-    )
-    model_id: str | None = Field(default=None, description="What `model` takes.", examples=[None])
-    files: tuple[ShownFile, ...] = Field(description="What can be downloaded.")
-    card: Card | None = Field(default=None, description="What is to be known of it; none of a run that was ended.")

@@ -2,7 +2,7 @@
 
 import secrets
 from datetime import datetime
-from typing import Literal
+from typing import ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -64,37 +64,29 @@ class JobFailure(BaseModel):
         return cls(code=error.code, message=error.message, retryable=error.retryable, field=error.field)
 
 
-class Job(BaseModel):
-    """What the store keeps of one accepted request.
+class JobRecord(BaseModel):
+    """What the store keeps of every accepted request, whatever it asks for.
 
     `attempt` counts executions, from 1; `admitted_position` is the place in the queue that the job was given at first,
-    and `admitted_eta_seconds` what was predicted then. `no_store` says that its pictures are for this job only.
-    Nobody but its `tenant` sees it. It may be removed from `expires_at` on, which is known when it has ended; it ends
-    at `expire_by` at the latest, where its client has asked for that.
+    and `admitted_eta_seconds` what was predicted then. Nobody but its `tenant` sees it. It may be removed from
+    `expires_at` on, which is known when it has ended; it ends at `expire_by` at the latest, where its client has asked
+    for that.
     """
 
     model_config = ConfigDict(frozen=True)
 
     id: str
     tenant: str = PUBLIC
-    kind: Literal["generation"] = "generation"
     status: JobStatus
-    request: CompleteRequest
     progress: Progress
-    images: tuple[Artifact, ...] = ()
     warnings: tuple[str, ...] = ()
     error: JobFailure | None = None
     attempt: int = 0
     admitted_position: int
     admitted_eta_seconds: float | None = None
-    no_store: bool = False
     priority: Priority = "normal"
     webhook: Webhook | None = None
     origin: Origin = UNKNOWN
-    replay: Replay | None = None
-    branch: Branch | None = None
-    trace_asked: TraceAsked | None = None
-    trace: Trace | None = None
     cancel_requested: bool = False
     created_at: datetime
     started_at: datetime | None = None
@@ -102,10 +94,43 @@ class Job(BaseModel):
     expires_at: datetime | None = None
     expire_by: datetime | None = None
 
+    agreed: ClassVar[tuple[str, ...]] = (
+        "id",
+        "tenant",
+        "admitted_position",
+        "admitted_eta_seconds",
+        "priority",
+        "webhook",
+        "origin",
+        "expire_by",
+        "created_at",
+    )
+    """What is known when it is admitted, and never changes."""
+
     @property
     def ended(self) -> bool:
         """Whether the job has reached a status that it never leaves."""
         return self.status in ENDED
+
+    def as_admitted(self) -> Self:
+        """The job as it was at the moment of its admission."""
+        begun = Progress(step=0, total_steps=self.progress.total_steps, eta_seconds=self.admitted_eta_seconds)
+        return type(self)(**{name: getattr(self, name) for name in self.agreed}, status="queued", progress=begun)
+
+
+class Job(JobRecord):
+    """A generation. `no_store` says that its pictures are for this job only."""
+
+    kind: Literal["generation"] = "generation"
+    request: CompleteRequest
+    images: tuple[Artifact, ...] = ()
+    no_store: bool = False
+    replay: Replay | None = None
+    branch: Branch | None = None
+    trace_asked: TraceAsked | None = None
+    trace: Trace | None = None
+
+    agreed = (*JobRecord.agreed, "request", "no_store", "replay", "branch", "trace_asked")
 
     @property
     def published(self) -> tuple[Artifact | TraceFile, ...]:
@@ -115,27 +140,6 @@ class Job(BaseModel):
     def artifact(self, artifact_id: str) -> Artifact | TraceFile | None:
         """What is published under an id."""
         return next((one for one in self.published if one.id == artifact_id), None)
-
-    def as_admitted(self) -> "Job":
-        """The job as it was at the moment of its admission."""
-        return Job(
-            id=self.id,
-            tenant=self.tenant,
-            status="queued",
-            request=self.request,
-            progress=Progress(step=0, total_steps=self.request.total_steps, eta_seconds=self.admitted_eta_seconds),
-            admitted_position=self.admitted_position,
-            admitted_eta_seconds=self.admitted_eta_seconds,
-            no_store=self.no_store,
-            priority=self.priority,
-            webhook=self.webhook,
-            origin=self.origin,
-            replay=self.replay,
-            branch=self.branch,
-            trace_asked=self.trace_asked,
-            expire_by=self.expire_by,
-            created_at=self.created_at,
-        )
 
 
 def new_job_id() -> str:

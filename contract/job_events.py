@@ -5,7 +5,9 @@ from typing import Literal
 
 from contract.job import ENDED
 
-EventName = Literal["queued", "started", "progress", "preview", "image", "succeeded", "failed", "cancelled"]
+EventName = Literal[
+    "queued", "started", "progress", "preview", "image", "sample", "checkpoint", "succeeded", "failed", "cancelled"
+]
 
 PREVIEW_WISHES = "safelight:preview_wishes"
 """The channel on which wishes for previews are called out."""

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 from contract.artifact import Artifact
 from contract.branches import Branch
@@ -24,34 +25,41 @@ def fields_of(flat: list[str]) -> dict[str, str]:
 
 
 def read_job(job_id: str, fields: dict[str, str]) -> Job:
-    """The job in a hash."""
+    """The generation in a hash."""
     return Job(
-        id=job_id,
-        tenant=fields.get("tenant", PUBLIC),
-        status=fields["status"],
+        **common_of(job_id, fields),
         request=CompleteRequest.model_validate_json(fields["request"]),
-        progress=Progress(
-            step=int(fields["step"]),
-            total_steps=int(fields["total_steps"]),
-            eta_seconds=float(fields["eta_seconds"]) if fields.get("eta_seconds") else None,
-        ),
         images=_images(fields),
-        warnings=tuple(sorted(value for name, value in fields.items() if name.startswith("warning:"))),
-        error=JobFailure.model_validate_json(fields["error"]) if "error" in fields else None,
-        attempt=int(fields["attempt"]),
-        admitted_position=int(fields["admitted_position"]),
-        admitted_eta_seconds=_admitted_eta(fields),
         no_store=fields.get("no_store") == "1",
-        priority=fields.get("priority", "normal"),
-        webhook=Webhook.model_validate_json(fields["webhook"]) if "webhook" in fields else None,
-        origin=Origin.of(fields),
         replay=Replay.model_validate_json(fields["replay"]) if "replay" in fields else None,
         branch=Branch.model_validate_json(fields["branch"]) if "branch" in fields else None,
         trace_asked=TraceAsked.model_validate_json(fields["trace_asked"]) if "trace_asked" in fields else None,
         trace=Trace.model_validate_json(fields["trace"]) if "trace" in fields else None,
-        cancel_requested=fields.get("cancel_requested") == "1",
-        **{name: _time(fields.get(name)) for name in TIMES},
     )
+
+
+def common_of(job_id: str, fields: dict[str, str]) -> dict[str, Any]:
+    """What a hash says of a job, whatever was asked for: the fields of a JobRecord."""
+    return {
+        "id": job_id,
+        "tenant": fields.get("tenant", PUBLIC),
+        "status": fields["status"],
+        "progress": Progress(
+            step=int(fields["step"]),
+            total_steps=int(fields["total_steps"]),
+            eta_seconds=float(fields["eta_seconds"]) if fields.get("eta_seconds") else None,
+        ),
+        "warnings": tuple(sorted(value for name, value in fields.items() if name.startswith("warning:"))),
+        "error": JobFailure.model_validate_json(fields["error"]) if "error" in fields else None,
+        "attempt": int(fields["attempt"]),
+        "admitted_position": int(fields["admitted_position"]),
+        "admitted_eta_seconds": _admitted_eta(fields),
+        "priority": fields.get("priority", "normal"),
+        "webhook": Webhook.model_validate_json(fields["webhook"]) if "webhook" in fields else None,
+        "origin": Origin.of(fields),
+        "cancel_requested": fields.get("cancel_requested") == "1",
+        **{name: _time(fields.get(name)) for name in TIMES},
+    }
 
 
 def _admitted_eta(fields: dict[str, str]) -> float | None:

@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 
+from contract.lines import GENERATIONS, Line
 from contract.store_connection import StoreConnection, unavailable_when_unreachable
 
 
@@ -29,8 +30,10 @@ class Liveness:
     All methods raise StoreUnavailable within two seconds when the server does not answer.
     """
 
-    def __init__(self, connection: StoreConnection, *, lease_seconds: float) -> None:
+    def __init__(self, connection: StoreConnection, *, lease_seconds: float, line: Line = GENERATIONS) -> None:
+        """Of the workers of one line."""
         self._redis = connection.redis
+        self._workers = line.key("workers")
         self._lease_seconds = lease_seconds
 
     async def beat(self, pulse: Pulse) -> None:
@@ -43,7 +46,7 @@ class Liveness:
         counts.pop("worker")
         with unavailable_when_unreachable():
             async with self._redis.pipeline(transaction=True) as batch:
-                batch.sadd("safelight:workers", pulse.worker)
+                batch.sadd(self._workers, pulse.worker)
                 batch.hset(_key(pulse.worker), mapping=counts)
                 batch.pexpire(_key(pulse.worker), int(self._lease_seconds * 1000))
                 await batch.execute()
@@ -51,20 +54,20 @@ class Liveness:
     async def depart(self, worker: str) -> None:
         """Says that a worker has ended."""
         with unavailable_when_unreachable():
-            await self._redis.srem("safelight:workers", worker)
+            await self._redis.srem(self._workers, worker)
             await self._redis.delete(_key(worker))
 
     async def alive(self) -> list[Pulse]:
         """The last pulse of every live worker, by name; names of dead ones are forgotten on the way."""
         with unavailable_when_unreachable():
-            names = sorted(await self._redis.smembers("safelight:workers"))
+            names = sorted(await self._redis.smembers(self._workers))
             pulses = [await self._pulse(name) for name in names]
         return [pulse for pulse in pulses if pulse is not None]
 
     async def _pulse(self, name: str) -> Pulse | None:
         counts = await self._redis.hgetall(_key(name))
         if not counts:
-            await self._redis.srem("safelight:workers", name)
+            await self._redis.srem(self._workers, name)
             return None
         return Pulse(
             worker=name,

@@ -14,6 +14,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from contract.errors import UnknownDelivery
+from contract.fine_tunes import PREFIX, FineTune, read_fine_tune
 from contract.job import Job
 from contract.job_records import fields_of, read_job
 from contract.store_connection import StoreConnection, unavailable_when_unreachable
@@ -62,7 +63,7 @@ class Claimed:
     """A delivery that is ours until its lease ends, and its job as it was when the event happened."""
 
     delivery: Delivery
-    job: Job
+    job: Job | FineTune
     webhook: Webhook
     receiver: str
     claim: str
@@ -139,9 +140,14 @@ class Outbox:
 
 
 def _claimed(delivery_id: str, fields: dict[str, str], job: dict[str, str], claim: str) -> Claimed:
-    found = read_job(delivery_id.replace("whd_", "job_", 1).rpartition("_")[0], job)
+    found = _job(delivery_id.removeprefix("whd_").rpartition("_")[0], job)
     webhook = Webhook.model_validate_json(job["webhook"])
     return Claimed(_delivery(delivery_id, fields), found, webhook, fields["receiver"], claim)
+
+
+def _job(name: str, fields: dict[str, str]) -> Job | FineTune:
+    """The job whose name a delivery has in its id."""
+    return read_fine_tune(name, fields) if name.startswith(PREFIX) else read_job(f"job_{name}", fields)
 
 
 def _delivery(delivery_id: str, fields: Mapping[str, str]) -> Delivery:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from contract.costs import Forecast
-from contract.job import Job
+from contract.job import JobRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +24,12 @@ class Outlook:
     running_seconds: float
     places: Mapping[str, Place] = field(default_factory=dict)
 
-    def position(self, job: Job) -> int | None:
+    def position(self, job: JobRecord) -> int | None:
         """The place of a job in the queue, None unless it waits."""
         place = self.places.get(job.id)
         return None if place is None else place.position
 
-    def eta_seconds(self, job: Job, forecast: Forecast | None) -> float | None:
+    def eta_seconds(self, job: JobRecord, forecast: Forecast | None) -> float | None:
         """Seconds to the end of a job: what its execution said, else what is predicted; None when nobody can know.
 
         A device works on several jobs at once and shares itself equally. So a job waits for the work in front of it,

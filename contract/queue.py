@@ -1,4 +1,4 @@
-"""The producer half of RQ: the queue's name, the JSON serializer, and the one function that its jobs may name."""
+"""The producer half of RQ: the queues' names, the JSON serializer, and the functions that its jobs may name."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -7,8 +7,11 @@ from redis import Redis
 from rq.job import Job as RQJob
 from rq.serializers import JSONSerializer
 
-QUEUE_NAME = "generations"
-FUNCTION = "worker.rq_worker.generate"
+from contract.lines import GENERATIONS, LINES, Line
+
+QUEUE_NAME = GENERATIONS.name
+FUNCTION = GENERATIONS.rq_function
+FUNCTIONS = {line.rq_function for line in LINES}
 
 
 class ForeignJob(Exception):
@@ -16,7 +19,7 @@ class ForeignJob(Exception):
 
 
 class SafelightRQJob(RQJob):
-    """An RQ job whose function can only be ours, so that whoever writes to Redis cannot name code to run.
+    """An RQ job whose function can only be one of ours, so that whoever writes to Redis cannot name code to run.
 
     Promise: restoring a job that names another function, or any callback, raises ForeignJob and imports nothing.
     """
@@ -25,21 +28,21 @@ class SafelightRQJob(RQJob):
         """Reads the job's hash and refuses what is not ours."""
         super().restore(raw_data)
         callbacks = (self._success_callback_name, self._failure_callback_name, self._stopped_callback_name)
-        if self.func_name != FUNCTION or any(callbacks):
+        if self.func_name not in FUNCTIONS or any(callbacks):
             raise ForeignJob(f"{self.id} names {self.func_name}")
 
 
-def rq_job_fields(job_id: str, connection: Redis) -> list[str | bytes]:
+def rq_job_fields(job_id: str, connection: Redis, line: Line = GENERATIONS) -> list[str | bytes]:
     """The RQ hash of a job, as the flat list of fields and values that HSET takes. No command is sent.
 
     The description is the id, so that prompts reach neither RQ's logs nor its dashboards.
     """
     rq_job = SafelightRQJob.create(
-        FUNCTION,
+        line.rq_function,
         args=(job_id,),
         id=job_id,
         description=job_id,
-        origin=QUEUE_NAME,
+        origin=line.name,
         status="queued",  # type: ignore[arg-type]
         connection=connection,
         serializer=JSONSerializer,

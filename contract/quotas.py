@@ -6,9 +6,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from contract.costs import pixel_steps
 from contract.errors import QuotaExceeded, QuotaTooSmall
-from contract.request import CompleteRequest
 
 BURST_SECONDS = 60
 """What the bucket holds where nobody says, in seconds of its filling."""
@@ -49,8 +47,8 @@ class Allowance:
     quota: Quota
     account: str
 
-    def bill(self, request: CompleteRequest) -> dict[str, str | float]:
-        """What the script that admits has to know."""
+    def bill(self, cost: int) -> dict[str, str | float]:
+        """What the script that admits a job of this cost, in pixel-steps, has to know."""
         quota = self.quota
         bounds = {
             "rate": quota.pixel_steps_per_second,
@@ -59,18 +57,18 @@ class Allowance:
             "max_running": quota.max_running,
         }
         known = {name: bound for name, bound in bounds.items() if bound is not None}
-        return {"account": self.account, "cost": pixel_steps(request), **known}
+        return {"account": self.account, "cost": cost, **known}
 
-    def refusal(self, request: CompleteRequest, wait_seconds: str) -> QuotaExceeded | QuotaTooSmall:
+    def refusal(self, cost: int, wait_seconds: str) -> QuotaExceeded | QuotaTooSmall:
         """Why a job was not admitted; `wait_seconds` is '' where waiting does not help."""
-        cost = f"This job costs {pixel_steps(request)} pixel-steps"
+        costs = f"This job costs {cost} pixel-steps"
         if not wait_seconds:
             return QuotaTooSmall(
-                f"{cost}, and this API key may ask for {self.quota.capacity} at once.", field="num_images"
+                f"{costs}, and this API key may ask for {self.quota.capacity} at once.", field="num_images"
             )
         after = math.ceil(float(wait_seconds))
         return QuotaExceeded(
-            f"{cost}; this API key has asked for as much as it may. Try again in {after} s.", retry_after_seconds=after
+            f"{costs}; this API key has asked for as much as it may. Try again in {after} s.", retry_after_seconds=after
         )
 
 

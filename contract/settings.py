@@ -45,6 +45,12 @@ class Settings(BaseSettings):
     retention_seconds: float = Field(
         default=7 * 24 * 3600, gt=0, description="How long an ended job and its pictures are kept."
     )
+    fine_tuning: bool = Field(
+        default=True, description="Whether models can be taught: `python -m launch` starts a process for that."
+    )
+    fine_tune_retention_seconds: float = Field(
+        default=30 * 24 * 3600, gt=0, description="How long an ended fine-tune and what it has made are kept."
+    )
     log_format: LogFormat = Field(
         default="text", description="How log lines are written: `text` for people, or `json`, one object a line."
     )

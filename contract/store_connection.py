@@ -17,6 +17,7 @@ from redis.exceptions import (
 )
 
 from contract.errors import StoreUnavailable
+from contract.lines import GENERATIONS, LINES, Line
 from contract.scripts import ScriptName, read_scripts
 
 CALL_TIMEOUT_SECONDS = 0.55
@@ -70,12 +71,16 @@ class StoreConnection:
             socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
             retry=Retry(NoBackoff(), 0),
         )
-        self._scripts = {name: self.redis.register_script(source) for name, source in read_scripts().items()}
+        self._scripts = {
+            (line.name, name): self.redis.register_script(source)
+            for line in LINES
+            for name, source in read_scripts(line.name).items()
+        }
 
-    async def run(self, script: ScriptName, *args: str | bytes | float) -> Any:
-        """The answer of a script. Every script may safely be sent twice. Raises: StoreUnavailable."""
+    async def run(self, script: ScriptName, *args: str | bytes | float, line: Line = GENERATIONS) -> Any:
+        """The answer of a script, run for a line. Every script may safely be sent twice. Raises: StoreUnavailable."""
         with unavailable_when_unreachable():
-            return await self._scripts[script](args=list(args))
+            return await self._scripts[line.name, script](args=list(args))
 
     async def pipelined(self, commands: Sequence[tuple[str, ...]]) -> list[Any]:
         """The answers of commands that are sent together and change nothing. Raises: StoreUnavailable."""

@@ -4,11 +4,12 @@ which picture it is held against, which job it continues, what is recorded of it
 import hashlib
 from dataclasses import dataclass
 
+from pydantic import BaseModel
+
 from contract.branches import Branch
 from contract.job import Priority
 from contract.origin import UNKNOWN, Origin
 from contract.replays import Replay
-from contract.request import GenerationRequest
 from contract.retention import Retention
 from contract.traces import TraceAsked
 from contract.webhooks import Webhook
@@ -42,7 +43,7 @@ class Terms:
     branch: Branch | None = None
     origin: Origin = UNKNOWN
 
-    def fingerprint(self, request: GenerationRequest) -> str:
+    def fingerprint(self, request: BaseModel) -> str:
         """What a call that comes again under its key is held against."""
         beside = [
             self.priority if self.priority != "normal" else None,

@@ -38,7 +38,7 @@ class House:
         listener_fd = self._listener.fileno()
         api_command = [sys.executable, "-m", "app", "--fd", str(listener_fd)]
         self._api = Service("the API", api_command, environment, fds=(listener_fd,))
-        self._workers = _workers(settings.num_workers, environment)
+        self._workers = [*_workers(settings.num_workers, environment), *_teachers(settings, environment)]
         self._store = None if settings.redis_url else Service("the store", server_command(settings.store_socket))
 
     @property
@@ -140,6 +140,14 @@ def _workers(number: int, environment: dict[str, str]) -> list[Service]:
     command = [sys.executable, "-m", "worker"]
     names = ["the worker"] if number == 1 else [f"worker {index}" for index in range(1, number + 1)]
     return [Service(name, command, shared) for name in names]
+
+
+def _teachers(settings: LaunchSettings, environment: dict[str, str]) -> list[Service]:
+    """Who teaches models: on all cores, as what it does there gives way to everything else."""
+    if not settings.fine_tuning:
+        return []
+    threads = {"SAFELIGHT_NUM_THREADS": str(num_cores())} | _chosen_threads()
+    return [Service("the teacher", [sys.executable, "-m", "worker.fine_tuning"], environment | threads)]
 
 
 def _chosen_threads() -> dict[str, str]:

@@ -1,35 +1,49 @@
-"""The parent's handle on the child that owns the device: starting, talking, noticing its end. It imports no torch."""
+"""The parent's handle on a child that owns a device: starting, talking, noticing its end. It imports no torch."""
 
 import asyncio
 import multiprocessing
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Callable, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from typing import Generic, TypeVar
 
-from worker.messages import ToChild, ToParent
 from worker.settings import WorkerSettings
 
 PRELOADED = "worker.child"
 """What the fork server imports once, so that the next child needs milliseconds instead of the seconds torch takes."""
 
 
+OrderT = TypeVar("OrderT")
+SaidT = TypeVar("SaidT")
+
+Serve = Callable[[Connection, WorkerSettings], None]
+"""A child's whole life."""
+
+
 class ChildEnded(Exception):
     """The child's end of the pipe is closed: the process has ended, whatever the reason, or has never begun."""
 
 
-class ChildProcess:
+class ChildProcess(Generic[OrderT, SaidT]):
     """One child, from its start to its end.
 
     It comes from a fork server that has imported torch and done nothing else with it, so it shares no thread, no
     lock and no CUDA context with anybody. When the parent dies, the pipe closes, and the child ends itself.
     """
 
-    def __init__(self, settings: WorkerSettings) -> None:
-        """Raises: ChildEnded, when the fork server dies meanwhile; there will be another for the next child."""
+    def __init__(
+        self, settings: WorkerSettings, serve: Serve | None = None, preloaded: Sequence[str] = (PRELOADED,)
+    ) -> None:
+        """`serve` is what the child does, by default that of a worker of generations.
+
+        Raises: ChildEnded, when the fork server dies meanwhile; there will be another for the next child.
+        """
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([PRELOADED])
+        context.set_forkserver_preload(list(preloaded))
         self._connection, theirs = context.Pipe()
-        self._process: BaseProcess = context.Process(target=_run, args=(theirs, settings), name="safelight-child")
+        self._process: BaseProcess = context.Process(
+            target=serve or _run, args=(theirs, settings), name="safelight-child"
+        )
         try:
             self._process.start()
         except (EOFError, OSError) as error:
@@ -43,14 +57,14 @@ class ChildProcess:
         """The process id."""
         return self._process.pid
 
-    def send(self, message: ToChild) -> None:
+    def send(self, message: OrderT) -> None:
         """Says something to the child; a child that has ended hears nothing, and its end is noticed by `messages`."""
         try:
             self._connection.send(message)
         except OSError:
             return
 
-    async def messages(self) -> AsyncIterator[ToParent]:
+    async def messages(self) -> AsyncGenerator[SaidT]:
         """Everything that the child says, in order. Raises: ChildEnded."""
         loop = asyncio.get_running_loop()
         readable = asyncio.Event()

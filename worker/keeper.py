@@ -2,10 +2,7 @@
 
 import asyncio
 import logging
-import math
-import time
 from collections.abc import Callable
-from contextlib import suppress
 
 from redis.exceptions import RedisError
 
@@ -14,8 +11,8 @@ from contract.artifact_store import ArtifactStore
 from contract.certificates import Certificates
 from contract.costs import Costs
 from contract.dataset_store import DatasetStore
-from contract.errors import UnknownJob
 from contract.files import FileStore
+from contract.fine_tunes import FineTuneStore
 from contract.job_store import JobStore
 from contract.leases import Leases
 from contract.liveness import Liveness
@@ -24,10 +21,9 @@ from contract.store_connection import StoreConnection
 from worker.rq_worker import RQWorker
 from worker.settings import WorkerSettings
 from worker.tally import Tally
+from worker.upkeep import SWEEP_BATCH, Reaper, sweep
 
 logger = logging.getLogger(__name__)
-
-SWEEP_BATCH = 100
 
 
 class Keeper:
@@ -48,8 +44,8 @@ class Keeper:
         tally: Tally,
     ) -> None:
         self._worker = worker
-        self._leases = leases
         self._jobs = jobs
+        self._fine_tunes = FineTuneStore(connection, retention_seconds=settings.fine_tune_retention_seconds)
         self._liveness = Liveness(connection, lease_seconds=settings.lease_seconds)
         self._costs = Costs(connection)
         self._architectures = Architectures(connection)
@@ -61,7 +57,7 @@ class Keeper:
         self._tally = tally
         self._receipt_keys = ReceiptKeys(connection)
         self._receipt_key = private_key(settings.receipt_key_file).public
-        self._reaped_at, self._reaps_from = math.inf, -math.inf
+        self._reaper = Reaper(leases)
 
     async def beat(self, *, busy: bool, in_quarantine: bool = False) -> None:
         """Says that this worker is alive, what it knows and what it signs with, to the service and to RQ's tools."""
@@ -81,33 +77,15 @@ class Keeper:
         await self._tell_rq(lambda: self._rq_worker.count(succeeded=succeeded))
 
     async def reap(self) -> None:
-        """Takes back the jobs of workers that are gone. After an outage of the store, in which leases ended because
-        nobody could renew them, their holders have one lease's time to do so; a worker that has just begun has seen
-        none, however long its beginning took.
-        """
-        now, lease_seconds = time.monotonic(), self._leases.lease_seconds
-        if now - self._reaped_at > lease_seconds / 2:
-            self._reaps_from = now + lease_seconds
-        if now >= self._reaps_from:
-            for job_id in await self._leases.reap():
-                logger.warning("%s: its lease had ended; taken back", job_id, extra={"job_id": job_id})
-        self._reaped_at = now
+        """Takes back the jobs of workers that are gone."""
+        await self._reaper.reap()
 
     async def sweep(self) -> None:
-        """Removes jobs and files whose time is over, bytes first, so that none are left without a record."""
+        """Removes jobs and files whose time is over; fine-tunes too, as nobody may be there who teaches."""
         await self._files.sweep(SWEEP_BATCH)
         await self._datasets.sweep(SWEEP_BATCH)
-        for job_id in await self._jobs.expired(SWEEP_BATCH):
-            with suppress(UnknownJob):
-                await self._remove(job_id)
-
-    async def _remove(self, job_id: str) -> None:
-        """Removes a job; one that has not ended is cancelled, and removed the next time."""
-        if not (await self._jobs.get(job_id)).ended:
-            await self._jobs.cancel(job_id)
-            return
-        await self._artifacts.delete_all(f"{job_id}/")
-        await self._jobs.delete(job_id)
+        for jobs in (self._jobs, self._fine_tunes):
+            await sweep(jobs, self._artifacts)
 
     async def depart(self) -> None:
         """Says that this worker has ended."""

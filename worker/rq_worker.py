@@ -7,7 +7,8 @@ from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 
-from contract.queue import QUEUE_NAME, SafelightRQJob
+from contract.lines import GENERATIONS, Line
+from contract.queue import SafelightRQJob
 from contract.store_connection import CALL_TIMEOUT_SECONDS, CONNECT_TIMEOUT_SECONDS
 
 
@@ -20,6 +21,11 @@ def generate(job_id: str) -> None:
     raise NotAnRQWorkerError(f"{job_id} is run by `python -m worker`, not by `rq worker`.")
 
 
+def teach(job_id: str) -> None:
+    """The same of fine-tunes."""
+    raise NotAnRQWorkerError(f"{job_id} is run by `python -m worker.fine_tuning`, not by `rq worker`.")
+
+
 class RQWorker:
     """The worker's entry in RQ's registries, so that `rq info` tells the truth about who is there and what they did.
 
@@ -27,10 +33,10 @@ class RQWorker:
     The methods block for as long as the server takes to answer, and for two seconds where it does not.
     """
 
-    def __init__(self, url: str, name: str, lease_seconds: float) -> None:
+    def __init__(self, url: str, name: str, lease_seconds: float, line: Line = GENERATIONS) -> None:
         self._redis = Redis.from_url(url, retry=Retry(NoBackoff(), 1), socket_connect_timeout=CONNECT_TIMEOUT_SECONDS)
         self._worker = SimpleWorker(
-            [Queue(QUEUE_NAME, connection=self._redis, serializer=JSONSerializer, job_class=SafelightRQJob)],
+            [Queue(line.name, connection=self._redis, serializer=JSONSerializer, job_class=SafelightRQJob)],
             name=name,
             connection=self._redis,
             serializer=JSONSerializer,

@@ -29,7 +29,7 @@ class Supervisor:
         self._settings = settings
         self._hear = hear
         self._lose = lose
-        self._child: ChildProcess | None = None
+        self._child: ChildProcess[ToChild, ToParent] | None = None
         self._heard_at = time.monotonic()
         self._loss: Loss = "lost"
 

@@ -1,8 +1,9 @@
 """A job's events as a stream of server-sent events."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query
@@ -86,21 +87,34 @@ async def follow_job(
     events = until(resources.closing, follow(resources.job_store, job.id, after))
     if previews:
         events = wishing_previews(resources.job_store, job.id, events)
+    told = streamed(events, partial(shown, job_id=job.id, presenter=presenter), previews=previews)
+    async with aclosing(told):
+        async for event in told:
+            yield event
+    call.left = False
+
+
+async def streamed(
+    events: AsyncGenerator[JobEvent | None],
+    shown: Callable[[JobEvent], Awaitable[ServerSentEvent]],
+    *,
+    previews: bool = False,
+) -> AsyncGenerator[ServerSentEvent]:
+    """Events as they are sent; a failure on the way is a comment, after which the client connects again."""
     async with aclosing(events):
         try:
             async for event in events:
                 if event is None:
                     yield ServerSentEvent(comment="still here")
                 elif previews or event.name != "preview":
-                    yield await shown(event, job.id, presenter)
+                    yield await shown(event)
         except UnknownJob:
             pass
         except SafelightError as error:
             yield ServerSentEvent(comment=f"{error.code}; connect again with Last-Event-ID", retry=2000)
-    call.left = False
 
 
-async def shown(event: JobEvent, job_id: str, presenter: Presenter) -> ServerSentEvent:
+async def shown(event: JobEvent, *, job_id: str, presenter: Presenter) -> ServerSentEvent:
     """One event as clients see it."""
     data = event.data
     if event.name == "image":

@@ -1,5 +1,6 @@
 """Prompts come in here, and leave as jobs."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query
@@ -16,11 +17,8 @@ from app.posted import GenerationPosted
 from app.prefer import forbids_storing, preferred_wait
 from app.quotes import QuoteShown, quote
 from app.responses import JOB_ID, JobShown
-from app.retention import retention
-from app.webhooks.asked import webhook
 from contract.errors import IdempotencyConflict, InvalidRequest
 from contract.job import Job
-from contract.terms import Repeatable, Terms
 
 router = APIRouter(prefix="/v1", tags=["generations"], route_class=JSONRoute)
 
@@ -93,14 +91,11 @@ async def create_generation(
     if dry_run:
         response.status_code = 200
         return await quote(generation, resources)
-    terms = Terms(
-        priority=generation.priority,
-        webhook=webhook(generation.webhook, resources, links.base),
-        retention=retention(generation.retention_seconds, generation.expires_at, resources.settings.retention_seconds),
+    terms = replace(
+        generation.terms(resources, links.base, idempotency_key, most_seconds=resources.settings.retention_seconds),
         trace=generation.trace,
         no_store=forbids_storing(cache_control or ()),
         branch=generation.branch_from,
-        repeatable=None if idempotency_key is None else Repeatable(idempotency_key),
     )
     admission = await admit(generation.request, resources, terms)
     response.headers["Location"] = f"{request.scope.get('root_path', '')}/v1/jobs/{admission.job.id}"

@@ -8,9 +8,11 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from app.fine_tune_responses import FineTuneShown
 from app.links import Links
 from app.responses import JOB_ID, TIME, ImageShown, JobShown
 from contract.artifact import Artifact
+from contract.fine_tunes import FineTune
 from contract.job import Job
 from contract.outbox import Claimed
 from contract.webhooks import WebhookEvent
@@ -26,7 +28,7 @@ class Happening:
     event: WebhookEvent
     data: str
     at: datetime
-    job: Job
+    job: Job | FineTune
     links: Links
 
     @classmethod
@@ -35,6 +37,21 @@ class Happening:
         delivery = claimed.delivery
         links = Links(claimed.webhook.base)
         return cls(delivery.event, delivery.data, delivery.occurred_at, claimed.job, links)
+
+    @property
+    def generation(self) -> Job:
+        """The job, where it can be no other."""
+        if isinstance(self.job, FineTune):
+            raise TypeError(f"{self.job.id} is no generation")
+        return self.job
+
+    @property
+    def shown(self) -> JobShown | FineTuneShown:
+        """The job in the shape in which the API shows it."""
+        job = self.job
+        if isinstance(job, FineTune):
+            return FineTuneShown.of(job, None, job.progress.eta_seconds, self.links)
+        return JobShown.of(job, None, job.progress.eta_seconds, self.links)
 
 
 Body = Callable[[Happening], dict[str, Any]]
@@ -54,8 +71,8 @@ class Told(BaseModel):
     type: str = Field(description="The kind of job, and the event.", examples=["generation.succeeded"])
     timestamp: datetime = Field(description="When it happened.", examples=[TIME])
     data: dict[str, Any] = Field(
-        description="The job as it was then, in the shape of `JobShown`; its `request` is null where the body would "
-        f"have more than {MAX_BODY_BYTES} bytes with it.",
+        description="The job as it was then, a `JobShown` or `FineTuneShown`; its `request` is null where "
+        f"the body would have more than {MAX_BODY_BYTES} bytes with it.",
         examples=[{"id": JOB_ID, "status": "succeeded"}],
     )
     image: ImageShown | None = Field(description="The picture, where the event is `image`; else null.", examples=[None])
@@ -63,13 +80,12 @@ class Told(BaseModel):
 
 def native(happening: Happening) -> dict[str, Any]:
     """The event, and the job in the shape in which the API shows it."""
-    job, links = happening.job, happening.links
     picture = Artifact.model_validate_json(happening.data) if happening.event == "image" else None
     told = Told(
-        type=f"{job.kind}.{happening.event}",
+        type=f"{happening.job.kind}.{happening.event}",
         timestamp=happening.at,
-        data=JobShown.of(job, None, job.progress.eta_seconds, links).model_dump(mode="json"),
-        image=None if picture is None else ImageShown.of(picture, links),
+        data=happening.shown.model_dump(mode="json"),
+        image=None if picture is None else ImageShown.of(picture, happening.links),
     )
     body = told.model_dump(mode="json")
     if len(encoded(body).encode()) > MAX_BODY_BYTES:

@@ -3,6 +3,8 @@
 from importlib.resources import files
 from typing import Literal, get_args
 
+from contract.lines import LineName
+
 ScriptName = Literal[
     "admit",
     "backlog",
@@ -20,6 +22,7 @@ ScriptName = Literal[
     "keep_dataset",
     "keep_keys",
     "leave",
+    "publish",
     "publish_image",
     "reap",
     "record_attempt",
@@ -40,8 +43,9 @@ SHARED = ("prelude", "outbox", "work", "lines", "moves", "datasets")
 """What stands in front of every script, in this order: each part uses those before it."""
 
 
-def read_scripts() -> dict[ScriptName, str]:
-    """The source of every script, each with what they share in front."""
+def read_scripts(line: LineName = "generations") -> dict[ScriptName, str]:
+    """The source of every script as it runs for a line, each with what they share in front."""
     folder = files(__name__)
     shared = "".join(folder.joinpath(f"{name}.lua").read_text() for name in SHARED)
-    return {name: shared + folder.joinpath(f"{name}.lua").read_text() for name in get_args(ScriptName)}
+    begin = f"local LINE = '{line}'\n{shared}"
+    return {name: begin + folder.joinpath(f"{name}.lua").read_text() for name in get_args(ScriptName)}

@@ -1,13 +1,14 @@
 -- Accept a job once, however often this call is repeated.
 -- ARGV: job id, a JSON object of what is asked, then the fields and values of RQ's hash. In the object:
---   request (as JSON), model, total_steps, files (ids that the request names), tenant, priority, max_queued,
+--   request (as JSON), model, total_steps, files (ids that the request names), dataset, where it names one: {id, version}, tenant,
+--   priority, max_queued,
 --   idempotency: null, or {key, fingerprint, seconds, takes} (takes: the key is this call's from now on, whoever had it before),
 --   record (further fields of its record), no_store,
 --   quota: {account, cost}, and where they are bounded rate and burst, max_queued, max_running,
 --   and where it is known forecast: {work, own}, microseconds of device time that the job is predicted to need,
 --   and of its own run on an idle worker.
--- Returns {'created' | 'existing' | 'conflict' | 'full' | 'unknown_file' | 'over_burst' | 'over_quota',
---          job id, file id, seconds after which the quota may do, or '', the fields and values of a new job's record}
+-- Returns {'created' | 'existing' | 'conflict' | 'full' | 'unknown_file' | 'unknown_dataset' | 'changed_dataset' | 'over_burst' |
+--          'over_quota', job id, file id, dataset id, seconds after which the quota may do, or '', the fields and values of a new job's record}
 local QUEUE_SECONDS = 10
 
 -- Takes a job's cost out of a bucket that holds `burst` and fills by `rate` a second; seconds until it could, 0 if it did.
@@ -34,6 +35,11 @@ for _, file in ipairs(asked.files) do
     local usable = found[1] and not found[2] and tonumber(found[1]) > clock() and not foreign(file_key(file), tenant)
     if not usable then return {'unknown_file', file} end
 end
+local dataset = asked.dataset
+if dataset then
+    local held = hold_dataset(dataset.id, tenant, dataset.version, id)
+    if held ~= 'held' then return {held .. '_dataset', dataset.id} end
+end
 if quota.max_queued and redis.call('ZCARD', status_key('queued', tenant)) >= quota.max_queued then
     return {'over_quota', tostring(QUEUE_SECONDS)}
 end
@@ -43,7 +49,7 @@ if quota.rate then
     if wait > 0 then return {'over_quota', string.format('%.3f', wait)} end
 end
 
-local sequence = redis.call('INCR', 'safelight:sequence')
+local sequence = redis.call('INCR', SEQUENCE)
 local place = {tenant = tenant, priority = asked.priority, sequence = sequence, counted = true}
 local count, micros = ahead_of(place)
 redis.call('HSET', job_key(id),

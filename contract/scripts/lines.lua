@@ -5,7 +5,7 @@ local PRIORITIES = {'high', 'normal', 'low'}
 local RANKS = {high = 0, normal = 1, low = 2}
 local RANK = 2 ^ 40
 
-local function next_sequence() return tonumber(redis.call('GET', 'safelight:sequence') or 0) + 1 end
+local function next_sequence() return tonumber(redis.call('GET', SEQUENCE) or 0) + 1 end
 
 local function score_in_line(place) return RANKS[place.priority] * RANK + place.sequence end
 
@@ -16,7 +16,7 @@ local function enter_line(id, place)
     if redis.call('ZSCORE', TURNS, place.tenant) then return end
     local given = redis.call('HMGET', GIVEN, '', place.tenant)
     redis.call('ZADD', TURNS, math.max(tonumber(given[1] or 0), tonumber(given[2] or 0)), place.tenant)
-    redis.call('PUBLISH', 'safelight:arrivals', id)
+    redis.call('PUBLISH', ARRIVALS, id)
 end
 
 local function leave_line(id, tenant, work)

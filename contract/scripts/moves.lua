@@ -50,6 +50,16 @@ local function release_files(id)
     end
 end
 
+-- The record of a file whose bytes are stored, if it is not there yet; `said` are fields and values of it.
+local function create_file(id, ttl, tenant, said)
+    if redis.call('EXISTS', file_key(id)) == 1 then return end
+    local now = clock()
+    redis.call('HSET', file_key(id), 'created_at', seconds(now), 'expires_at', seconds(now + ttl), unpack(said))
+    if tenant ~= PUBLIC then redis.call('HSET', file_key(id), 'tenant', tenant) end
+    redis.call('ZADD', files_key(tenant), redis.call('INCR', 'safelight:files:sequence'), id)
+    redis.call('ZADD', EXPIRING_FILES, seconds(now + ttl), id)
+end
+
 local RQ_STATUS = {succeeded = 'finished', failed = 'failed', cancelled = 'canceled'}
 local BOUNDS = {0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600}
 

@@ -45,7 +45,7 @@ local function tell(id, event, data)
     local now = clock()
     if not replaces_progress(id, event, now) then return end
     local number = redis.call('HINCRBY', job_key(id), 'num_deliveries', 1)
-    local delivery = string.gsub(id, '^job_', 'whd_') .. '_' .. number
+    local delivery = 'whd_' .. string.gsub(id, '^job_', '') .. '_' .. number
     if event == 'progress' then
         redis.call('HSET', job_key(id), 'progress_delivery', delivery, 'progress_told_at', seconds(now))
     end

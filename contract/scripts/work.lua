@@ -50,7 +50,7 @@ local function running_work() return tonumber(redis.call('HGET', WORK, 'running'
 -- Workers that are alive, and not in quarantine.
 local function num_workers()
     local count = 0
-    for _, name in ipairs(redis.call('SMEMBERS', 'safelight:workers')) do
+    for _, name in ipairs(redis.call('SMEMBERS', WORKERS)) do
         local worker = redis.call('HMGET', 'safelight:worker:' .. name, 'num_steps', 'in_quarantine')
         if worker[1] and worker[2] ~= '1' then count = count + 1 end
     end

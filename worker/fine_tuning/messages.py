@@ -23,12 +23,14 @@ class Teach:
     """Teach the model of a request. Files are written into `folder`; `checkpoint` is where an earlier run got to.
 
     `lessons` are those of `request.pictures`, in their order, with their captions as `request.caption_of` has them.
+    Unless it is to `go_on`, nothing more is taught: only what the checkpoint gives is wanted.
     """
 
     request: CompleteFineTune
     lessons: tuple[Lesson, ...]
     folder: Path
     checkpoint: Path | None = None
+    go_on: bool = True
 
 
 # ---- child to parent
@@ -85,6 +87,13 @@ class Taught:
 
 
 @dataclass(frozen=True, slots=True)
+class Concluded:
+    """The end of an order that is not to go on: what its checkpoint gives."""
+
+    files: tuple[ResultFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """The end: why nothing more is learnt, and what the last good checkpoint gives."""
 
@@ -92,4 +101,4 @@ class Failed:
     files: tuple[ResultFile, ...] = ()
 
 
-ToParent = Stepped | Sampled | Checkpointed | Warned | Taught | Failed
+ToParent = Stepped | Sampled | Checkpointed | Warned | Taught | Concluded | Failed

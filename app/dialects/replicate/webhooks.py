@@ -56,7 +56,8 @@ async def read_default_secret(resources: ResourcesOf) -> DefaultSecret:
 
 def webhook_body(catalogue: Catalogue, happening: Happening) -> dict[str, Any]:
     """The prediction as it was then."""
-    shown = PredictionShown.of(happening.job, catalogue, happening.links, log_of(happening.job))
+    job = happening.generation
+    shown = PredictionShown.of(job, catalogue, happening.links, log_of(job))
     return shown.model_dump(mode="json")
 
 
