@@ -81,11 +81,17 @@ def owner_and_name(spec: ModelSpec) -> tuple[str, str]:
     return (owner, name) if slash else (spec.owned_by, spec.id)
 
 
+OPTIONAL = ("checker", "map", "unet")
+"""Entries that rows of older versions had not: where they say nothing, digests are what they were."""
+
+
 def version_id(spec: ModelSpec) -> str:
     """The digest of a row; where a local folder lies is no part of it."""
-    row = spec.model_dump(mode="json", exclude={"checker"} if spec.checker is None else None)
+    row = spec.model_dump(mode="json", exclude={name for name in OPTIONAL if getattr(spec, name) is None})
     if isinstance(spec.source, LocalSource):
         row["source"] = spec.source.path.name
+    if spec.unet is not None:
+        row["unet"] = spec.unet.path.name
     return hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()
 
 

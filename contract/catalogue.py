@@ -29,6 +29,7 @@ from contract.errors import (
 from contract.guidance import ByClassifier, Universal, short_form
 from contract.guidance_limits import check_guidance
 from contract.intervention_limits import intervened
+from contract.maps import MapSpec
 from contract.request import MAX_SEED, SCHEDULERS, CompleteRequest, GenerationRequest, Scheduler
 from contract.rows import HubSource, LocalSource, Row
 
@@ -85,7 +86,9 @@ class Limits(Row):
 
 
 class ModelSpec(Row):
-    """One model of the catalogue."""
+    """One model of the catalogue; `map` is there for those that are trained for maps, `unet` a folder that takes the
+    place of the one in `source`.
+    """
 
     id: str
     family: Family
@@ -98,12 +101,16 @@ class ModelSpec(Row):
     limits: Limits
     schedulers: tuple[Scheduler, ...] = SCHEDULERS
     trained_for: TrainedFor = "pictures"
+    map: MapSpec | None = None
+    unet: LocalSource | None = None
     checker: str | None = None
 
     @model_validator(mode="after")
     def _offers_its_own_default(self) -> "ModelSpec":
         if self.defaults.scheduler not in self.schedulers:
             raise ValueError("defaults.scheduler is not one of schedulers")
+        if (self.trained_for == "maps") != (self.map is not None):
+            raise ValueError("map is for rows with trained_for maps, and they need it")
         return self
 
     def complete(self, request: GenerationRequest, sizes: Mapping[str, Size] = NO_SIZES) -> CompleteRequest:
@@ -210,6 +217,10 @@ class Catalogue(Row):
             raise ValueError(f"adapters name models that are not there or take none: {', '.join(sorted(unfit))}")
         return self
 
+    def including(self, spec: ModelSpec) -> "Catalogue":
+        """The catalogue with one more model."""
+        return self.model_copy(update={"models": (*self.models, spec)})
+
     def find(self, model_id: str) -> ModelSpec:
         """The model with this id. Raises: UnknownModel."""
         for spec in self.models:
@@ -278,9 +289,9 @@ Sourced = TypeVar("Sourced", ModelSpec, ClassifierSpec, AdapterSpec, CheckerSpec
 
 
 def _anchored(spec: Sourced, folder: Path) -> Sourced:
-    if isinstance(spec.source, HubSource):
-        return spec
-    return spec.model_copy(update={"source": LocalSource(path=folder / spec.source.path)})
+    named = {name: getattr(spec, name, None) for name in ("source", "unet")}
+    local = {name: one for name, one in named.items() if isinstance(one, LocalSource)}
+    return spec.model_copy(update={name: LocalSource(path=folder / one.path) for name, one in local.items()})
 
 
 def _at_most(field: str, value: float, limit: float) -> None:

@@ -9,15 +9,16 @@ from contract.editing import Edit, Size
 from contract.errors import InvalidRequest, UnsupportedEdit, UnsupportedScheduler
 from contract.request import GenerationRequest
 
-TrainedFor = Literal["pictures", "inpainting", "instructions"]
+TrainedFor = Literal["pictures", "inpainting", "instructions", "maps"]
 """What a network was trained to make: pictures from prompts; what a mask hides, from 9 channels; changes of a picture
-that it sees beside the latents, from 8 channels."""
+that it sees beside the latents, from 8 channels; maps of such a picture."""
 
 FIELDS: Mapping[TrainedFor, frozenset[str]] = MappingProxyType(
     {
         "pictures": frozenset(Edit.model_fields) - {"image_guidance_scale"},
         "inpainting": frozenset({"image", "mask", "mask_padding", "expand", "resize", "strength"}),
         "instructions": frozenset({"image", "resize", "image_guidance_scale"}),
+        "maps": frozenset({"image", "resize", "strength"}),
     }
 )
 """The fields of an edit that such a network can follow."""
@@ -48,6 +49,8 @@ def edited(request: GenerationRequest, sizes: Mapping[str, Size], model: Capabil
     Raises: InvalidRequest, UnsupportedEdit, InvalidMask, LimitExceeded.
     """
     check_prompt(request.prompt, request)
+    if model.trained_for == "maps":
+        check_map(request, model.model_id)
     request.check_edit()
     check_support(request, model)
     if "image" not in sizes:
@@ -76,6 +79,16 @@ def check_support(edit: Edit, model: Capabilities) -> None:
         raise UnsupportedEdit(f"{model_id} has no attention that could be led around a mask.", field="remove")
 
 
+def check_map(request: GenerationRequest, model_id: str) -> None:
+    """Refuses what says anything of a map but which picture it is of. Raises: UnsupportedEdit."""
+    for field in ("prompt", "negative_prompt"):
+        if getattr(request, field):
+            raise UnsupportedEdit(f"{model_id} makes maps of pictures, and reads no {field}.", field=field)
+    for field, only in (("strength", 1), ("resize", "stretch")):
+        if getattr(request, field) not in (None, only):
+            raise UnsupportedEdit(f"{model_id} makes maps of whole pictures; {field} can only be {only}.", field=field)
+
+
 def check_scheduler(edit: Edit, scheduler: str) -> None:
     """Refuses schedulers whose steps cannot be made again, where they must be. Raises: UnsupportedScheduler."""
     if edit.num_resamplings > 1 and not can_repeat(scheduler):
@@ -96,6 +109,8 @@ def defaults(edit: Edit, trained_for: TrainedFor, scheduler: str) -> dict[str, o
         return {}
     if trained_for == "instructions":
         return {"image_guidance_scale": edit.image_guidance_scale or IMAGE_GUIDANCE_SCALE}
+    if trained_for == "maps":
+        return {"strength": 1.0}
     filled: dict[str, object] = {"strength": edit.effective_strength} if edit.variation is None else {}
     if trained_for == "pictures":
         filled |= {"mask_mode": edit.mask_mode or "blend"} if edit.mask is not None else {}

@@ -6,12 +6,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from pydantic_core import PydanticCustomError
 
 from contract.datasets import DatasetPicture
+from contract.maps import Task
 from contract.request import MAX_SEED, MetadataKey, MetadataValue
 
 Method = Literal["lora", "textual_inversion", "dreambooth", "full", "image_conditional"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
-Task = Literal["depth", "normals", "edges", "segmentation"]
 Objective = Literal["end_to_end", "diffusion"]
 
 Layout = Literal["diffusers", "kohya", "embedding", "model"]

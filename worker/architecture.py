@@ -13,7 +13,7 @@ from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor, nn
 
 from contract.architecture import Architecture, Block, Part, PartName
-from contract.catalogue import Catalogue, ModelSpec
+from contract.catalogue import ModelSpec
 from worker.meter import Meter
 from worker.pipelines.flux import Flux
 from worker.pipelines.latent_diffusion import LatentDiffusion
@@ -22,6 +22,7 @@ from worker.pipelines.stable_diffusion_3 import StableDiffusion3
 from worker.pipelines.stable_diffusion_xl import StableDiffusionXL
 from worker.pipelines.whole import WholePipeline
 from worker.residency import Load, Model
+from worker.rows import Rows
 from worker.skipping import can_skip
 from worker.stepwise_pipeline import Conditioning, PromptEmbeds
 
@@ -55,8 +56,8 @@ Shapes = dict[str, tuple[int, ...]]
 class Draughtsman:
     """Draws the architecture of each model that is loaded for the first time, and `tell`s of it."""
 
-    def __init__(self, catalogue: Catalogue, tell: Callable[[Architecture], None]) -> None:
-        self._catalogue = catalogue
+    def __init__(self, rows: Rows, tell: Callable[[Architecture], None]) -> None:
+        self._rows = rows
         self._tell = tell
         self._drawn: set[str] = set()
 
@@ -74,7 +75,7 @@ class Draughtsman:
     def _draw(self, model_id: str, model: Stepwise | WholePipeline) -> None:
         self._drawn.add(model_id)
         try:
-            self._tell(drawn(self._catalogue.find(model_id), model))
+            self._tell(drawn(self._rows.find(model_id), model))
         except Exception:
             logger.warning("the architecture of %s cannot be drawn", model_id, exc_info=True)
 

@@ -7,9 +7,11 @@ import torch
 from torch import Tensor
 
 from contract.editing import Size
+from contract.maps import Task
 from worker import fills
 from worker.images import Pixels
 from worker.keeping import Original
+from worker.maps import read_off
 from worker.masks import Mask, Region
 from worker.seams import healed
 from worker.stages import Role
@@ -22,7 +24,8 @@ class Canvas:
 
     `mask` says which pixels of it stay; None is none of them. `original` is what is kept of it meanwhile. `extra` are
     channels that the network sees beside the latents, `steering` is what the prompt's row asks of it. `result_size` is
-    that of the result, where it is not the picture's; `region` the part that is painted, where that is not all.
+    that of the result, where it is not the picture's; `region` the part that is painted, where that is not all; `task`
+    what the result shows of the picture, where it is a map.
     Shapes: picture (height, width, 3), mask (height, width), extra (1, E, H, W).
     """
 
@@ -33,13 +36,16 @@ class Canvas:
     steering: tuple[Steering, ...] = ()
     result_size: Size | None = None
     region: Region | None = None
+    task: Task | None = None
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What of an enlargement the network does not draw."""
+        """What of a result's size the network does not draw."""
         if self.result_size is None:
             return ()
         size = Size(*self.picture.shape[:2])
+        if self.task is not None:
+            return (f"The map was drawn at {size}, which the model takes, and resampled to {self.result_size}.",)
         return (f"upscale: details were drawn at {size}, which the model takes, and resampled to {self.result_size}.",)
 
     def beside(self, model_input: Tensor, role: Role) -> Tensor:
@@ -57,7 +63,8 @@ class Canvas:
         Shapes: pixels and result (height, width, 3).
         """
         if self.mask is None:
-            return pixels if self.result_size is None else fills.resampled(pixels, self.result_size)
+            resampled = pixels if self.result_size is None else fills.resampled(pixels, self.result_size)
+            return resampled if self.task is None else read_off(self.task, resampled)
         if self.region is None:
             return _mixed(pixels, self.picture, self.mask)
         result, picture, mask = self.picture.copy(), self.picture[self.region], self.mask[self.region]

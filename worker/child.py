@@ -17,22 +17,19 @@ from contract.catalogue import Catalogue, ModelSpec, read_catalogue
 from contract.errors import SafelightError
 from contract.job import JobFailure
 from contract.logs import configure_logs
-from contract.receipt_keys import private_key
 from contract.request import CompleteRequest, GenerationRequest
 from worker import events
 from worker.adapters import Adapters
 from worker.architecture import Draughtsman
 from worker.certificate import CANDIDATES
 from worker.certifier import Certifier
-from worker.checkers import load_checker
 from worker.classifiers import Classifiers
 from worker.devices import Placement, choose_placement, choose_steady_kernels, keep_compiled_in
 from worker.engine import Engine, warnings_of
 from worker.events import Event, Picture
-from worker.finishing import Finishing
+from worker.finishing import Finishing, finishing_of
 from worker.intake import Intake, Prepared, Refused, generation_id
 from worker.loading import PipelineLoader
-from worker.manifests import manifest_writer
 from worker.messages import (
     Abort,
     Drawn,
@@ -45,12 +42,11 @@ from worker.messages import (
     ToChild,
     Warned,
 )
-from worker.notary import Notary
 from worker.outlet import Outlet
 from worker.phases import Phases
 from worker.residency import Load, Residency, default_budget_bytes, unwatched
 from worker.result_cache import ResultCache
-from worker.screening import Screening
+from worker.rows import BroughtRows, Rows
 from worker.self_report import SelfReport
 from worker.settings import WorkerSettings
 
@@ -99,9 +95,10 @@ def serve(connection: Connection, settings: WorkerSettings) -> None:
     _listen(connection, inbox)
     catalogue = read_catalogue(settings.catalogue)
     outlet = Outlet(connection)
-    draughtsman = Draughtsman(catalogue, lambda architecture: outlet.send(Drawn(architecture)))
-    engine = engine_of(catalogue, settings, draughtsman.watching)
-    child = Child(outlet, engine, inbox, finishing_of(catalogue, settings))
+    rows = BroughtRows(catalogue)
+    draughtsman = Draughtsman(rows, lambda architecture: outlet.send(Drawn(architecture)))
+    engine = engine_of(catalogue, settings, draughtsman.watching, rows=rows)
+    child = Child(outlet, engine, inbox, finishing_of(catalogue, settings, rows), rows)
     warm_up(engine, catalogue.find(catalogue.default_model))
     outlet.send(Ready(tuple(spec.id for spec in catalogue.models)))
     while True:
@@ -109,14 +106,23 @@ def serve(connection: Connection, settings: WorkerSettings) -> None:
         child.work()
 
 
-def engine_of(catalogue: Catalogue, settings: WorkerSettings, watching: Callable[[Load], Load] = unwatched) -> Engine:
-    """The engine that a worker with these settings runs; `watching` sees each model that is loaded."""
+def engine_of(
+    catalogue: Catalogue,
+    settings: WorkerSettings,
+    watching: Callable[[Load], Load] = unwatched,
+    *,
+    rows: Rows | None = None,
+) -> Engine:
+    """The engine that a worker with these settings runs; `watching` sees each model that is loaded.
+
+    `rows` are the models that it may load, where these are not the catalogue's.
+    """
     keep_compiled_in(settings.home.resolve() / "compiled")
     placement = choose_placement(compiled=settings.compile)
     candidates = CANDIDATES if settings.rows_per_forward is None else (settings.rows_per_forward,)
     certifier = Certifier(placement, settings.home / "certificates", candidates=candidates)
     results = ResultCache(settings.result_cache_bytes)
-    models = models_of(catalogue, settings, placement, watching)
+    models = models_of(rows or catalogue, settings, placement, watching)
     return Engine(
         models,
         certifier,
@@ -126,18 +132,11 @@ def engine_of(catalogue: Catalogue, settings: WorkerSettings, watching: Callable
     )
 
 
-def finishing_of(catalogue: Catalogue, settings: WorkerSettings) -> Finishing:
-    """What a worker with these settings does with finished pictures."""
-    load = partial(load_checker, placement=choose_placement(compiled=False))
-    notary = Notary(private_key(settings.receipt_key_file), catalogue, manifest_writer(settings))
-    return Finishing(Screening(catalogue, load, settings.safety_policy), notary, catalogue)
-
-
 def models_of(
-    catalogue: Catalogue, settings: WorkerSettings, placement: Placement, watching: Callable[[Load], Load]
+    rows: Rows, settings: WorkerSettings, placement: Placement, watching: Callable[[Load], Load]
 ) -> Residency:
     """The models that a worker with these settings has in memory."""
-    loader = PipelineLoader(catalogue, placement)
+    loader = PipelineLoader(rows, placement)
     budget_bytes = settings.model_bytes or default_budget_bytes(placement)
     return Residency(
         watching(loader.load), lambda model: model.num_bytes, budget_bytes, expected_bytes=loader.expected_bytes
@@ -176,9 +175,10 @@ def _listen(connection: Connection, inbox: Inbox) -> None:
 class Child:
     """The engine's side of the conversation with the parent."""
 
-    def __init__(self, outlet: Outlet, engine: Engine, inbox: Inbox, finishing: Finishing) -> None:
+    def __init__(self, outlet: Outlet, engine: Engine, inbox: Inbox, finishing: Finishing, rows: BroughtRows) -> None:
         self._engine = engine
         self._finishing = finishing
+        self._rows = rows
         self._inbox = inbox
         self._intake = Intake(engine, inbox.put)
         self._outlet = outlet
@@ -207,6 +207,8 @@ class Child:
     def _obey(self, message: ToChild | Prepared | Refused) -> None:
         match message:
             case Generate():
+                if message.row is not None:
+                    self._rows.bring(message.row)
                 self._executions[message.execution_id] = Execution(
                     message.request, message.inputs, set(message.indexes)
                 )

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from contract.editing import Size
+from contract.maps import MapSpec
 from contract.request import CompleteRequest
 from worker import fills, masks
 from worker.canvas import Canvas
@@ -74,7 +75,11 @@ def begin(request: CompleteRequest, inputs: Inputs, pipeline: StepwisePipeline, 
     if request.image is None:
         return Start(*easel.noise())
     mask = None if request.mask is None else read_mask(inputs[request.mask])
-    return easel.start(laid_out(request, read_pixels(inputs[request.image]), mask))
+    picture = read_pixels(inputs[request.image])
+    layout = laid_out(request, picture, mask)
+    if pipeline.map is not None and layout.picture.shape != picture.shape:
+        layout = layout._replace(result_size=Size(*picture.shape[:2]))
+    return easel.start(layout)
 
 
 def laid_out(request: CompleteRequest, picture: Pixels, mask: Mask | None) -> Layout:
@@ -116,6 +121,8 @@ class Easel:
 
     def _start(self, layout: Layout) -> Start:
         """By what the network was trained for."""
+        if self.pipeline.map is not None:
+            return self._mapped(layout, self.pipeline.map)
         if self.pipeline.num_extra_channels == self.pipeline.num_latent_channels:
             return self._beside(layout.picture)
         if self.pipeline.num_extra_channels and layout.mask is not None:
@@ -173,6 +180,13 @@ class Easel:
         scale = self.request.image_guidance_scale or 1.0
         keeping = (Part(roles=("nothing", "negative"), mixing=Keeping(scale)),) if scale > 1 else ()
         return Start(schedule, latents, Canvas(picture, extra=extra), keeping)
+
+    def _mapped(self, layout: Layout, made: MapSpec) -> Start:
+        """Beside the picture, to draw a map of it. Source: Martin Garcia et al. 2024, arXiv:2409.11355, section 4."""
+        extra = self.pipeline.encode_picture(tensor_of(layout.picture), None)
+        schedule, latents = self.noise()
+        canvas = Canvas(layout.picture, extra=extra, result_size=layout.result_size, task=made.task)
+        return Start(schedule, torch.zeros_like(latents) if made.begins_at == "zeros" else latents, canvas)
 
     def _draw(self) -> Tensor:
         return self.pipeline.prepare_latents(self.request.height, self.request.width, self.generator)

@@ -2,17 +2,24 @@
 
 import logging
 from collections.abc import Mapping
+from functools import partial
 
 from contract.catalogue import Catalogue
 from contract.errors import GenerationFailed, SafelightError
 from contract.job import JobFailure
+from contract.receipt_keys import private_key
 from contract.request import CompleteRequest
+from worker.checkers import load_checker
+from worker.devices import choose_placement
 from worker.events import Picture
 from worker.images import Pixels, encode_preview
+from worker.manifests import manifest_writer
 from worker.messages import Failed, ImageFinished, Previewed, TracePart
 from worker.notary import Notary
 from worker.phases import Phases
+from worker.rows import Rows
 from worker.screening import Screening
+from worker.settings import WorkerSettings
 from worker.trace_files import TraceFiles
 
 logger = logging.getLogger(__name__)
@@ -21,10 +28,10 @@ logger = logging.getLogger(__name__)
 class Finishing:
     """For the one thread that writes files. Promise: what leaves it may be seen by anybody whose job it is."""
 
-    def __init__(self, screening: Screening, notary: Notary, catalogue: Catalogue) -> None:
+    def __init__(self, screening: Screening, notary: Notary, rows: Rows) -> None:
         self._screening = screening
         self._notary = notary
-        self._catalogue = catalogue
+        self._rows = rows
 
     def withholds_previews(self, model_id: str) -> bool:
         """Whether nobody may see a picture of this model before it is finished."""
@@ -66,9 +73,16 @@ class Finishing:
         if picture.recording is None:
             return ()
         try:
-            family = self._catalogue.find(model_id).family
+            family = self._rows.find(model_id).family
             return TraceFiles(picture.recording, family, withheld=self.withholds_previews(model_id)).written()
         except Exception as error:
             execution = {"execution_id": execution_id}
             logger.error("%s: its trace cannot be written", execution_id, exc_info=error, extra=execution)
             return ()
+
+
+def finishing_of(catalogue: Catalogue, settings: WorkerSettings, rows: Rows) -> Finishing:
+    """What a worker with these settings does with finished pictures."""
+    load = partial(load_checker, placement=choose_placement(compiled=False))
+    notary = Notary(private_key(settings.receipt_key_file), catalogue, manifest_writer(settings))
+    return Finishing(Screening(rows, load, settings.safety_policy), notary, rows)

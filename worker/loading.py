@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import safetensors
@@ -10,13 +11,14 @@ import safetensors.torch
 from huggingface_hub import HfApi, snapshot_download
 from torch import Tensor
 
-from contract.catalogue import Catalogue, ModelSpec, PackagedFile, PackagedWeights
+from contract.catalogue import ModelSpec, PackagedFile, PackagedWeights
 from contract.errors import ModelUnavailable
 from contract.rows import HubSource, LocalSource
 from worker.components import ModelFolder, Packaged
 from worker.devices import Placement
 from worker.pipelines import PIPELINES
 from worker.pipelines.whole import WholePipeline
+from worker.rows import Rows
 from worker.stepwise_pipeline import StepwisePipeline
 from worker.weights import VARIANTS, expected_bytes
 
@@ -42,20 +44,20 @@ HUB_PATIENCE_SECONDS = 5.0
 
 
 class PipelineLoader:
-    """The models of a catalogue on one device; which of them are kept is for `Residency` to say."""
+    """Models on one device; which of them are kept is for `Residency` to say."""
 
-    def __init__(self, catalogue: Catalogue, placement: Placement) -> None:
-        self._catalogue = catalogue
+    def __init__(self, rows: Rows, placement: Placement) -> None:
+        self._rows = rows
         self._placement = placement
 
     def load(self, model_id: str) -> StepwisePipeline | WholePipeline:
         """The model with this id, loaded anew. Raises: UnknownModel, ModelUnavailable."""
-        return load_model(self._catalogue.find(model_id), self._placement)
+        return load_model(self._rows.find(model_id), self._placement)
 
     def expected_bytes(self, model_id: str) -> int:
         """What the model's weights will take, as its files say. Raises: UnknownModel, ModelUnavailable."""
-        spec = self._catalogue.find(model_id)
-        return expected_bytes(model_path(spec.source), self._placement, whole=spec.family == "diffusers")
+        spec = self._rows.find(model_id)
+        return expected_bytes(folder_of(spec), self._placement, whole=spec.family == "diffusers")
 
 
 def load_pipeline(spec: ModelSpec, placement: Placement) -> StepwisePipeline:
@@ -68,8 +70,28 @@ def load_pipeline(spec: ModelSpec, placement: Placement) -> StepwisePipeline:
 
 def load_model(spec: ModelSpec, placement: Placement) -> StepwisePipeline | WholePipeline:
     """A model of any family. Raises: ModelUnavailable."""
-    path = model_path(spec.source, WHOLE_HUB_FILES if spec.family == "diffusers" else HUB_FILES)
-    return PIPELINES[spec.family].load(ModelFolder(path, placement, packaged(spec.text_encoder)))
+    folder = folder_of(spec, WHOLE_HUB_FILES if spec.family == "diffusers" else HUB_FILES)
+    model = PIPELINES[spec.family].load(ModelFolder(folder, placement, packaged(spec.text_encoder)))
+    return model if spec.map is None or isinstance(model, WholePipeline) else replace(model, map=spec.map)
+
+
+def folder_of(spec: ModelSpec, hub_files: Sequence[str] = HUB_FILES) -> Path:
+    """The diffusers folder of a row, put together where its U-Net is not its source's. Raises: ModelUnavailable."""
+    path = model_path(spec.source, hub_files)
+    return path if spec.unet is None else _put_together(path, spec.unet.path)
+
+
+def _put_together(base: Path, unet: Path) -> Path:
+    """A folder beside the U-Net's that has it and everything else of the base, as links."""
+    folder = unet.parent / "whole"
+    folder.mkdir(exist_ok=True)
+    for target in (unet, *(entry for entry in base.iterdir() if entry.name != "unet")):
+        link, new = folder / target.name, folder / f".{target.name}"
+        if not link.is_symlink() or link.readlink() != target.absolute():
+            new.unlink(missing_ok=True)
+            new.symlink_to(target.absolute())
+            new.replace(link)
+    return folder
 
 
 def model_path(source: LocalSource | HubSource, hub_files: Sequence[str] = HUB_FILES) -> Path:

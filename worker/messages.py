@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from contract.architecture import Architecture
+from contract.catalogue import ModelSpec
 from contract.certificates import ModelCertificate
 from contract.costs import Cost
 from contract.job import JobFailure
@@ -21,7 +22,7 @@ class Generate:
 
     `use_cache` says whether pictures that were made before may be given, and these may be given to others. `inputs` has
     the bytes of the files that the request names, by their ids. `tenant` tells tenants apart, and not who they are.
-    `trace` is what is to be recorded of the run of its one image.
+    `trace` is what is to be recorded of the run of its one image. `row` is its model's, where the catalogue has none.
     """
 
     execution_id: str
@@ -31,6 +32,7 @@ class Generate:
     inputs: Mapping[str, bytes] = field(default_factory=dict)
     tenant: str = ""
     trace: TraceAsked | None = None
+    row: ModelSpec | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from PIL import Image
 
-from contract.catalogue import Catalogue
 from contract.classifier_specs import CheckerSpec
 from contract.errors import GenerationFailed, PictureRefused
 from contract.safety import Finding, SafetyPolicy
 from worker.checkers import Checker
 from worker.events import Picture
 from worker.images import Pixels
+from worker.rows import Rows
 
 logger = logging.getLogger(__name__)
 
@@ -30,8 +30,8 @@ class Screening:
              given out.
     """
 
-    def __init__(self, catalogue: Catalogue, load: Load, policy: SafetyPolicy) -> None:
-        self._catalogue = catalogue
+    def __init__(self, rows: Rows, load: Load, policy: SafetyPolicy) -> None:
+        self._rows = rows
         self._load = load
         self._policy = policy
         self._checkers: dict[str, Checker] = {}
@@ -39,14 +39,14 @@ class Screening:
 
     def withholds_previews(self, model_id: str) -> bool:
         """Whether nobody may see a picture of this model before it is finished."""
-        return self._policy != "allow" and self._catalogue.checker_of(model_id) is not None
+        return self._policy != "allow" and self._rows.checker_of(model_id) is not None
 
     def screened(self, picture: Picture, model_id: str) -> tuple[Pixels, Finding | None]:
         """What may be shown of a picture, and what was found; None where nothing looks.
 
         Raises: PictureRefused, ModelUnavailable, GenerationFailed.
         """
-        spec = self._catalogue.checker_of(model_id)
+        spec = self._rows.checker_of(model_id)
         if spec is None:
             return picture.pixels, None
         finding = self._finding(picture, spec)

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from contract.maps import MapSpec
 from worker.control import Control
 from worker.lexicon import PLAIN, Lexicon
 from worker.steering import Steering
@@ -81,6 +82,11 @@ class StepwisePipeline(Protocol):
         ...
 
     @property
+    def map(self) -> MapSpec | None:
+        """What it makes of pictures, where it makes nothing else."""
+        ...
+
+    @property
     def num_latent_channels(self) -> int:
         """C of the latents of an image."""
         ...
@@ -139,8 +145,8 @@ class StepwisePipeline(Protocol):
         """A picture as networks that follow instructions see it, (1, C, H, W), beside the latents."""
         ...
 
-    def encode_picture(self, picture: Tensor, generator: torch.Generator) -> Tensor:
-        """A picture's latents: the generator's draw of what the autoencoder allows.
+    def encode_picture(self, picture: Tensor, generator: torch.Generator | None) -> Tensor:
+        """A picture's latents: the generator's draw of what the autoencoder allows, or without one the likeliest.
 
         Shapes: picture (1, 3, height, width) from -1 to 1, result (1, C, H, W).
         """

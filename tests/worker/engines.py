@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from contract.catalogue import Defaults, Family, Limits, ModelSpec
+from contract.maps import MapSpec
 from contract.request import CompleteRequest
 from contract.rows import LocalSource
 from worker.certificate import Certificate, Setting
@@ -63,6 +64,10 @@ class Wrapped:
         return self.inner.embeds_guidance
 
     @property
+    def map(self) -> MapSpec | None:
+        return self.inner.map
+
+    @property
     def num_latent_channels(self) -> int:
         return self.inner.num_latent_channels
 
@@ -106,7 +111,7 @@ class Wrapped:
     def encode_beside(self, picture: Tensor) -> Tensor:
         return self.inner.encode_beside(picture)
 
-    def encode_picture(self, picture: Tensor, generator: torch.Generator) -> Tensor:
+    def encode_picture(self, picture: Tensor, generator: torch.Generator | None) -> Tensor:
         return self.inner.encode_picture(picture, generator)
 
     def decode_latents(self, latents: Tensor) -> Tensor:

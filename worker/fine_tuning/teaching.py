@@ -16,6 +16,7 @@ from worker.fine_tuning import examination
 from worker.fine_tuning.checkpoint import Checkpoint
 from worker.fine_tuning.examination import Findings
 from worker.fine_tuning.grids import columns_of, sample_seeds
+from worker.fine_tuning.image_conditional import ImageConditional
 from worker.fine_tuning.learners import LowRank, Whole, Word
 from worker.fine_tuning.material import held_out_kind, square
 from worker.fine_tuning.messages import Failed, ResultFile, Taught, Teach
@@ -30,6 +31,7 @@ METHODS: dict[Name, MakeMethod] = {
     "dreambooth": lambda curriculum: TextToImage(curriculum, LowRank(curriculum)),
     "textual_inversion": lambda curriculum: TextToImage(curriculum, Word(curriculum)),
     "full": lambda curriculum: TextToImage(curriculum, Whole(curriculum)),
+    "image_conditional": ImageConditional,
 }
 
 MAX_POINTS = 200

@@ -82,7 +82,7 @@ class Flux(LatentDiffusion):
             )[0]
         return unpacked(output.float(), latents.shape[2], latents.shape[3])
 
-    def encode_picture(self, picture: Tensor, generator: torch.Generator) -> Tensor:
+    def encode_picture(self, picture: Tensor, generator: torch.Generator | None) -> Tensor:
         """A picture's latents, (1, C, H, W). Shapes: picture (1, 3, height, width), from -1 to 1."""
         return autoencoders.shifted(self.vae, autoencoders.encode(self.vae, picture, generator))
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from contract.maps import MapSpec
 from worker import autoencoders
 from worker.digests import Digests
 from worker.latents import draw_noise, latents_shape
@@ -20,7 +21,8 @@ from worker.weights import weight_bytes
 class LatentDiffusion:
     """A loaded model; how it reads, denoises and shows is its family's.
 
-    `network` is the U-Net or the transformer, `trained_noise` the noise that it was trained on.
+    `network` is the U-Net or the transformer, `trained_noise` the noise that it was trained on, `map` what it makes of
+    pictures where it makes nothing else.
     Source: Rombach et al. 2021, arXiv:2112.10752, section 3.
     """
 
@@ -29,6 +31,7 @@ class LatentDiffusion:
     vae: Any
     trained_noise: TrainedNoise
     digests: Digests
+    map: MapSpec | None = None
 
     @property
     def network_dtype(self) -> torch.dtype:

@@ -72,7 +72,7 @@ class StableDiffusion(LatentDiffusion):
         """The U-Net and the text encoder."""
         return {"unet": self.network, "text_encoder": self.readers[0].text_encoder}
 
-    def encode_picture(self, picture: Tensor, generator: torch.Generator) -> Tensor:
+    def encode_picture(self, picture: Tensor, generator: torch.Generator | None) -> Tensor:
         """A picture's latents, (1, C, H, W). Shapes: picture (1, 3, height, width), from -1 to 1."""
         latents = autoencoders.encode(self.vae, picture, generator)
         return float(self.vae.config.scaling_factor) * latents

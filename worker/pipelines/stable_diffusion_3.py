@@ -86,7 +86,7 @@ class StableDiffusion3(LatentDiffusion):
             )[0]
         return output.float()
 
-    def encode_picture(self, picture: Tensor, generator: torch.Generator) -> Tensor:
+    def encode_picture(self, picture: Tensor, generator: torch.Generator | None) -> Tensor:
         """A picture's latents, (1, C, H, W). Shapes: picture (1, 3, height, width), from -1 to 1."""
         return autoencoders.shifted(self.vae, autoencoders.encode(self.vae, picture, generator))
 

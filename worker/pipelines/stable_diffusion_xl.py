@@ -92,7 +92,7 @@ class StableDiffusionXL(LatentDiffusion):
         encoders = [reader.text_encoder for reader in self.readers]
         return {"unet": self.network, "text_encoder": encoders[0], "text_encoder_2": encoders[1]}
 
-    def encode_picture(self, picture: Tensor, generator: torch.Generator) -> Tensor:
+    def encode_picture(self, picture: Tensor, generator: torch.Generator | None) -> Tensor:
         """A picture's latents, (1, C, H, W). Shapes: picture (1, 3, height, width), from -1 to 1."""
         return autoencoders.scaled(self.vae, autoencoders.encode(self.vae, picture, generator))
 
