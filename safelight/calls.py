@@ -10,10 +10,10 @@ from typing import Any, Unpack
 from safelight.answers import File, Job, JobStatus, Quote
 from safelight.bodies import body_of
 from safelight.caller import id_of, path_of
-from safelight.dataset_calls import DatasetCalls
 from safelight.errors import ServiceError
 from safelight.events import Ended, Event
 from safelight.fields import Fields
+from safelight.fine_tune_calls import FineTuneCalls
 from safelight.following import Follower, OnDisconnect
 from safelight.offers import Adapter, Architecture, Classifier, Model, ModelDetail
 from safelight.outcomes import success
@@ -25,7 +25,7 @@ from safelight.sources import Named, Source, content_of
 from safelight.webhooks import Delivery, WebhookSecret
 
 
-class Calls(DatasetCalls):
+class Calls(FineTuneCalls):
     """Safelight over HTTP. Jobs, files and images are named by their ids, or by what has such an id.
 
     Raises: SafelightError: a ServiceError when the service says no, ConnectionFailed when nobody answers.
@@ -99,10 +99,9 @@ class Calls(DatasetCalls):
         return Follower(
             self._sender,
             id_of(job),
-            previews=previews,
             after=after,
             timeout_seconds=timeout_seconds,
-            on_disconnect=on_disconnect,
+            query={"previews": previews, "on_disconnect": on_disconnect},
         ).events()
 
     async def wait(

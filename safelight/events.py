@@ -67,12 +67,16 @@ class Ended(Event):
     job: Job
 
 
-def event_of(message: Message) -> Event:
+Kinds = Mapping[str, Callable[[Message, dict[str, Any]], Event]]
+"""What happens, by the names that the service has for it."""
+
+
+def event_of(message: Message, kinds: Kinds) -> Event:
     """The event that a message tells of. Raises: UnexpectedAnswer."""
-    if message.name not in KINDS:
+    if message.name not in kinds:
         return Event(message.id, message.name)
     try:
-        return KINDS[message.name](message, json.loads(message.data))
+        return kinds[message.name](message, json.loads(message.data))
     except (KeyError, ValueError) as error:
         raise UnexpectedAnswer(f"The event {message.name} is not as this client knows it: {error!r}.") from error
 
@@ -86,7 +90,7 @@ def _ended(message: Message, data: dict[str, Any]) -> Ended:
     return Ended(message.id, message.name, read(Job, data))
 
 
-KINDS: Mapping[str, Callable[[Message, dict[str, Any]], Event]] = MappingProxyType(
+KINDS: Kinds = MappingProxyType(
     {
         "queued": lambda message, data: Queued(message.id, message.name),
         "started": lambda message, data: Started(message.id, message.name, data["attempt"]),

@@ -27,6 +27,12 @@ class TrainingDiverged(ServiceError):
     code = "training_diverged"
 
 
+class TrainingFailed(ServiceError):
+    """The teaching raised something that it does not know; the worker's log has the details."""
+
+    code = "training_failed"
+
+
 class GenerationFailed(ServiceError):
     """The engine raised something that it does not know; the worker's log has the details."""
 

@@ -1,22 +1,24 @@
 """Following a job to its end: when to connect again, from where, and when to give up."""
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from types import MappingProxyType
 from typing import Literal
 from urllib.parse import quote
 
-from safelight.answers import Job
+from safelight.answers import ENDED
 from safelight.errors import ConnectionFailed, ServiceError, WaitTimedOut
 from safelight.event_stream import Decoder
-from safelight.events import Ended, Event, event_of
-from safelight.reading import read
+from safelight.events import KINDS, Event, Kinds, event_of
 from safelight.sending import Sender
 
 PAUSE_SECONDS = 0.5
 SILENCE_SECONDS = 30.0
 """The service says every ten seconds that it is still there; after so long without a word, the connection is lost."""
 
+
+NO_QUERY: Mapping[str, bool | str] = MappingProxyType({})
 
 OnDisconnect = Literal["keep", "cancel"]
 
@@ -29,15 +31,18 @@ class Follower:
         sender: Sender,
         job_id: str,
         *,
-        previews: bool,
         after: str | None,
         timeout_seconds: float | None,
-        on_disconnect: OnDisconnect,
+        place: str = "/v1/jobs",
+        kinds: Kinds = KINDS,
+        query: Mapping[str, bool | str] = NO_QUERY,
     ) -> None:
+        """`place` is where such jobs are, and `kinds` what happens to them."""
         self._sender = sender.once
         self._job_id = job_id
-        self._path = f"/v1/jobs/{quote(job_id)}"
-        self._query = {"previews": previews, "on_disconnect": on_disconnect}
+        self._path = f"{place}/{quote(job_id)}"
+        self._kinds = kinds
+        self._query = dict(query)
         self._after = after
         self._timeout_seconds = timeout_seconds
         self._started_at = self._alive_at = time.monotonic()
@@ -52,7 +57,7 @@ class Follower:
                 async with aclosing(self._connection()) as events:
                     async for event in events:
                         yield event
-                        if isinstance(event, Ended):
+                        if event.name in ENDED:
                             return
                 if has_ended:
                     return
@@ -77,15 +82,15 @@ class Follower:
                 self._alive_at = time.monotonic()
                 for message in decoder.feed(piece):
                     self._after = message.id
-                    yield event_of(message)
+                    yield event_of(message, self._kinds)
                 self._remaining_seconds()
         self._pause_seconds = decoder.retry_seconds or PAUSE_SECONDS
 
     async def _has_ended(self) -> bool:
         """Whether a stream that ended without a last event had a reason to."""
-        job = read(Job, await self._sender.json("GET", self._path))
+        job = await self._sender.json("GET", self._path)
         self._alive_at = time.monotonic()
-        return job.ended
+        return job["status"] in ENDED
 
     def _bear(self, error: ConnectionFailed | ServiceError) -> None:
         """Raises it again where trying again does not help, or has not helped for long."""

@@ -14,7 +14,7 @@ import pytest
 from app.errors import ANSWERS
 from app.main import create_app
 from app.settings import AppSettings
-from safelight import AsyncSafelight, Safelight, answers, datasets, fields, offers, provenance, webhooks
+from safelight import AsyncSafelight, Safelight, answers, datasets, fields, fine_tunes, offers, provenance, webhooks
 from safelight.calls import Calls
 from safelight.events import KINDS
 from safelight.outcomes import CODES
@@ -46,6 +46,9 @@ SENT: dict[str, type] = {
     "SkipBlock": fields.SkipBlock,
     "Branch": fields.Branch,
     "TraceAsked": fields.TraceAsked,
+    "FineTunePosted": fine_tunes.Teaching,
+    "FineTuneRequest": fine_tunes.FineTuneRequest,
+    "PriorPreservation": fine_tunes.PriorPreservation,
 }
 ANSWERED: dict[str, type] = {
     "RequestShown": fields.CompleteRequest,
@@ -72,6 +75,16 @@ ANSWERED: dict[str, type] = {
     "DatasetSent": datasets.DatasetSent,
     "DatasetPictureShown": datasets.DatasetPicture,
     "FileProblem": datasets.FileProblem,
+    "FineTuneRequestShown": fine_tunes.CompleteFineTune,
+    "FineTuneShown": fine_tunes.FineTune,
+    "FineTuneQuoteShown": fine_tunes.TeachingQuote,
+    "TeachingCostShown": fine_tunes.TeachingCost,
+    "SampleShown": fine_tunes.Sample,
+    "CheckpointShown": fine_tunes.Checkpoint,
+    "ResultShown": fine_tunes.Result,
+    "ResultFileShown": fine_tunes.ResultFile,
+    "Card": fine_tunes.Card,
+    "Nearest": fine_tunes.Nearest,
     "ModelDetail": offers.ModelDetail,
     "ModelShown": offers.Model,
     "Architecture": offers.Architecture,
@@ -138,6 +151,17 @@ CALLS: dict[tuple[str, str], dict[str, dict[str, str]]] = {
     ("patch", "/v1/datasets/{dataset_id}/pictures/{index}"): {"change_caption": {}},
     ("delete", "/v1/datasets/{dataset_id}/pictures/{index}"): {"delete_picture": {}},
     ("get", "/v1/datasets/{dataset_id}/pictures/{index}/content"): {"dataset_picture": {}},
+    ("post", "/v1/fine-tunes"): {
+        "teach": {"Idempotency-Key": "idempotency_key"},
+        "quote_teaching": {"dry_run": "fields"},
+    },
+    ("get", "/v1/fine-tunes"): {"fine_tunes": {"status": "status", "limit": "page_size"}},
+    ("get", "/v1/fine-tunes/{fine_tune_id}"): {"fine_tune": {}},
+    ("delete", "/v1/fine-tunes/{fine_tune_id}"): {"delete_fine_tune": {}},
+    ("post", "/v1/fine-tunes/{fine_tune_id}/cancel"): {"cancel_fine_tune": {}},
+    ("get", "/v1/fine-tunes/{fine_tune_id}/events"): {"fine_tune_events": {"Last-Event-ID": "after"}},
+    ("get", "/v1/fine-tunes/{fine_tune_id}/samples/{step}"): {"fine_tune_sample": {}},
+    ("get", "/v1/fine-tunes/{fine_tune_id}/files/{name}"): {"fine_tune_file": {}},
     ("get", "/v1/models"): {"models": {}},
     ("get", "/v1/models/{model_id}"): {"model": {}},
     ("get", "/v1/models/{model_id}/architecture"): {"architecture": {}},
@@ -170,6 +194,8 @@ def meant(schema: Schema, *, sent: bool) -> Any:
             kind = Literal[word]
         case {"enum": words}:
             kind = Literal[tuple(words)]
+        case {"type": "array", "prefixItems": [first, second]} if first != second:
+            kind = tuple[meant(first, sent=sent), meant(second, sent=sent)]
         case {"type": "array", "prefixItems": [item, *_]} | {"type": "array", "items": item}:
             kind = Sequence[meant(item, sent=sent)] if sent else tuple[meant(item, sent=sent), ...]
         case {"type": "object", "additionalProperties": True}:
@@ -210,9 +236,14 @@ def test_every_code_has_a_class_that_says_the_same() -> None:
     assert {kind.__name__ for kind in ANSWERS} - {"SafelightError"} < {kind.__name__ for kind in CODES.values()}
 
 
-def test_every_event_has_a_type(document: Schema) -> None:
-    told = document["paths"]["/v1/jobs/{job_id}/events"]["get"]["responses"]["200"]["description"]
-    assert set(re.findall(r"`(\w+)`", told)) == set(KINDS)
+@pytest.mark.parametrize(
+    ("path", "kinds"),
+    [("/v1/jobs/{job_id}/events", KINDS), ("/v1/fine-tunes/{fine_tune_id}/events", fine_tunes.TEACHING_KINDS)],
+    ids=["jobs", "fine-tunes"],
+)
+def test_every_event_has_a_type(document: Schema, path: str, kinds: Mapping[str, object]) -> None:
+    told = document["paths"][path]["get"]["responses"]["200"]["description"]
+    assert set(re.findall(r"`(\w+)`", told)) == set(kinds)
 
 
 def test_every_operation_has_its_call(document: Schema) -> None:
@@ -239,7 +270,13 @@ def test_every_parameter_has_its_argument(document: Schema, method: str, path: s
 
 def test_both_clients_have_every_call() -> None:
     calls = {name for name in dir(Calls) if not name.startswith("_")}
-    assert calls == {call for made in CALLS.values() for call in made} | {"generate", "wait", "pictures", "save"}
+    assert calls == {call for made in CALLS.values() for call in made} | {
+        "generate",
+        "wait",
+        "pictures",
+        "save",
+        "taught",
+    }
     for name in calls:
         assert inspect.signature(getattr(Safelight, name)) == inspect.signature(getattr(AsyncSafelight, name))
 
