@@ -1,6 +1,7 @@
 """Fine-tunes of a tiny model in an installation: what is taught, by whom, and how a test waits for it."""
 
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ class Teaching:
         installation = self.installation
         if self.dataset is None:
             store = DatasetStore(installation.connection, installation.artifacts)
-            self.dataset = await store.create("colours", [_picture(seed) for seed in range(3)], most=10)
+            self.dataset = await store.create(store.fresh("colours"), _pictures(), most=10)
         said = {"dataset": self.dataset.id, "method": "lora", "trigger": "zorbling", "steps": NUM_STEPS, "seed": 7}
         said |= {"rank": 2, "checkpoint_every": 10, "sample_every": NUM_STEPS, "batch_size": 1, "resolution": 32}
         asked = FineTuneRequest.model_validate(said | changes)
@@ -74,6 +75,11 @@ class Teaching:
             return await wait_until_async(reached, 90)
         except AssertionError as error:
             raise AssertionError(self.installation.log.read_text()) from error
+
+
+async def _pictures() -> AsyncIterator[NewPicture]:
+    for seed in range(3):
+        yield _picture(seed)
 
 
 def _picture(seed: int) -> NewPicture:
