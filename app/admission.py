@@ -11,6 +11,7 @@ from app.file_kinds import blaming
 from app.learnt_adapters import names_learnt, with_learnt
 from app.resources import Resources
 from app.sent_pictures import decoded
+from app.taught_models import catalogue_for
 from contract.admitted import Admitted
 from contract.branches import Branch, branched
 from contract.canvas_sizes import check_tones
@@ -157,8 +158,8 @@ async def _continued(generation: GenerationRequest, branch: Branch | None, resou
     with blaming("branch_from.job"):
         parent = await resources.job_store.get(branch.job)
     resources.deny_list.check(generation)
-    spec = resources.catalogue.find(parent.request.model)
-    return branched(parent.request, generation, branch.step, spec)
+    catalogue = await catalogue_for(parent.request.model, resources)
+    return branched(parent.request, generation, branch.step, catalogue.find(parent.request.model))
 
 
 async def completed(
@@ -176,13 +177,14 @@ async def completed(
     `trace` is what is to be recorded of its run.
     """
     asked, generation = generation, await _continued(generation, branch, resources)
+    catalogue = await catalogue_for(generation.model, resources)
     generation = await with_learnt(generation, resources)
     files = await _files(generation, resources, brought, ttl_seconds, made)
     _check_mask(None if generation.mask is None else files[generation.mask])
     sizes = {field: _size(files[reference]) for field, reference in generation.references().items()}
-    complete = resources.catalogue.resolve(generation, {field: size for field, size in sizes.items() if size})
+    complete = catalogue.resolve(generation, {field: size for field, size in sizes.items() if size})
     if trace is not None:
-        check_trace(trace, complete, resources.catalogue.find(complete.model).family)
+        check_trace(trace, complete, catalogue.find(complete.model).family)
     resources.deny_list.check(complete)
     await _check_blocks(asked, complete.model, resources)
     return replace_references(complete, {reference: file.id for reference, file in files.items()})

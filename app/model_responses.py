@@ -13,6 +13,7 @@ from contract.guidance import GuidanceKind
 from contract.guidance_limits import guidance_kinds
 from contract.intervention_limits import intervention_kinds
 from contract.interventions import InterventionKind
+from contract.maps import MapSpec
 from contract.request import Scheduler
 from contract.traces import MAX_TRACED_PIXELS, MAX_TRACED_STEPS, TraceKind, trace_kinds
 
@@ -91,10 +92,16 @@ class ModelShown(Offered):
         examples=[["attention", "latents", "guidance", "text", "autoencoder"]],
     )
 
+    map: MapSpec | None = Field(
+        default=None,
+        description="What it makes of pictures, for `POST /v1/dense-predictions`; null makes pictures.",
+        examples=[None],
+    )
+
     @classmethod
     def of(cls, spec: ModelSpec) -> "ModelShown":
         """A row of the catalogue, without where its files are."""
-        shown = spec.model_dump(exclude={"source", "text_encoder"})
+        shown = spec.model_dump(exclude={"source", "text_encoder", "unet"})
         kinds = {
             "guidance_kinds": guidance_kinds(spec.family),
             "intervention_kinds": intervention_kinds(spec.family),

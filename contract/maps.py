@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from contract.rows import Row
 
 Task = Literal["depth", "normals", "edges", "segmentation"]
@@ -13,5 +15,7 @@ Beginning = Literal["zeros", "noise"]
 class MapSpec(Row):
     """What the maps show, and from which latents they are made: `zeros` for models that were taught end to end."""
 
-    task: Task
-    begins_at: Beginning
+    task: Task = Field(description="What the maps show.", examples=["depth"])
+    begins_at: Beginning = Field(
+        description="What they are made from: `zeros` has one answer, `noise` as many as seeds.", examples=["zeros"]
+    )

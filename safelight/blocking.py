@@ -78,6 +78,7 @@ class Safelight:
 
     generate = blocking(Calls.generate)
     submit = blocking(Calls.submit)
+    dense_prediction = blocking(Calls.dense_prediction)
     quote = blocking(Calls.quote)
     job = blocking(Calls.job)
     jobs = blocking_each(Calls.jobs)

@@ -12,7 +12,7 @@ from safelight.bodies import body_of
 from safelight.caller import id_of, path_of
 from safelight.errors import ServiceError
 from safelight.events import Ended, Event
-from safelight.fields import Fields
+from safelight.fields import DensePrediction, Fields
 from safelight.fine_tune_calls import FineTuneCalls
 from safelight.following import Follower, OnDisconnect
 from safelight.offers import Adapter, Architecture, Classifier, Model, ModelDetail
@@ -66,6 +66,15 @@ class Calls(FineTuneCalls):
         if no_store:
             headers["Cache-Control"] = "no-store"
         return read(Job, await self._post(prompt, fields, headers=headers))
+
+    async def dense_prediction(self, *, idempotency_key: str | None = None, **fields: Unpack[DensePrediction]) -> Job:
+        """Makes a job whose one picture is a map of `image`, without waiting; `pictures` waits for it.
+
+        Raises: UnreadableFile; UnknownModel; UnsupportedModel.
+        """
+        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+        body = await body_of(fields, self._upload)
+        return read(Job, await self._sender.json("POST", "/v1/dense-predictions", json=body, headers=headers))
 
     async def quote(self, prompt: str | None = None, **fields: Unpack[Fields]) -> Quote:
         """What a job would cost, and when it would end; none is made. Raises: UnreadableFile."""

@@ -262,6 +262,20 @@ class Fields(Common, total=False):
     trace: TraceAsked | None
 
 
+class DensePrediction(TypedDict):
+    """A picture to be mapped, and by which model. What is left out, or None, is the model's default."""
+
+    model: str
+    image: Source
+    seed: NotRequired[int | None]
+    num_inference_steps: NotRequired[int | None]
+    metadata: NotRequired[Mapping[str, str]]
+    priority: NotRequired[Priority | None]
+    webhook: NotRequired[Webhook | None]
+    retention_seconds: NotRequired[int | None]
+    expires_at: NotRequired[datetime | None]
+
+
 class CompleteRequest(Common):
     """A request with nothing left open: `submit(**job.request)` makes the same pictures again."""
 

@@ -10,6 +10,8 @@ AdapterKind = Literal["lora", "textual_inversion", "controlnet", "ip_adapter"]
 ClassifierKind = Literal["latents", "pixels"]
 PartName = Literal["text_encoder", "text_encoder_2", "text_encoder_3", "denoiser", "autoencoder", "other"]
 Reproducibility = Literal["exact", "tolerance"]
+Task = Literal["depth", "normals", "edges", "segmentation"]
+Beginning = Literal["zeros", "noise"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,14 @@ class Offered:
     licence: str
 
 
+@dataclass(frozen=True, slots=True)
+class Map:
+    """What a model makes of pictures, and from which latents."""
+
+    task: Task
+    begins_at: Beginning
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model(Offered):
     """One model on offer."""
@@ -82,6 +92,7 @@ class Model(Offered):
     guidance_kinds: tuple[GuidanceKind, ...]
     intervention_kinds: tuple[InterventionKind, ...]
     trace_kinds: tuple[TraceKind, ...]
+    map: Map | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

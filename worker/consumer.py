@@ -40,6 +40,7 @@ from worker.messages import (
 from worker.settings import WorkerSettings
 from worker.supervisor import Supervisor
 from worker.tally import Tally
+from worker.taught_files import TaughtFiles
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +79,8 @@ class Consumer:
         self._executions = InFlight(settings.max_in_flight)
         self._fitness = Fitness()
         self._supervisor = Supervisor(settings, hear=self._obey, lose=self._lose_child)
-        self._ready = asyncio.Event()
+        self._ready, self._hurry = asyncio.Event(), asyncio.Event()
+        self._taught = TaughtFiles(settings, self._connection, self._artifacts)
         self._feed = Feed(
             name,
             self._leases,
@@ -89,7 +91,6 @@ class Consumer:
             ready=self._ready,
             start=self._start,
         )
-        self._hurry = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until `stop` is set, then drains: what is not done in time goes back to the queue."""
@@ -134,13 +135,11 @@ class Consumer:
             forecast,
             patience_seconds=self._settings.artifact_patience_seconds,
             tracer=self._tracer,
+            taught=self._taught,
         )
         execution.log.info("%s: started, attempt %d", lease.job_id, execution.job.attempt)
         self._executions[lease.execution_id] = execution
-        if execution.num_images_left == 0:
-            await self._end(Finished(lease.execution_id))
-        else:
-            await self._order(execution)
+        await (self._order(execution) if execution.num_images_left else self._end(Finished(lease.execution_id)))
 
     async def _order(self, execution: Execution) -> None:
         """Has the child make the job's images, unless the job has ended while its files were read."""

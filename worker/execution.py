@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from contract.artifact import MEDIA_TYPES, Artifact, artifact_id
 from contract.artifact_store import ArtifactStore
+from contract.catalogue import ModelSpec
 from contract.costs import Forecast
 from contract.errors import GenerationFailed, SafelightError, StoreUnavailable, UnknownArtifact, UnknownFile
 from contract.file_ids import storage_key_of
@@ -25,6 +26,7 @@ from contract.tracing import UNTRACED, Tracer
 from worker.execution_spans import ExecutionSpans
 from worker.messages import Failed, Generate, ImageFinished, Previewed, TracePart
 from worker.step_rate import StepRate
+from worker.taught_files import TaughtFiles
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +54,7 @@ class Execution:
         *,
         patience_seconds: float = 60.0,
         tracer: Tracer = UNTRACED,
+        taught: TaughtFiles | None = None,
     ) -> None:
         """`forecast` is what the job is predicted to need, and is believed until its own steps say better;
         `patience_seconds` is for how long the artifact store may fail (a full disk, say) before the job does.
@@ -65,6 +68,7 @@ class Execution:
         self._leases = leases
         self._artifacts = artifacts
         self._patience_seconds = patience_seconds
+        self._taught = taught
         self._published = {artifact.index for artifact in job.images}
         self._step = len(self._published) * job.request.num_steps
         predicted = None if forecast is None else forecast.own_seconds / job.request.total_steps
@@ -74,14 +78,14 @@ class Execution:
     async def order(self) -> Generate | Failed:
         """What the child is asked to do: the images that no earlier execution has published; or why it cannot be."""
         try:
-            inputs = await self._inputs()
+            inputs, row = await self._inputs(), await self._row()
         except SafelightError as error:
             return Failed(self.lease.execution_id, JobFailure.of(error))
         missing = (index for index in range(self.job.request.num_images) if index not in self._published)
         job = self.job
         tenant = hashlib.sha256(job.tenant.encode()).hexdigest()[:12]
         return Generate(
-            self.lease.execution_id, job.request, tuple(missing), not job.no_store, inputs, tenant, job.trace_asked
+            self.lease.execution_id, job.request, tuple(missing), not job.no_store, inputs, tenant, job.trace_asked, row
         )
 
     async def _inputs(self) -> dict[str, bytes]:
@@ -97,6 +101,11 @@ class Execution:
             except UnknownArtifact as error:
                 raise UnknownFile(f"The bytes of the file {file_id} are gone.", field=field) from error
         return inputs
+
+    async def _row(self) -> ModelSpec | None:
+        """The row of a model that somebody has taught. Raises: UnknownModel, ModelUnavailable, StoreUnavailable."""
+        taught, model_id = self._taught, self.job.request.model
+        return None if taught is None else await until_available(partial(taught.row, model_id), self._patience_seconds)
 
     @property
     def num_images_left(self) -> int:

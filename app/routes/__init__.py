@@ -8,6 +8,7 @@ from app.routes import (
     classifiers,
     datasets,
     deliveries,
+    dense_predictions,
     documentation,
     events,
     files,
@@ -26,6 +27,7 @@ from app.routes import (
 
 ROUTERS: tuple[APIRouter, ...] = (
     generations.router,
+    dense_predictions.router,
     jobs.router,
     events.router,
     deliveries.router,

@@ -1,35 +1,24 @@
 """Prompts come in here, and leave as jobs."""
 
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Query
-from starlette.requests import Request
-from starlette.responses import Response
 
-from app.admission import BRANCHING, REFUSALS, admit
-from app.dependencies import IdempotencyKey, LinksOf, Presenter, PresenterOf, ResourcesOf
+from app.admission import BRANCHING, REFUSALS
+from app.dependencies import IdempotencyKey, LinksOf
 from app.error_responses import documented
 from app.errors import BodyTooLarge, MalformedJSON, UnsupportedMediaType
-from app.followers import OnDisconnectQuery, patiently
 from app.json_bodies import JSONRoute
 from app.posted import GenerationPosted
-from app.prefer import forbids_storing, preferred_wait
+from app.prefer import forbids_storing
 from app.quotes import QuoteShown, quote
-from app.responses import JOB_ID, JobShown
-from contract.errors import IdempotencyConflict, InvalidRequest
-from contract.job import Job
+from app.reception import HEADERS, ReceptionOf
+from app.responses import JobShown
+from contract.errors import IdempotencyConflict
 
 router = APIRouter(prefix="/v1", tags=["generations"], route_class=JSONRoute)
 
-PreferHeader = Annotated[
-    list[str] | None,
-    Header(
-        alias="Prefer",
-        description="`wait=N` waits up to N seconds, 0 to 60, for the job to end; other preferences are passed over.",
-        examples=["wait=30"],
-    ),
-]
 CacheControl = Annotated[
     list[str] | None,
     Header(
@@ -45,15 +34,6 @@ DryRun = Annotated[
         description="Whether to say what the job would cost and when it would end, and accept nothing.", examples=[True]
     ),
 ]
-
-HEADERS: dict[str, Any] = {
-    "Location": {"description": "Where the job is.", "schema": {"type": "string"}, "example": f"/v1/jobs/{JOB_ID}"},
-    "Preference-Applied": {
-        "description": "The `wait` that was honoured.",
-        "schema": {"type": "string"},
-        "example": "wait=30",
-    },
-}
 
 
 @router.post(
@@ -73,23 +53,16 @@ HEADERS: dict[str, Any] = {
 async def create_generation(
     *,
     generation: GenerationPosted,
-    request: Request,
-    response: Response,
-    resources: ResourcesOf,
-    presenter: PresenterOf,
+    reception: ReceptionOf,
     links: LinksOf,
-    prefer: PreferHeader = None,
     idempotency_key: IdempotencyKey = None,
     cache_control: CacheControl = None,
     dry_run: DryRun = False,
-    on_disconnect: OnDisconnectQuery = "keep",
 ) -> JobShown | QuoteShown:
     """Accept a prompt as a job, and wait for its end if the client prefers that."""
-    wait_seconds = preferred_wait(prefer or ())
-    if wait_seconds is None and on_disconnect == "cancel":
-        raise InvalidRequest("Only a call that waits can be disconnected from: Prefer: wait=…", field="on_disconnect")
+    resources = reception.resources
     if dry_run:
-        response.status_code = 200
+        reception.response.status_code = 200
         return await quote(generation, resources)
     terms = replace(
         generation.terms(resources, links.base, idempotency_key, most_seconds=resources.settings.retention_seconds),
@@ -97,15 +70,4 @@ async def create_generation(
         no_store=forbids_storing(cache_control or ()),
         branch=generation.branch_from,
     )
-    admission = await admit(generation.request, resources, terms)
-    response.headers["Location"] = f"{request.scope.get('root_path', '')}/v1/jobs/{admission.job.id}"
-    if wait_seconds is None:
-        return presenter.admitted(admission.job)
-    response.headers["Preference-Applied"] = f"wait={wait_seconds}"
-    job = await patiently(admission.job, wait_seconds, request, resources, on_disconnect)
-    response.status_code = 200 if job.ended else 202
-    return await _shown(job, presenter)
-
-
-async def _shown(job: Job, presenter: Presenter) -> JobShown:
-    return presenter.admitted(job) if job.status == "queued" else await presenter.job(job)
+    return await reception.accept(generation.request, terms)

@@ -9,16 +9,19 @@ from app.dialects.shared import SharedRoute
 from app.error_responses import documented
 from app.model_responses import ModelDetail, ModelList, ModelShown
 from app.model_versions import VersionShown, find_model, published
+from app.resources import Resources
+from app.taught_models import catalogue_for, taught_models
 from contract.architecture import Architecture
+from contract.catalogue import ModelSpec
 from contract.errors import StoreUnavailable, UnknownModel, UnmeasuredModel
 
 router = APIRouter(prefix="/v1/models", tags=["models"], route_class=SharedRoute)
 
 
-@router.get("", response_description="All models.")
+@router.get("", response_description="All models.", responses=documented(StoreUnavailable))
 async def list_models(resources: ResourcesOf, links: LinksOf) -> ModelList:
-    """List the models on offer, with what each may be asked for."""
-    return ModelList.of(resources.catalogue.models, links)
+    """List the models on offer, and after them your own, with what each may be asked for."""
+    return ModelList.of([*resources.catalogue.models, *await taught_models(resources).rows()], links)
 
 
 ModelId = Annotated[str, Path(description="The model's id, or its owner and name.", examples=["safelight-emoji"])]
@@ -31,7 +34,7 @@ ModelId = Annotated[str, Path(description="The model's id, or its owner and name
 )
 async def read_architecture(model_id: ModelId, resources: ResourcesOf) -> Architecture:
     """Read what a model is made of, block by block, as the last worker that loaded it has measured it."""
-    spec = find_model(resources.catalogue, model_id, field="model")
+    spec = await _found(model_id, resources)
     architecture = await resources.architectures.of_model(spec.id)
     if architecture is None:
         raise UnmeasuredModel(
@@ -47,7 +50,7 @@ async def read_model(
     links: LinksOf,
 ) -> ModelDetail:
     """Read what one model may be asked for, and what live workers say of it."""
-    spec = find_model(resources.catalogue, model_id, field="model")
+    spec = await _found(model_id, resources)
     workers = await resources.liveness.alive()
     return ModelDetail(
         **ModelShown.of(spec).model_dump(),
@@ -55,3 +58,9 @@ async def read_model(
         resident_workers=sum(spec.id in worker.resident for worker in workers),
         certificates=await resources.certificates.of_model(spec.id),
     )
+
+
+async def _found(reference: str, resources: Resources) -> ModelSpec:
+    """A model of the catalogue or of the caller's own. Raises: UnknownModel."""
+    catalogue = await catalogue_for(reference.rpartition("/")[2], resources)
+    return find_model(catalogue, reference, field="model")

@@ -71,6 +71,7 @@ EMOJI = {"owner": "safelight", "name:path": "safelight-emoji", "version_id": "an
 
 CALLS: dict[tuple[str, str], Call] = {
     ("POST", "/v1/generations"): Call(options={"json": BODY}),
+    ("POST", "/v1/dense-predictions"): Call(options={"json": {"model": "any", "image": "file_0"}}),
     ("GET", "/v1/jobs"): Call(),
     ("GET", "/v1/jobs/{job_id}"): Call("job"),
     ("POST", "/v1/jobs/{job_id}/cancel"): Call("job"),

@@ -45,6 +45,7 @@ SENT: dict[str, type] = {
     "AddNoise": fields.AddNoise,
     "SkipBlock": fields.SkipBlock,
     "Branch": fields.Branch,
+    "DensePredictionPosted": fields.DensePrediction,
     "TraceAsked": fields.TraceAsked,
     "FineTunePosted": fine_tunes.Teaching,
     "FineTuneRequest": fine_tunes.FineTuneRequest,
@@ -92,6 +93,7 @@ ANSWERED: dict[str, type] = {
     "Block": offers.Block,
     "DefaultsShown": offers.Defaults,
     "LimitsShown": offers.Limits,
+    "MapSpec": offers.Map,
     "ModelCertificate": offers.Certificate,
     "AdapterShown": offers.Adapter,
     "ClassifierShown": offers.Classifier,
@@ -123,6 +125,7 @@ CALLS: dict[tuple[str, str], dict[str, dict[str, str]]] = {
         "submit": {"Idempotency-Key": "idempotency_key", "Cache-Control": "no_store"},
         "quote": {"dry_run": "fields"},
     },
+    ("post", "/v1/dense-predictions"): {"dense_prediction": {"Idempotency-Key": "idempotency_key"}},
     ("get", "/v1/jobs"): {"jobs": {"status": "status", "limit": "page_size"}},
     ("get", "/v1/jobs/{job_id}"): {"job": {}},
     ("delete", "/v1/jobs/{job_id}"): {"delete": {}},
@@ -281,7 +284,7 @@ def test_both_clients_have_every_call() -> None:
         assert inspect.signature(getattr(Safelight, name)) == inspect.signature(getattr(AsyncSafelight, name))
 
 
-PLACES = {POSTED: "", "ControlUse": "control.0.", "ImagePrompt": "image_prompt."}
+PLACES = {POSTED: "", "DensePredictionPosted": "", "ControlUse": "control.0.", "ImagePrompt": "image_prompt."}
 """Where in a request the properties of these schemas are."""
 
 
