@@ -5,9 +5,9 @@ scenes of other sprites. Sprites come from packages: `python -m training.fetch` 
 """
 
 import argparse
-import sys
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
@@ -18,18 +18,20 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from bench.table import Measure, conclude
 from contract.catalogue import ModelSpec, read_catalogue
 from contract.datasets import DatasetPicture
 from contract.fine_tuning import CompleteFineTune, Objective
 from contract.maps import Task
-from training.configuration import read_configuration
+from training.configuration import Configuration, read_configuration
 from training.dense_maps import MAPS, read_things, scenes
 from training.dense_scenes import FARTHEST, NEAREST, DenseScene
 from worker.devices import Placement
 from worker.fine_tuning.image_conditional import DIFFUSION_STEPS, ImageConditional, MapMaker
 from worker.fine_tuning.map_losses import aligned, angles
-from worker.fine_tuning.messages import Lesson
+from worker.fine_tuning.messages import Lesson, Stepped, ToParent
 from worker.fine_tuning.method import Curriculum
+from worker.fine_tuning.run import Run
 from worker.inputs import tensor_of
 from worker.loading import load_pipeline
 from worker.pipelines.stable_diffusion import StableDiffusion
@@ -39,11 +41,14 @@ from worker.trained_noise import DiffusionNoise
 SAME_DEPTH = 1.25
 """Depths that differ by less than this factor count as right. Source: Eigen et al. 2014, arXiv:1406.2283, section 4."""
 
+SAME_DIRECTION = 30.0
+"""So do normals that differ by less. Units: degrees."""
+
 
 class Score(NamedTuple):
-    """`error` is the mean of |depth − true| / true, after the best scale and shift, or the mean angle in degrees;
-    `right` the share of pixels whose depth is within `SAME_DEPTH`, or whose angle is below 30 degrees. Seconds are the
-    processor's, so that what else runs on the machine counts for nothing.
+    """`error` is the mean of |depth − true| / true, after the best scale and shift, or the mean angle in degrees.
+
+    `right` is the share of pixels that count as right. Seconds are the processor's, whatever else runs on the machine.
     """
 
     error: float
@@ -62,102 +67,93 @@ class Way(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is taught, and looked at."""
+    """How much is taught, end to end, and looked at."""
 
-    task: Task
-    steps: int
-    scenes: int
-    judged: int
-    learning_rate: float
-    batch_size: int
-    seed: int
+    task: Task = "depth"
+    steps: int = 150
+    scenes: int = 300
+    judged: int = 32
+    learning_rate: float = 3e-4
+    batch_size: int = 4
+    seed: int = 0
 
 
 def main() -> None:
-    """Exits with 1 where one step does not win in error and in time."""
+    """Ends with status 1 where one step does not win in error and in time."""
     parser = argparse.ArgumentParser(description="Teach the embedded model maps of pictures in two ways, and compare.")
     parser.add_argument("--config", type=Path, default=Path("training/safelight-emoji.toml"))
     parser.add_argument("--task", choices=("depth", "normals"), default="depth")
-    parser.add_argument("--steps", type=int, default=200, help="of the end-to-end fine-tune")
-    parser.add_argument("--scenes", type=int, default=400)
-    parser.add_argument("--judged", type=int, default=32, help="scenes of sprites that were not taught")
-    parser.add_argument("--learning-rate", type=float, default=3e-4)
-    parser.add_argument("--batch-size", type=int, default=4)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, default=Plan.steps, help="of the end-to-end fine-tune")
+    parser.add_argument("--scenes", type=int, default=Plan.scenes)
+    parser.add_argument("--judged", type=int, default=Plan.judged, help="scenes of sprites that were not taught")
+    parser.add_argument("--learning-rate", type=float, default=Plan.learning_rate)
+    parser.add_argument("--batch-size", type=int, default=Plan.batch_size)
+    parser.add_argument("--seed", type=int, default=Plan.seed)
     arguments = vars(parser.parse_args())
-    config = arguments.pop("config")
-    sys.exit(0 if compare(Plan(**arguments), config) else 1)
+    conclude(measured(read_configuration(arguments.pop("config")), Plan(**arguments)))
 
 
-def compare(plan: Plan, config: Path) -> bool:
-    """Prints what both ways come to; whether one step wins."""
-    configuration = read_configuration(config)
+def measured(configuration: Configuration, plan: Plan = Plan()) -> list[Measure]:
+    """What both ways come to. Raises: FileNotFoundError, where there are no sprites."""
     taught = list(scenes(read_things(configuration, held_out=False, most=300), plan.scenes, plan.seed))
     judged = list(scenes(read_things(configuration, held_out=True, most=100), plan.judged, plan.seed + 1))
-    spec = _spec()
-    method, seconds = _taught(plan, spec, taught, "end_to_end")
-    baseline, _ = _taught(plan, spec, taught, "diffusion", seconds)
+    lessons = tuple(_lesson(scene, plan.task) for scene in taught)
+    one_step, seconds = _taught(plan, "end_to_end", lessons, plan.steps)
+    _, first = _taught(plan, "diffusion", lessons[:8], 6)
+    diffusion, _ = _taught(plan, "diffusion", lessons, int(seconds * plan.steps / first))
     ways = (
-        Way("end to end, 1 step", method.maker, 1, from_noise=False),
-        Way("the same, leading spacing", _leading(method.maker), 1, from_noise=False),
-        Way(f"diffusion, {DIFFUSION_STEPS} steps", baseline.maker, DIFFUSION_STEPS, from_noise=True),
-        Way("diffusion, 1 step", baseline.maker, 1, from_noise=True),
+        Way("end to end, 1 step", one_step.maker, 1, from_noise=False),
+        Way("the same, leading spacing", _leading(one_step.maker), 1, from_noise=False),
+        Way(f"diffusion, {DIFFUSION_STEPS} steps", diffusion.maker, DIFFUSION_STEPS, from_noise=True),
+        Way("diffusion, 1 step", diffusion.maker, 1, from_noise=True),
     )
     scores = [score(way, judged, plan) for way in ways]
-    unit = "AbsRel" if plan.task == "depth" else "degrees"
-    for way, one in zip(ways, scores, strict=True):
-        print(f"{way.name:28} {unit} {one.error:7.3f}  right {one.right:6.1%}  {one.seconds * 1000:6.0f} CPU ms")
     own, leading, slow, _ = scores
-    return own.error < min(leading.error, slow.error) and own.seconds < slow.seconds
+    return [
+        *(measure for way, one in zip(ways, scores, strict=True) for measure in _figures(way.name, one, plan.task)),
+        Measure("error, 1 step ÷ 10 steps of diffusion", own.error / slow.error, at_most=0.9),
+        Measure("time, 1 step ÷ 10 steps of diffusion", own.seconds / slow.seconds, at_most=0.4),
+        Measure("error, 1 step ÷ 1 step with leading spacing", own.error / leading.error, at_most=0.7),
+    ]
 
 
-def _spec() -> ModelSpec:
-    catalogue = read_catalogue(WorkerSettings().catalogue)
-    return catalogue.find(catalogue.default_model)
+def _figures(name: str, one: Score, task: Task) -> Iterator[Measure]:
+    what, unit = ("AbsRel", "") if task == "depth" else ("mean angle", "degrees")
+    yield Measure(f"{name}: {what}", one.error, unit)
+    yield Measure(f"{name}: share of pixels that are right", one.right)
+    yield Measure(f"{name}: time of the processor", one.seconds * 1000, "ms")
 
 
 def _taught(
-    plan: Plan, spec: ModelSpec, drawn: Sequence[DenseScene], objective: Objective, seconds: float | None = None
+    plan: Plan, objective: Objective, lessons: tuple[Lesson, ...], steps: int
 ) -> tuple[ImageConditional, float]:
-    """What is taught in the plan's steps, or in so many seconds of this objective's own; and how many it took."""
+    """What is taught in so many steps, and the seconds of the processor that one took."""
+    spec, model = _model()
+    request = _request(plan, objective, steps)
+    method, ticks = ImageConditional(Curriculum(request, spec, model, lessons)), list[float]()
+
+    def tell(message: ToParent) -> None:
+        if isinstance(message, Stepped):
+            ticks.append(time.process_time())
+
+    with tempfile.TemporaryDirectory() as folder:
+        Run(request, method, Path(folder), ("",), tell).to_end()
+    seconds = (ticks[-1] - ticks[0]) / (len(ticks) - 1)
+    error = method.measures()["map_error"]
+    print(f"{objective}: {steps} steps of {seconds:.2f} s, {error:.3f} on what was held out", flush=True)
+    return method, seconds
+
+
+def _model() -> tuple[ModelSpec, StableDiffusion]:
+    catalogue = read_catalogue(WorkerSettings().catalogue)
+    spec = catalogue.find(catalogue.default_model)
     model = load_pipeline(spec, Placement(torch.device("cpu"), torch.float32))
     assert isinstance(model, StableDiffusion)
     model.network.to(memory_format=torch.channels_last)
-    lessons = tuple(_lesson(scene, plan.task) for scene in drawn)
-    request = _request(plan, objective, len(drawn))
-    if seconds is not None:
-        request = request.model_copy(update={"steps": _steps_in(seconds, Curriculum(request, spec, model, lessons))})
-    method = ImageConditional(Curriculum(request, spec, model, lessons))
-    print(
-        f"{objective}: {request.steps} steps of {plan.batch_size}; held-out loss {method.held_out_loss():.4f}", end=""
-    )
-    started = time.process_time()
-    _run(method, request.steps)
-    took = time.process_time() - started
-    print(f" → {method.held_out_loss():.4f} in {took:.0f} CPU seconds", flush=True)
-    return method, took
+    return spec, model
 
 
-def _steps_in(seconds: float, curriculum: Curriculum, tried: int = 5) -> int:
-    method = ImageConditional(replace(curriculum, lessons=curriculum.lessons[:8]))
-    _run(method, 1)
-    started = time.process_time()
-    _run(method, tried)
-    return max(1, int(seconds / (time.process_time() - started) * tried))
-
-
-def _run(method: ImageConditional, steps: int) -> None:
-    optimizer = torch.optim.AdamW(method.parameters())
-    for step in range(steps):
-        for group in optimizer.param_groups:
-            group["lr"] = method.learning_rate(step)
-        optimizer.zero_grad()
-        method.loss(step).backward()
-        torch.nn.utils.clip_grad_norm_(method.parameters(), 1.0)
-        optimizer.step()
-
-
-def _request(plan: Plan, objective: Objective, number: int) -> CompleteFineTune:
+def _request(plan: Plan, objective: Objective, steps: int) -> CompleteFineTune:
     sizes = {"width": 128, "height": 128, "size_bytes": 1}
     picture = DatasetPicture(index=0, place="0", file_name="0.png", caption="", sha256="0" * 64, **sizes)
     return CompleteFineTune(
@@ -166,14 +162,14 @@ def _request(plan: Plan, objective: Objective, number: int) -> CompleteFineTune:
         method="image_conditional",
         task=plan.task,
         objective=objective,
-        steps=plan.steps,
+        steps=steps,
         learning_rate=plan.learning_rate,
         batch_size=plan.batch_size,
         resolution=128,
         seed=plan.seed,
-        sample_every=plan.steps,
-        checkpoint_every=plan.steps,
-        pictures=(picture,) * number,
+        sample_every=steps,
+        checkpoint_every=steps,
+        pictures=(picture,),
         dataset_digest="",
     )
 
@@ -221,7 +217,7 @@ def _depth_errors(drawn: Tensor, scene: DenseScene) -> tuple[float, float]:
 def _normal_errors(drawn: Tensor, scene: DenseScene) -> tuple[float, float]:
     true = torch.from_numpy(scene.normals).permute(2, 0, 1)[None]
     degrees = angles(drawn, true).rad2deg()
-    return float(degrees.mean()), float((degrees < 30).float().mean())
+    return float(degrees.mean()), float((degrees < SAME_DIRECTION).float().mean())
 
 
 if __name__ == "__main__":
