@@ -174,8 +174,11 @@ class ImageConditional:
         return tuple(ResultFile(name, folder / name, "model") for name in names)
 
     def sample(self, prompts: Sequence[str], seed: int) -> list[Pixels]:
-        """For each prompt, whatever it says: a picture that is not taught, its map as it is drawn now, the true one."""
-        places = [place % len(self._held) for place in range(len(prompts))]
+        """For each prompt, whatever it says: a picture that is not taught, its map as it is drawn now, the true one.
+
+        Another seed shows another picture.
+        """
+        places = [(place + seed) % len(self._held) for place in range(len(prompts))]
         return [self._shown(self._held[[place]], seed) for place in places]
 
     @torch.no_grad()
