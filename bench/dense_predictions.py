@@ -23,6 +23,7 @@ from contract.catalogue import ModelSpec, read_catalogue
 from contract.datasets import DatasetPicture
 from contract.fine_tuning import CompleteFineTune, Objective
 from contract.maps import Task
+from contract.recipes import RECIPES
 from training.configuration import Configuration, read_configuration
 from training.dense_maps import MAPS, read_things, scenes
 from training.dense_scenes import FARTHEST, NEAREST, DenseScene
@@ -73,8 +74,6 @@ class Plan:
     steps: int = 150
     scenes: int = 300
     judged: int = 32
-    learning_rate: float = 3e-4
-    batch_size: int = 4
     seed: int = 0
 
 
@@ -86,8 +85,6 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=Plan.steps, help="of the end-to-end fine-tune")
     parser.add_argument("--scenes", type=int, default=Plan.scenes)
     parser.add_argument("--judged", type=int, default=Plan.judged, help="scenes of sprites that were not taught")
-    parser.add_argument("--learning-rate", type=float, default=Plan.learning_rate)
-    parser.add_argument("--batch-size", type=int, default=Plan.batch_size)
     parser.add_argument("--seed", type=int, default=Plan.seed)
     arguments = vars(parser.parse_args())
     conclude(measured(read_configuration(arguments.pop("config")), Plan(**arguments)))
@@ -163,8 +160,7 @@ def _request(plan: Plan, objective: Objective, steps: int) -> CompleteFineTune:
         task=plan.task,
         objective=objective,
         steps=steps,
-        learning_rate=plan.learning_rate,
-        batch_size=plan.batch_size,
+        learning_rate=RECIPES["image_conditional"].learning_rate,
         resolution=128,
         seed=plan.seed,
         sample_every=steps,

@@ -63,12 +63,6 @@ async def test_the_same_call_again_is_the_same_job(client: httpx.AsyncClient, de
     assert first.json()["id"] == again.json()["id"]
 
 
-async def test_a_call_that_waits_is_answered_when_its_patience_ends(client: httpx.AsyncClient, depth: str) -> None:
-    body = {"model": depth, "image": await as_file(client)}
-    response = await client.post("/v1/dense-predictions", json=body, headers={"Prefer": "wait=0"})
-    assert (response.status_code, response.headers["preference-applied"]) == (202, "wait=0")
-
-
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
