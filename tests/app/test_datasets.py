@@ -231,6 +231,21 @@ async def test_limits_are_of_the_whole_data_set(strict: httpx.AsyncClient, conne
     assert await connection.redis.zcard("safelight:datasets:announced") == 0
 
 
+async def test_captions_take_no_more_memory_than_they_may(client: httpx.AsyncClient) -> None:
+    """A quarter of a thousand pictures, each with as much of a caption as one may have."""
+    lines = (json.dumps({"file_name": f"{at}.png", "text": "w" * 2000}) for at in range(251))
+    files = {f"{at}.png": encoded(Image.new("RGB", (32, 32), (at, 0, 0))) for at in range(251)}
+    lessons = files | {"captions.jsonl": "\n".join(lines).encode()}
+    assert_error(await send_zip(client, zipped(lessons)), 422, "limit_exceeded")
+    del lessons["250.png"]
+    response = await send_zip(client, zipped(lessons))
+    assert problems(response) == [("captions.jsonl:251", "orphaned_caption")]
+    path = f"/v1/datasets/{response.json()['id']}/pictures/0"
+    assert (await client.patch(path, json={"caption": "w" * 1999})).status_code == 200
+    await send(client, {"more.png": png(), "more.txt": b"w"}, f"/{response.json()['id']}/pictures")
+    assert_error(await client.patch(path, json={"caption": "w" * 2000}), 422, "limit_exceeded")
+
+
 async def test_pictures_and_captions_come_one_by_one(client: httpx.AsyncClient) -> None:
     path = f"/{(await send(client, {'cat.png': png(0)})).json()['id']}"
     response = await send(client, {"dog.png": png(1), "cat.txt": b"a cat", "same.png": png(0)}, f"{path}/pictures")
