@@ -13,7 +13,7 @@ from PIL import Image
 from app.datasets.archives import MAX_DIRECTORY_BYTES
 from app.settings import AppSettings
 from contract.store_connection import StoreConnection
-from tests.app.conftest import Player, assert_error, client_of, submit
+from tests.app.conftest import Player, assert_error, client_of
 from tests.pictures import encoded, gradient, one_bit_bomb, opened
 
 Files = dict[str, bytes]
@@ -288,12 +288,14 @@ async def test_data_sets_are_listed_newest_first_and_removed(client: httpx.Async
     assert_error(await send(client, GOOD, f"/{ids[0]}/pictures"), 404, "unknown_dataset")
 
 
-async def test_of_what_a_job_learns_from_nothing_is_removed(
-    client: httpx.AsyncClient, connection: StoreConnection
-) -> None:
+async def test_of_what_a_job_learns_from_nothing_is_removed(client: httpx.AsyncClient) -> None:
     dataset = (await send(client, GOOD)).json()
     path = f"/v1/datasets/{dataset['id']}"
-    await connection.redis.sadd(f"safelight:dataset_users:{dataset['id']}", await submit(client))
+    asked = {"dataset": dataset["id"], "method": "lora", "steps": 1}
+    job = (await client.post("/v1/fine-tunes", json=asked)).json()
     assert_error(await client.delete(path), 409, "dataset_in_use")
     assert_error(await client.delete(f"{path}/pictures/0"), 409, "dataset_in_use")
     assert (await client.patch(f"{path}/pictures/0", json={"caption": "x"})).status_code == 200
+    await client.post(f"/v1/fine-tunes/{job['id']}/cancel")
+    assert (await client.delete(f"{path}/pictures/0")).status_code == 200
+    assert (await client.delete(path)).status_code == 204
