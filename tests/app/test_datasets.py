@@ -2,6 +2,7 @@
 
 import io
 import json
+import tracemalloc
 import zipfile
 from collections.abc import AsyncIterator
 
@@ -10,8 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.datasets.archives import MAX_DIRECTORY_BYTES
+from app.datasets.archives import MAX_DIRECTORY_BYTES, entries_of
 from app.settings import AppSettings
+from contract.errors import DamagedFile
 from contract.store_connection import StoreConnection
 from tests.app.conftest import Player, assert_error, client_of
 from tests.pictures import encoded, gradient, one_bit_bomb, opened
@@ -113,6 +115,7 @@ WRONG: dict[str, tuple[Files, str]] = {
     "cat.target.webp": ({"cat.target.webp": b"no picture"}, "unsupported_file"),
     "a.jsonl:1": ({"a.jsonl": b'{"file_name": "cow.png", "text": "a cow"}'}, "orphaned_caption"),
     "b.jsonl:1": ({"b.jsonl": b'{"file_name": "cat.png", "text": "a cat"}'}, "duplicate"),
+    "cat.TXT": ({"cat.TXT": b"another cat"}, "duplicate"),
     "c.jsonl:2": ({"c.jsonl": b'\n{"file_name": "cat.png"}'}, "malformed_caption"),
     "../up.png": ({"../up.png": png(2)}, "unsupported_file"),
 }
@@ -203,6 +206,13 @@ async def test_of_an_archive_that_lies_no_more_is_read_than_it_says(client: http
     """The stream inflates to a hundred million bytes, of which the directory says nothing."""
     bomb = lying(zipped({"cat.txt": bytes(100_000_000)}), 1000)
     assert len(bomb) < 110_000
+    (entry,) = entries_of(io.BytesIO(bomb), 10**9)
+    tracemalloc.start()
+    with pytest.raises(DamagedFile):
+        entry.read()
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 5_000_000
     assert_error(await send_zip(client, bomb), 422, "empty_dataset")
 
 
