@@ -72,7 +72,8 @@ async def test_pictures_are_captioned_and_what_is_wrong_is_said(teach: Page, ser
 
 async def begin(page: Page, steps: int) -> None:
     """Says how, and begins."""
-    await page.get_by_label("Trigger: a word that nobody uses").fill("zorbling")
+    if await (trigger := page.get_by_label("Trigger: a word that nobody uses")).is_visible():
+        await trigger.fill("zorbling")
     await page.get_by_text("Details", exact=True).click()
     for label, value in (("Steps", steps), ("Resolution", 64)):
         await page.get_by_role("spinbutton", name=label, exact=True).fill(str(value))
@@ -100,6 +101,20 @@ async def test_a_run_is_watched_and_what_it_learnt_is_used(teach: Page, service:
     await expect(teach.get_by_label("Prompt", exact=True)).to_have_value("zorbling")
     await expect(teach.get_by_role("slider", name="zorbling")).to_be_visible()
     await expect(teach).to_have_url(f"{service.address}/")
+
+
+async def test_maps_are_taught_and_made(teach: Page) -> None:
+    await teach.get_by_role("combobox", name="Data set").select_option("A new one")
+    scenes = [payload(f"{at}{kind}.png", encoded(gradient(64 + at, 64))) for at in (0, 1) for kind in ("", ".target")]
+    await drop(teach, scenes)
+    await expect(teach.get_by_text("with its map")).to_have_count(2)
+    await teach.get_by_label("What it becomes").select_option("image_conditional")
+    await begin(teach, steps=2)
+    run = teach.locator(".run").first
+    await expect(run).to_contain_text("Learnt: step 2 of 2", timeout=LEARNING_MILLISECONDS)
+    await run.get_by_label("Try it: a picture").set_input_files(payload("new.png", encoded(gradient(64, 64))))
+    made = run.get_by_role("img", name="Made with it: a map")
+    await expect(made).to_have_attribute("src", re.compile("/v1/artifacts/"))
 
 
 async def test_a_run_is_cancelled(teach: Page, service: Launched) -> None:
