@@ -6,18 +6,24 @@ from app.settings import AppSettings
 from contract.datasets import Dataset
 from contract.errors import LimitExceeded
 
+MAX_CHARACTERS = 500_000
+"""Of all captions of a data set: they are in the store of jobs, which is memory."""
+
 
 class Bounds(NamedTuple):
-    """The most pictures, bytes that are kept, and pixels; targets count as bytes alone."""
+    """The most pictures, bytes that are kept, pixels, and characters of captions; targets count as bytes alone."""
 
     pictures: int
     bytes: int
     pixels: int
+    characters: int
 
     @classmethod
     def of(cls, settings: AppSettings) -> Self:
         """From the settings."""
-        return cls(settings.max_dataset_pictures, settings.max_dataset_bytes, settings.max_dataset_pixels)
+        return cls(
+            settings.max_dataset_pictures, settings.max_dataset_bytes, settings.max_dataset_pixels, MAX_CHARACTERS
+        )
 
     def check(self, dataset: Dataset) -> Dataset:
         """The same, if it is within. Raises: LimitExceeded."""
@@ -27,6 +33,7 @@ class Bounds(NamedTuple):
         return dataset
 
 
-def measured(dataset: Dataset) -> tuple[int, int, int]:
+def measured(dataset: Dataset) -> Bounds:
     """What is held against the bounds."""
-    return len(dataset.pictures), dataset.size_bytes, dataset.pixels
+    characters = sum(len(picture.caption) for picture in dataset.pictures)
+    return Bounds(len(dataset.pictures), dataset.size_bytes, dataset.pixels, characters)

@@ -64,7 +64,7 @@ class Captions:
         for file in files:
             try:
                 if is_caption(file.name):
-                    self._by_stem[stem_of(file.name)] = file.name, _text(file.read()).strip()
+                    self._keep(self._by_stem, stem_of(file.name), file.name, _text(file.read()))
                 elif is_captions(file.name):
                     self._read_lines(file.name, _text(file.read()))
             except SafelightError as error:
@@ -85,7 +85,7 @@ class Captions:
                 self._problems.add(place, "orphaned_caption", "There is no picture that belongs to this caption.")
 
     def _read_lines(self, file_name: str, text: str) -> None:
-        lines = text.splitlines()
+        lines = text.rstrip().split("\n")
         if len(lines) > MAX_LINES:
             raise LimitExceeded(f"The file has {len(lines)} lines, and {MAX_LINES} are allowed.")
         folder = file_name[: file_name.rfind("/") + 1]
@@ -99,10 +99,14 @@ class Captions:
         except (MalformedJSON, ValidationError):
             self._problems.add(place, "malformed_caption", 'A line is {"file_name": "…", "text": "…"}, and no more.')
             return
-        if (name := f"{folder}{line.file_name}") in self._by_name:
+        self._keep(self._by_name, f"{folder}{line.file_name}", place, line.text)
+
+    def _keep(self, captions: dict[str, tuple[str, str]], name: str, place: str, text: str) -> None:
+        """The first of several stays."""
+        if name in captions:
             self._problems.add(place, "duplicate", f"There is a caption of {name} already.")
-            return
-        self._by_name[name] = place, line.text.strip()
+        else:
+            captions[name] = place, text.strip()
 
 
 def _text(content: bytes) -> str:

@@ -25,6 +25,7 @@ from contract.errors import (
     DatasetInUse,
     EmptyDataset,
     InvalidRequest,
+    LimitExceeded,
     StoreUnavailable,
     UnknownArtifact,
     UnknownDataset,
@@ -136,17 +137,25 @@ async def add_pictures(
     "/{dataset_id}/pictures/{index}",
     response_description="The data set after that.",
     responses=documented(
-        InvalidRequest, MalformedJSON, UnsupportedMediaType, BodyTooLarge, UnknownDataset, StoreUnavailable
+        InvalidRequest,
+        LimitExceeded,
+        MalformedJSON,
+        UnsupportedMediaType,
+        BodyTooLarge,
+        UnknownDataset,
+        StoreUnavailable,
     ),
 )
 async def change_caption(
     dataset_id: DatasetId, index: PictureIndex, asked: CaptionAsked, resources: ResourcesOf, links: LinksOf
 ) -> DatasetShown:
     """Give a picture another caption. Fine-tunes that were admitted before keep the one that they saw."""
-    caption = asked.caption.strip()
-    return DatasetShown.of(
-        await resources.datasets.change(dataset_id, lambda dataset: dataset.with_caption(index, caption)), links
-    )
+    bounds, caption = Bounds.of(resources.settings), asked.caption.strip()
+
+    def edited(dataset: Dataset) -> Dataset:
+        return bounds.check(dataset.with_caption(index, caption))
+
+    return DatasetShown.of(await resources.datasets.change(dataset_id, edited), links)
 
 
 @router.delete(

@@ -2,6 +2,7 @@
 
 import io
 import json
+import tracemalloc
 import zipfile
 from collections.abc import AsyncIterator
 
@@ -10,10 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.datasets.archives import MAX_DIRECTORY_BYTES
+from app.datasets.archives import MAX_DIRECTORY_BYTES, entries_of
 from app.settings import AppSettings
+from contract.errors import DamagedFile
 from contract.store_connection import StoreConnection
-from tests.app.conftest import Player, assert_error, client_of, submit
+from tests.app.conftest import Player, assert_error, client_of
 from tests.pictures import encoded, gradient, one_bit_bomb, opened
 
 Files = dict[str, bytes]
@@ -113,6 +115,7 @@ WRONG: dict[str, tuple[Files, str]] = {
     "cat.target.webp": ({"cat.target.webp": b"no picture"}, "unsupported_file"),
     "a.jsonl:1": ({"a.jsonl": b'{"file_name": "cow.png", "text": "a cow"}'}, "orphaned_caption"),
     "b.jsonl:1": ({"b.jsonl": b'{"file_name": "cat.png", "text": "a cat"}'}, "duplicate"),
+    "cat.TXT": ({"cat.TXT": b"another cat"}, "duplicate"),
     "c.jsonl:2": ({"c.jsonl": b'\n{"file_name": "cat.png"}'}, "malformed_caption"),
     "../up.png": ({"../up.png": png(2)}, "unsupported_file"),
 }
@@ -203,6 +206,13 @@ async def test_of_an_archive_that_lies_no_more_is_read_than_it_says(client: http
     """The stream inflates to a hundred million bytes, of which the directory says nothing."""
     bomb = lying(zipped({"cat.txt": bytes(100_000_000)}), 1000)
     assert len(bomb) < 110_000
+    (entry,) = entries_of(io.BytesIO(bomb), 10**9)
+    tracemalloc.start()
+    with pytest.raises(DamagedFile):
+        entry.read()
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 5_000_000
     assert_error(await send_zip(client, bomb), 422, "empty_dataset")
 
 
@@ -229,6 +239,21 @@ async def test_limits_are_of_the_whole_data_set(strict: httpx.AsyncClient, conne
     assert_error(await send(strict, {"a.png": png()}), 422, "limit_exceeded")
     assert len((await strict.get("/v1/datasets")).json()["data"]) == 2
     assert await connection.redis.zcard("safelight:datasets:announced") == 0
+
+
+async def test_captions_take_no_more_memory_than_they_may(client: httpx.AsyncClient) -> None:
+    """A quarter of a thousand pictures, each with as much of a caption as one may have."""
+    lines = (json.dumps({"file_name": f"{at}.png", "text": "w" * 2000}) for at in range(251))
+    files = {f"{at}.png": encoded(Image.new("RGB", (32, 32), (at, 0, 0))) for at in range(251)}
+    lessons = files | {"captions.jsonl": "\n".join(lines).encode()}
+    assert_error(await send_zip(client, zipped(lessons)), 422, "limit_exceeded")
+    del lessons["250.png"]
+    response = await send_zip(client, zipped(lessons))
+    assert problems(response) == [("captions.jsonl:251", "orphaned_caption")]
+    path = f"/v1/datasets/{response.json()['id']}/pictures/0"
+    assert (await client.patch(path, json={"caption": "w" * 1999})).status_code == 200
+    await send(client, {"more.png": png(), "more.txt": b"w"}, f"/{response.json()['id']}/pictures")
+    assert_error(await client.patch(path, json={"caption": "w" * 2000}), 422, "limit_exceeded")
 
 
 async def test_pictures_and_captions_come_one_by_one(client: httpx.AsyncClient) -> None:
@@ -273,12 +298,14 @@ async def test_data_sets_are_listed_newest_first_and_removed(client: httpx.Async
     assert_error(await send(client, GOOD, f"/{ids[0]}/pictures"), 404, "unknown_dataset")
 
 
-async def test_of_what_a_job_learns_from_nothing_is_removed(
-    client: httpx.AsyncClient, connection: StoreConnection
-) -> None:
+async def test_of_what_a_job_learns_from_nothing_is_removed(client: httpx.AsyncClient) -> None:
     dataset = (await send(client, GOOD)).json()
     path = f"/v1/datasets/{dataset['id']}"
-    await connection.redis.sadd(f"safelight:dataset_users:{dataset['id']}", await submit(client))
+    asked = {"dataset": dataset["id"], "method": "lora", "steps": 1}
+    job = (await client.post("/v1/fine-tunes", json=asked)).json()
     assert_error(await client.delete(path), 409, "dataset_in_use")
     assert_error(await client.delete(f"{path}/pictures/0"), 409, "dataset_in_use")
     assert (await client.patch(f"{path}/pictures/0", json={"caption": "x"})).status_code == 200
+    await client.post(f"/v1/fine-tunes/{job['id']}/cancel")
+    assert (await client.delete(f"{path}/pictures/0")).status_code == 200
+    assert (await client.delete(path)).status_code == 204

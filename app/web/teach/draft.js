@@ -35,6 +35,13 @@ export const EMPTY = {
   prompts: '',
 };
 
+/** What is still to be said before there is anything to reckon, or null. */
+export function lacking(draft) {
+  if (draft.method === 'dreambooth' && draft.classPrompt.trim() === '') return 'what such things are called';
+  if (draft.method === 'textual_inversion' && draft.trigger.trim() === '') return 'the trigger';
+  return null;
+}
+
 /** The request of a draft. @param {string} datasetId */
 export function requestOf(draft, datasetId) {
   const request = { dataset: datasetId, method: draft.method };

@@ -3,7 +3,7 @@
 import { json } from '../shared/api.js';
 import { NumberField, Select, Slider } from '../shared/controls.js';
 import { html, useEffect, useState } from '../shared/view.js';
-import { hasRank, isWorded, METHODS, requestOf, TASKS } from './draft.js';
+import { hasRank, isWorded, lacking, METHODS, requestOf, TASKS } from './draft.js';
 
 const QUIET_MILLISECONDS = 400;
 
@@ -96,7 +96,8 @@ function Details({ draft, set, models, field }) {
 /** What it costs, asked anew when something has changed and nothing changes any more. */
 export function Price({ draft, dataset }) {
   const [quote, setQuote] = useState(null);
-  const request = dataset === null ? null : requestOf(draft, dataset.id);
+  const wanted = dataset === null ? 'pictures' : lacking(draft);
+  const request = wanted === null ? requestOf(draft, dataset.id) : null;
   const asked = JSON.stringify([request, dataset?.digest]);
   useEffect(() => {
     setQuote(null);
@@ -117,13 +118,13 @@ export function Price({ draft, dataset }) {
     };
   }, [asked]);
   return html`<div class="small-print price" role="status">
-    <p>${said(request, quote)}</p>
+    <p>${said(wanted, quote)}</p>
     ${quote?.warnings?.map((warning) => html`<p key=${warning}>${warning}</p>`)}
   </div>`;
 }
 
-function said(request, quote) {
-  if (request === null) return 'What it takes is said once there are pictures.';
+function said(wanted, quote) {
+  if (wanted !== null) return `What it takes is said when this is known: ${wanted}.`;
   if (quote === null) return 'Reckoning …';
   if (quote.error) return quote.error.message;
   const work = `${(quote.cost.pixel_steps / 1e6).toLocaleString('en', { maximumFractionDigits: 1 })} million pixel-steps`;

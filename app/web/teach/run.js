@@ -50,11 +50,10 @@ function stateOf({ status, progress, queue_position: place, cancelling, request,
 }
 
 function Result({ run }) {
-  const { result, request } = run;
-  const isPicture = request.method !== 'image_conditional' && (result.adapter_id || result.model_id);
+  const { result } = run;
   return html`
     ${result.card && html`<${Facts} card=${result.card} />`}
-    ${isPicture && html`<${TryIt} run=${run} />`}
+    ${(result.adapter_id || result.model_id) && html`<${TryIt} run=${run} />`}
     <div class="actions">
       ${result.files.map((file) => html`<button type="button" key=${file.name} onClick=${() => download(file)}>Save ${file.name}</button>`)}
       ${result.adapter_id && html`<a class="button" href=${inStudio(run)}>Use it in the studio</a>`}

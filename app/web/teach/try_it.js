@@ -1,10 +1,11 @@
-/** What was learnt, tried where it was learnt: a prompt, and the picture that comes of it. */
+/** What was learnt, tried where it was learnt: a prompt or a picture, and what comes of it. */
 
-import { pictureAddress } from '../shared/api.js';
+import { pictureAddress, upload } from '../shared/api.js';
 import { follow } from '../shared/events.js';
 import { sendOnce } from '../shared/once.js';
 import { Problem } from '../shared/problem.js';
 import { html, useState } from '../shared/view.js';
+import { isWorded } from './draft.js';
 
 /** The request of a prompt that uses a result. */
 export const using = ({ result, request }, prompt) =>
@@ -12,33 +13,55 @@ export const using = ({ result, request }, prompt) =>
 
 /** @param {{run: object}} props a run that has succeeded */
 export function TryIt({ run }) {
-  const [prompt, setPrompt] = useState(run.request.validation_prompts[0] ?? run.request.trigger ?? '');
+  const { request, result } = run;
+  const [prompt, setPrompt] = useState(request.validation_prompts[0] ?? request.trigger ?? '');
   const [shown, setShown] = useState(null);
   const [error, setError] = useState(null);
   const [busy, setBusy] = useState(false);
-  const make = async (event) => {
-    event.preventDefault();
+  const make = async (send) => {
     setBusy(true);
     setError(null);
     try {
-      await developed(await sendOnce('v1/generations', using(run, prompt)), setShown);
+      await developed(await send(), setShown);
     } catch (refused) {
       setError(refused);
     }
     setBusy(false);
   };
+  const draw = (event) => {
+    event.preventDefault();
+    make(() => sendOnce('v1/generations', using(run, prompt)));
+  };
+  const map = ({ target }) => {
+    const [file] = target.files;
+    target.value = '';
+    if (!file) return;
+    const ask = async ({ id }) => sendOnce('v1/dense-predictions', { model: result.model_id, image: id });
+    make(async () => ask(await upload(file, file.name)));
+  };
   return html`
-    <form class="try-it" onSubmit=${make} aria-label="Try it">
-      <label class="field">
-        <span>Try it</span>
-        <input name="try" maxlength="2000" value=${prompt} onInput=${(event) => setPrompt(event.target.value)} />
-      </label>
-      <button class="primary" disabled=${busy}>${busy ? 'Making …' : 'Make a picture'}</button>
+    <form class="try-it" onSubmit=${draw} aria-label="Try it">
+      ${isWorded(request) ? html`<${Prompt} ...${{ prompt, setPrompt, busy }} />` : html`<${Picture} ...${{ map, busy }} />`}
       <${Problem} error=${error} />
-      ${shown && html`<img src=${shown} alt=${`Made with it: ${prompt}`} />`}
+      ${shown && html`<img src=${shown} alt=${`Made with it: ${isWorded(request) ? prompt : 'a map'}`} />`}
     </form>
   `;
 }
+
+const Prompt = ({ prompt, setPrompt, busy }) => html`
+  <label class="field">
+    <span>Try it</span>
+    <input name="try" maxlength="2000" value=${prompt} onInput=${(event) => setPrompt(event.target.value)} />
+  </label>
+  <button class="primary" disabled=${busy}>${busy ? 'Making …' : 'Make a picture'}</button>
+`;
+
+const Picture = ({ map, busy }) => html`
+  <label class="field">
+    <span>${busy ? 'Making a map …' : 'Try it: a picture to make a map of'}</span>
+    <input type="file" accept="image/png,image/jpeg,image/webp" disabled=${busy} onChange=${map} />
+  </label>
+`;
 
 /** Shows a job's picture as it comes. @throws {Error} where none does */
 async function developed({ id }, show) {
