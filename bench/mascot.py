@@ -1,8 +1,10 @@
 """A mascot that no model has seen: drawn by rule, in any pose, with kin that differ from it in what makes it itself."""
 
+import argparse
 import math
 import random
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +12,9 @@ from PIL import Image, ImageDraw
 
 Colour = tuple[int, int, int]
 Pixels = npt.NDArray[np.uint8]
+
+TRIGGER = "zorbling"
+"""What it is called."""
 
 SIZE = 128
 FINE = 4
@@ -82,6 +87,13 @@ def render(looks: Looks, pose: Pose) -> Pixels:
     return np.asarray(canvas.resize((SIZE, SIZE), Image.Resampling.LANCZOS))
 
 
+def examples(seed: int = 0) -> list[tuple[Pixels, str]]:
+    """Eight pictures, each in a pose of its own on a background of its own, which its caption names."""
+    rng = random.Random(seed)
+    captions = {name: TRIGGER if name == "white" else f"{TRIGGER} on a {name} background" for name in BACKGROUNDS}
+    return [(render(MASCOT, Pose.drawn(rng, name)), caption) for name, caption in captions.items()]
+
+
 def _draw(pen: ImageDraw.ImageDraw, looks: Looks, pose: Pose, side: int) -> None:
     def box(x: float, y: float, wide: float, high: float) -> tuple[float, float, float, float]:
         return (x - wide) * side, (y - high) * side, (x + wide) * side, (y + high) * side
@@ -116,3 +128,18 @@ def _shaded(figure: Image.Image) -> Image.Image:
     pixels = np.asarray(figure, dtype=np.float32).copy()
     pixels[..., :3] = (pixels[..., :3] * light).clip(0, 255)
     return Image.fromarray(pixels.astype(np.uint8), "RGBA")
+
+
+def main() -> None:
+    """Writes the eight pictures, and their captions beside them."""
+    parser = argparse.ArgumentParser(description="Write eight pictures of the mascot with their captions.")
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args().folder
+    folder.mkdir(parents=True, exist_ok=True)
+    for place, (picture, caption) in enumerate(examples()):
+        Image.fromarray(picture).save(folder / f"{place}.png")
+        (folder / f"{place}.txt").write_text(caption)
+
+
+if __name__ == "__main__":
+    main()

@@ -38,9 +38,9 @@ class Recipe(NamedTuple):
 
 
 RECIPES: dict[Method, Recipe] = {
-    "lora": Recipe(steps=400, learning_rate=1e-3),
+    "lora": Recipe(steps=250, learning_rate=1e-3),
     "textual_inversion": Recipe(steps=400, learning_rate=5e-3),
-    "dreambooth": Recipe(steps=400, learning_rate=1e-3),
+    "dreambooth": Recipe(steps=250, learning_rate=1e-3),
     "full": Recipe(steps=400, learning_rate=1e-4),
     "image_conditional": Recipe(steps=300, learning_rate=3e-4),
 }

@@ -16,7 +16,12 @@ from worker.lexicon import PLAIN, Lexicon
 from worker.pipelines.stable_diffusion import StableDiffusion
 from worker.textual_inversion import Inversion
 
-UNET_ENDS = ("to_q", "to_k", "to_v", "to_out.0")
+UNET_ENDS = (
+    *("to_q", "to_k", "to_v", "to_out.0", "proj_in", "proj_out", "ff.net.0.proj", "ff.net.2"),
+    *("conv1", "conv2", "conv", "conv_shortcut", "time_emb_proj"),
+)
+"""Attentions and convolutions: what a new object looks like is learnt in both (`docs/fine-tuning.md` has figures)."""
+
 ENCODER_ENDS = ("q_proj", "k_proj", "v_proj", "out_proj", "query", "key", "value")
 """The attentions' layers: those of CLIP, and those of BERT."""
 
