@@ -6,7 +6,7 @@ import argparse
 import logging
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -110,16 +110,12 @@ def training_sprites(configuration: Configuration) -> list[Sprite]:
     return [sprite for sprite in others if not is_held_out(sprite.label)] + 3 * list(things.values())
 
 
-def train(configuration: Configuration, minutes: float) -> None:
-    """Train until the budget is spent, saving every minute."""
-    config, path = configuration.autoencoder, configuration.work_folder / "autoencoder.pt"
-    sprites = training_sprites(configuration)
-    training = new_training(config, minutes, configuration.seed)
-    log.info("%d sprites, resumed: %s", len(sprites), checkpoints.resume(training, path))
+def run(training: Training, draw: Callable[[], Tensor], config: AutoencoderConfig, path: Path) -> None:
+    """Train on what is drawn until the budget is spent, or go on from the last checkpoint; saves every minute."""
+    log.info("resumed: %s", checkpoints.resume(training, path))
     error, saved = 0.5, training.budget.spent_seconds
     while (progress := training.budget.progress()) < 1.0:
-        pixels = random_scene_batch(sprites, config.batch_size, training.rng)
-        error += 0.02 * (train_step(training, pixels, config, progress) - error)
+        error += 0.02 * (train_step(training, draw(), config, progress) - error)
         if training.step % 40 == 0:
             training.curve.append((training.step * config.batch_size, training.budget.spent_seconds, error))
             log.info("step %d, %.1f min, error %.4f", training.step, training.budget.spent_seconds / 60, error)
@@ -127,6 +123,19 @@ def train(configuration: Configuration, minutes: float) -> None:
             saved = training.budget.spent_seconds
             checkpoints.save(training, path)
     checkpoints.save(training, path)
+
+
+def train(configuration: Configuration, minutes: float) -> None:
+    """Train on composed sprites."""
+    config = configuration.autoencoder
+    sprites = training_sprites(configuration)
+    training = new_training(config, minutes, configuration.seed)
+    log.info("%d sprites", len(sprites))
+
+    def draw() -> Tensor:
+        return random_scene_batch(sprites, config.batch_size, training.rng)
+
+    run(training, draw, config, configuration.work_folder / "autoencoder.pt")
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
@@ -36,9 +37,17 @@ class Batch:
     states: Tensor
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(Protocol):
     """Where batches come from."""
+
+    def batch(self, size: int, rng: random.Random) -> Batch:
+        """Draw pictures and their captions, some of them dropped."""
+        ...
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """Composed scenes of sprites."""
 
     vocabulary: Vocabulary
     shares: Shares
@@ -152,7 +161,7 @@ def train(configuration: Configuration, minutes: float) -> None:
     text_states = load_text_states(text_encoder_folder(configuration))
     library = load_library(configuration.work_folder / "library.pt")
     vocabulary = read_vocabulary(configuration.vocabulary)
-    source = Source(vocabulary, configuration.scenes, library, text_states, config.caption_dropout)
+    source = Scenes(vocabulary, configuration.scenes, library, text_states, config.caption_dropout)
     torch.manual_seed(configuration.seed)
     channels, size = library.latents.shape[1], library.latents.shape[2]
     training = new_training(build_unet(config, channels, size, 384), config, minutes, configuration.seed)

@@ -25,9 +25,8 @@ from training.text_states import MAX_LENGTH, text_encoder_folder
 _CARD = Path(__file__).with_name("card.md")
 
 
-def export_networks(configuration: Configuration, vae: AutoencoderDC, unet: UNet2DConditionModel) -> None:
+def export_networks(folder: Path, vae: AutoencoderDC, unet: UNet2DConditionModel) -> None:
     """Write both networks and the scheduler in 16 bit."""
-    folder = configuration.model_folder
     vae.half().save_pretrained(folder / "vae")
     unet.half().save_pretrained(folder / "unet")
     build_scheduler().save_pretrained(folder / "scheduler")
@@ -90,7 +89,7 @@ def export(configuration: Configuration) -> None:
     channels, size = library.latents.shape[1], library.latents.shape[2]
     unet = build_unet(configuration.denoiser, channels, size, 384)
     unet.load_state_dict(averaged_weights(configuration.work_folder / "denoiser.pt"))
-    export_networks(configuration, vae, unet)
+    export_networks(configuration.model_folder, vae, unet)
     export_text(text_encoder_folder(configuration), configuration.model_folder)
     export_index(configuration.model_folder)
     write_card(configuration.model_folder, read_vocabulary(configuration.vocabulary))

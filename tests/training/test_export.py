@@ -25,7 +25,7 @@ def test_an_export_is_read_back(tmp_path: Path) -> None:
     small = replace(CONFIGURATION.autoencoder, channels=[16, 16], encoder_layers=[0, 1], decoder_layers=[0, 1])
     tiny = replace(CONFIGURATION.denoiser, channels=[32, 32], cross_attention=[False, True], num_heads=[1, 1])
     unet = build_unet(tiny, 8, 8, 16)
-    export_networks(replace(CONFIGURATION, model_folder=tmp_path), build_autoencoder(small, 0.5), unet)
+    export_networks(tmp_path, build_autoencoder(small, 0.5), unet)
     write_card(tmp_path, read_vocabulary(CONFIGURATION.vocabulary))
     read = UNet2DConditionModel.from_pretrained(tmp_path / "unet", torch_dtype=torch.float16)
     assert all(torch.equal(value, read.state_dict()[name]) for name, value in unet.state_dict().items())
