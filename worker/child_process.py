@@ -14,7 +14,7 @@ PRELOADED = "worker.child"
 
 
 class ChildEnded(Exception):
-    """The child's end of the pipe is closed: the process has ended, whatever the reason."""
+    """The child's end of the pipe is closed: the process has ended, whatever the reason, or has never begun."""
 
 
 class ChildProcess:
@@ -25,12 +25,18 @@ class ChildProcess:
     """
 
     def __init__(self, settings: WorkerSettings) -> None:
+        """Raises: ChildEnded, when the fork server dies meanwhile; there will be another for the next child."""
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([PRELOADED])
         self._connection, theirs = context.Pipe()
         self._process: BaseProcess = context.Process(target=_run, args=(theirs, settings), name="safelight-child")
-        self._process.start()
-        theirs.close()
+        try:
+            self._process.start()
+        except (EOFError, OSError) as error:
+            self._connection.close()
+            raise ChildEnded(f"no child could be started: {error!r}") from error
+        finally:
+            theirs.close()
 
     @property
     def pid(self) -> int | None:

@@ -45,10 +45,10 @@ class Supervisor:
     async def _hear_child(self) -> bool:
         """One child's life; says whether it became ready for work."""
         was_ready = False
-        self._child = ChildProcess(self._settings)
         self._heard_at = time.monotonic()
         self._loss = "lost"
         try:
+            self._child = ChildProcess(self._settings)
             async for message in self._child.messages():
                 self._heard_at = time.monotonic()
                 was_ready = was_ready or isinstance(message, Ready)

@@ -82,3 +82,11 @@ async def test_a_worker_frozen_past_its_lease_changes_nothing_when_it_thaws(inst
     wait_until(lambda: "the lease" in installation.log.read_text(), 20, installation.log.read_text)
     await ends_once_with(installation, job_id, digest, attempt=2)
     kill_tree(other)
+
+
+async def test_the_fork_server_dies_while_it_begins(installation: Installation) -> None:
+    """Children come from it, and it is all that a worker has begun when it is seconds old."""
+    worker = installation.start_worker()
+    kill(device_process(worker))
+    job_id = await installation.submit()
+    await installation.until(job_id, "succeeded")
