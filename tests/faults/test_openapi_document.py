@@ -50,4 +50,4 @@ def test_the_document_is_true(small: Launched) -> None:
 @pytest.mark.faults_full
 @pytest.mark.timeout(3600)
 def test_the_document_is_true_of_very_much(small: Launched) -> None:
-    schemathesis(small, "--header", f"Authorization: Bearer {new_key(small)}", "--max-examples", "30")
+    schemathesis(small, "--header", f"Authorization: Bearer {new_key(small)}", "--max-examples", "100")
