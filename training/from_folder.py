@@ -60,11 +60,13 @@ class Plan:
 def read_plan(path: Path) -> Plan:
     """Read one TOML file."""
     table = tomllib.loads(path.read_text(encoding="utf-8"))
-    networks = {
-        "autoencoder": AutoencoderConfig(**table.pop("autoencoder")),
-        "denoiser": DenoiserConfig(**table.pop("denoiser")),
-    }
-    return Plan(**table, **networks)
+    return Plan(
+        table["size"],
+        table["seed"],
+        table["num_threads"],
+        AutoencoderConfig(**table["autoencoder"]),
+        DenoiserConfig(**table["denoiser"]),
+    )
 
 
 def train(plan: Plan, pictures: Captioned, work: Path, shipped_autoencoder: Path | None) -> tuple[AutoencoderDC, Path]:

@@ -27,7 +27,8 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launched]:
 
 def new_key(launched: Launched) -> str:
     """An API key that may do everything."""
-    command = (sys.executable, "-m", "app.keys", "create", "--tenant", "public", "--scopes", "generate,read,admin")
+    command = [sys.executable, "-m", "app.keys", "create", "--tenant", "public", "--scopes", "generate,read,admin"]
+    command += ["--priorities", "low,normal,high"]
     environment = launched.installation.environment
     made = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, cwd=ROOT)
     return made.stdout.strip()

@@ -14,7 +14,7 @@ from training import from_folder
 from training.captioned import NoPicturesError, read_folder
 from training.from_folder import Plan, export, read_plan
 from worker.loading import load_model
-from worker.stepwise_pipeline import StepwisePipeline
+from worker.pipelines.latent_diffusion import LatentDiffusion
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_a_model_is_trained_goes_on_and_is_served(pictures: Path, plan: Plan, tm
     assert (out / "unet/diffusion_pytorch_model.safetensors").read_bytes() == weights  # Its minutes are spent.
     (tmp_path / "models.toml").write_text(f'default_model = "mine"\n\n{row}')
     pipeline = load_model(read_catalogue(tmp_path / "models.toml").find("mine"), CPU)
-    assert isinstance(pipeline, StepwisePipeline)
+    assert isinstance(pipeline, LatentDiffusion)
     picture = alone(pipeline, asked(prompt="red", height=32, width=32))
     assert picture.shape == (32, 32, 3)
     assert np.ptp(picture) > 0
