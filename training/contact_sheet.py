@@ -46,7 +46,7 @@ def main() -> None:
     steps = arguments.num_inference_steps or configuration.default_num_inference_steps
     images = load_painter(configuration).draw(prompts, range(len(prompts)), guidance_scale, steps)
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    contact_sheet(images, prompts).save(arguments.output, quality=75, method=6)
+    contact_sheet(images, prompts).save(arguments.output, quality=55, method=6)
 
 
 if __name__ == "__main__":

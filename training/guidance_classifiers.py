@@ -101,7 +101,7 @@ def write_samples(renders: Renders, folder: Path, num_each: int = 3) -> None:
         for row, label in enumerate(rng.sample(things, num_each)):
             scene = Scene("single", (label,), rng.choice(list(renders.vocabulary.colours)))
             sheet.paste(renders.scene(scene, rng), (SIZE * column, SIZE * row))
-    sheet.save(folder / "samples.webp", quality=75, method=6)
+    sheet.save(folder / "samples.webp", quality=50, method=6)
 
 
 def write_card(folder: Path, name: str, scores: Mapping[str, float]) -> None:

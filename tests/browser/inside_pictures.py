@@ -22,7 +22,7 @@ VIEWS: dict[str, tuple[int, Scheme, str]] = {
 WHOLE: dict[str, tuple[int, Scheme]] = {"whole-1280": (1280, "dark"), "whole-390": (390, "light")}
 """All stations, one below the other."""
 
-MOST_BYTES = {"desk": 20_000, "loop": 20_000, "phone": 20_000, "whole-1280": 65_000, "whole-390": 65_000}
+MOST_BYTES = {"desk": 14_500, "loop": 14_500, "phone": 12_000, "whole-1280": 20_000, "whole-390": 20_000}
 QUALITIES = {"whole-1280": 10, "whole-390": 10}
 """Of those that are an overview; the others have 22."""
 

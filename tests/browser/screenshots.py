@@ -17,9 +17,9 @@ from tests.system.launched import launch
 
 PROMPTS = ("a red apple", "a fox on a green background", "a rocket on a blue background", "a snowman", "a car")
 WHOLE = {"steps": 20, "width": 128, "height": 128}
-QUALITY = 35
-SCALES = {1280: 0.5625, 390: 0.73}
-"""How much smaller a width is shown, so that all of them are less than 100 kB."""
+QUALITY = 30
+SCALES = {1280: 0.45, 390: 0.58}
+"""How much smaller a width is shown, so that all of them are less than 65 kB."""
 
 View = Callable[[Page], Awaitable[None]]
 

@@ -86,18 +86,30 @@ def collected(folder: Path, root: Path) -> list[Shown]:
 
 
 def page(shown: Iterable[Shown]) -> str:
-    """The page: one table an operation."""
-    tables = ["\n".join(_table(name, list(rows))) for name, rows in groupby(shown, lambda each: each.operation)]
-    return "\n".join([HEAD, *(f"{table}\n" for table in tables)])
+    """The page: one table an operation, and at its end where the tests are."""
+    rows = list(shown)
+    tables = ["\n".join(_table(name, list(each))) for name, each in groupby(rows, lambda each: each.operation)]
+    files = sorted({_file(row) for row in rows})
+    links = "\n".join(f"[{_name(file)}]: {os.path.relpath(ROOT / file, PAGE.parent)}" for file in files)
+    return "\n".join([HEAD, *(f"{table}\n" for table in tables), f"{links}\n"])
 
 
 def _table(operation: str, rows: Sequence[Shown]) -> Iterator[str]:
     yield from (f"## `{operation}`", "", "| parameter | | remark | test |", "|---|---|---|---|")
     for row in rows:
         parameter = "none" if row.parameter == NONE else f"`{row.parameter}`"
-        path, _, name = row.test.partition("::")
-        link = os.path.relpath(ROOT / path, PAGE.parent)
-        yield f"| {parameter} | {row.how} | {_cell(row.remark)} | [{name.removeprefix('test_')}]({link}) |"
+        test = row.test.partition("::")[2].removeprefix("test_")
+        yield f"| {parameter} | {row.how} | {_cell(row.remark)} | [{test}][{_name(_file(row))}] |"
+
+
+def _file(row: Shown) -> str:
+    return row.test.partition("::")[0]
+
+
+def _name(file: str) -> str:
+    """By which name the page links to a file of tests."""
+    path = Path(file)
+    return f"{path.parent.name}/{path.stem.removeprefix('test_')}"
 
 
 def _cell(text: str) -> str:
