@@ -110,7 +110,7 @@ async def create_prediction(asked: PredictionAsked, call: CallOf, resources: Res
 
 
 @router.post(
-    "/models/{owner}/{name:path}/predictions", status_code=201, response_description=ACCEPTED, responses=ANSWERS
+    "/models/{owner}/{name:name}/predictions", status_code=201, response_description=ACCEPTED, responses=ANSWERS
 )
 async def create_model_prediction(
     owner: Owner, name: ModelName, asked: ModelPredictionAsked, call: CallOf, resources: ResourcesOf

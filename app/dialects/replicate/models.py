@@ -10,7 +10,7 @@ from app.dialects.replicate.route import ReplicateRoute
 from app.model_versions import VERSION_ID, VersionShown, find_model
 from contract.errors import UnknownModel
 
-router = APIRouter(prefix="/v1/models/{owner}/{name:path}/versions", tags=["replicate"], route_class=ReplicateRoute)
+router = APIRouter(prefix="/v1/models/{owner}/{name:name}/versions", tags=["replicate"], route_class=ReplicateRoute)
 
 Owner = Annotated[str, Path(description="The part before the slash in the model's name.", examples=["safelight"])]
 ModelName = Annotated[str, Path(description="The part behind the slash.", examples=["safelight-emoji"])]

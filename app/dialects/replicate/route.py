@@ -4,6 +4,7 @@ import re
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
+from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -62,6 +63,15 @@ class Problem(BaseModel):
             request_id=refusal.request_id,
             invalid_fields=blamed,
         )
+
+
+class NameConvertor(PathConvertor):
+    """What follows an owner in a path: one with a line break in it is a name that nothing has, and not another path."""
+
+    regex = "(?s:.*)"
+
+
+register_url_convertor("name", NameConvertor())
 
 
 class ReplicateRoute(DialectRoute):

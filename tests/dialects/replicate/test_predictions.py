@@ -68,8 +68,9 @@ async def test_a_model_that_is_not_there(client: httpx.AsyncClient, reference: s
     assert_problem(await create(client, version=reference), 404, "unknown_model", "version")
 
 
-async def test_the_path_may_name_a_model_that_is_not_there(client: httpx.AsyncClient) -> None:
-    answer = await client.post("/v1/models/safelight/nope/predictions", json={"input": INPUT})
+@pytest.mark.parametrize("name", ["nope", "%0A"])
+async def test_the_path_may_name_a_model_that_is_not_there(client: httpx.AsyncClient, name: str) -> None:
+    answer = await client.post(f"/v1/models/safelight/{name}/predictions", json={"input": INPUT})
     assert_problem(answer, 404, "unknown_model", "name")
 
 
