@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import matplotlib as mpl
-
-mpl.use("agg")
-
 from matplotlib import pyplot
+
+from bench.plot import keep
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +30,7 @@ def draw(points: Sequence["Point"], file: Path) -> None:
         panel.set(xscale="log", xlabel="scale", title=title)
     panels[2].set(xlabel=FIELDS["distance"], title=FIELDS["accuracy"])
     panels[2].legend(frameon=False, fontsize=8)
-    figure.savefig(file, dpi=110, pil_kwargs={"lossless": True})
+    keep(figure, file)
     pyplot.close(figure)
 
 

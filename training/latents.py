@@ -16,7 +16,7 @@ from torch import Tensor
 from training.autoencoder import build_autoencoder
 from training.captions import Scene, Vocabulary, read_vocabulary
 from training.checkpoints import averaged_weights
-from training.configuration import Configuration, read_configuration
+from training.configuration import AutoencoderConfig, read_configuration
 from training.places import KINDS, REGIONS
 from training.scenes import compose, to_tensor
 from training.sprites import Sprite, thing_sprites
@@ -43,16 +43,19 @@ class Library:
         return canvas
 
 
-def load_autoencoder(configuration: Configuration) -> AutoencoderDC:
+def trained_autoencoder(config: AutoencoderConfig, checkpoint: Path) -> AutoencoderDC:
     """The trained autoencoder, from its checkpoint."""
-    network = build_autoencoder(configuration.autoencoder)
-    network.load_state_dict(averaged_weights(configuration.work_folder / "autoencoder.pt"))
-    return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    network = build_autoencoder(config)
+    network.load_state_dict(averaged_weights(checkpoint))
+    return _frozen(network)
 
 
-def shipped_autoencoder(configuration: Configuration) -> AutoencoderDC:
-    """The autoencoder that the model is shipped with."""
-    network = AutoencoderDC.from_pretrained(configuration.model_folder / "vae", torch_dtype=torch.float32)
+def shipped_autoencoder(folder: Path) -> AutoencoderDC:
+    """An autoencoder as a model is shipped with it."""
+    return _frozen(AutoencoderDC.from_pretrained(folder, torch_dtype=torch.float32))
+
+
+def _frozen(network: AutoencoderDC) -> AutoencoderDC:
     return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
@@ -121,7 +124,7 @@ def main() -> None:
     torch.set_flush_denormal(True)
     vocabulary = read_vocabulary(configuration.vocabulary)
     sprites = thing_sprites(configuration, vocabulary)
-    network = load_autoencoder(configuration)
+    network = trained_autoencoder(configuration.autoencoder, configuration.work_folder / "autoencoder.pt")
     keys = library_keys(vocabulary)
     latents = encode_keys(network, sprites, vocabulary, keys, configuration.seed)
     library = library_of(latents, keys, 1.0 / float(latents.std()))

@@ -103,7 +103,10 @@ def shipped_library(configuration: Configuration, vocabulary: Vocabulary) -> Lib
     """Latents by the autoencoder that the model is shipped with, kept in the work folder."""
     path = configuration.work_folder / "classifier_library.pt"
     if not path.exists():
-        network, sprites = shipped_autoencoder(configuration), thing_sprites(configuration, vocabulary)
+        network, sprites = (
+            shipped_autoencoder(configuration.model_folder / "vae"),
+            thing_sprites(configuration, vocabulary),
+        )
         keys = single_keys(vocabulary, configuration.latents_classifier.num_renders)
         latents = encode_keys(network, sprites, vocabulary, keys, configuration.seed)
         save_library(library_of(latents, keys, network.config.scaling_factor), path)
@@ -149,7 +152,7 @@ def held_out(configuration: Configuration, vocabulary: Vocabulary, seed: int = 1
     """Renders that training did not see, encoded anew: every thing once, alone, on a colour of the draw."""
     rng, colours = random.Random(seed), list(vocabulary.colours)
     keys = [(label, "single", rng.choice(colours)) for label in vocabulary.things]
-    network, sprites = shipped_autoencoder(configuration), thing_sprites(configuration, vocabulary)
+    network, sprites = shipped_autoencoder(configuration.model_folder / "vae"), thing_sprites(configuration, vocabulary)
     latents = encode_keys(network, sprites, vocabulary, keys, configuration.seed + seed)
     return library_of(latents, keys, network.config.scaling_factor)
 
