@@ -60,8 +60,8 @@ AUTOMATIC1111_SIGNS = (
     "refresh-checkpoints refresh-vae refresh-loras refresh-embeddings unload-checkpoint reload-checkpoint"
 )
 
-REPLICATE_MODEL = "/v1/models/{owner}/{name:path}"
-EMOJI = {"owner": "safelight", "name:path": "safelight-emoji", "version_id": "any"}
+REPLICATE_MODEL = "/v1/models/{owner}/{name:name}"
+EMOJI = {"owner": "safelight", "name:name": "safelight-emoji", "version_id": "any"}
 
 CALLS: dict[tuple[str, str], Call] = {
     ("POST", "/v1/generations"): Call(options={"json": BODY}),

@@ -217,6 +217,7 @@ async def test_a_receiver_that_is_gone_is_told_no_more_until_it_is_asked_for(cli
         assert third["status"] == "succeeded", "it has answered, so it is not gone"
 
 
+@pytest.mark.alone
 async def test_of_a_long_answer_only_so_much_is_heard(client: httpx.AsyncClient) -> None:
     async with receiving(talks_without_end) as receiver:
         (delivery,) = await settled(client, await ended(client, receiver.url))
@@ -224,6 +225,7 @@ async def test_of_a_long_answer_only_so_much_is_heard(client: httpx.AsyncClient)
         assert delivery["attempts"][0]["seconds"] < 0.5
 
 
+@pytest.mark.alone
 async def test_a_receiver_that_hangs_stands_in_nobodys_way(client: httpx.AsyncClient, receiver: Receiver) -> None:
     async with receiving(hangs) as hanging:
         for _ in range(30):
