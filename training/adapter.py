@@ -39,7 +39,7 @@ GOLD = ((0, (46, 26, 4)), (110, (178, 118, 22)), (190, (248, 204, 84)), (255, (2
 class AdapterConfig:
     """What it takes; `rank` is that of every product, and its alpha as well."""
 
-    rank: int = 4
+    rank: int = 2
     learning_rate: float = 4e-3
     batch_size: int = 12
     num_steps: int = 260
