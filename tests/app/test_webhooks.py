@@ -170,6 +170,7 @@ FAILURES = {
 }
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("name", FAILURES)
 async def test_what_fails_is_told_again_under_its_id(client: httpx.AsyncClient, name: str) -> None:
     behaviour, outcome = FAILURES[name]

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from contract.artifact import Artifact
 from contract.job import ENDED
-from contract.job_store import ADMITTED
+from contract.job_events import ADMITTED
 from tests.faults.final_state import FinalJob, FinalState
 from tests.faults.history import ENDS, Call, History, Stream
 
