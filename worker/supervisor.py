@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -50,9 +51,10 @@ class Supervisor:
         try:
             self._child = ChildProcess(self._settings)
             async for message in self._child.messages():
-                self._heard_at = time.monotonic()
                 was_ready = was_ready or isinstance(message, Ready)
+                self._heard_at = math.inf  # While we obey, for as long as the store may be away, we do not listen.
                 await self._hear(message)
+                self._heard_at = time.monotonic()
         except ChildEnded as error:
             logger.error("%s", error)
         self.end()
@@ -61,7 +63,7 @@ class Supervisor:
 
     def order(self, work: Generate) -> None:
         """Gives the child work; from now on its silence counts."""
-        self._heard_at = time.monotonic()
+        self._heard_at = max(self._heard_at, time.monotonic())
         self.tell(work)
 
     def tell(self, message: ToChild) -> None:

@@ -11,7 +11,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
@@ -88,28 +88,24 @@ def collected(folder: Path, root: Path) -> list[Shown]:
 def page(shown: Iterable[Shown]) -> str:
     """The page: one table an operation, and at its end where the tests are."""
     rows = list(shown)
-    tables = ["\n".join(_table(name, list(each))) for name, each in groupby(rows, lambda each: each.operation)]
     files = sorted({_file(row) for row in rows})
-    links = "\n".join(f"[{_name(file)}]: {os.path.relpath(ROOT / file, PAGE.parent)}" for file in files)
+    names = {file: f"t{place}" for place, file in enumerate(files)}
+    tables = ["\n".join(_table(name, list(each), names)) for name, each in groupby(rows, lambda each: each.operation)]
+    links = "\n".join(f"[{name}]: {os.path.relpath(ROOT / file, PAGE.parent)}" for file, name in names.items())
     return "\n".join([HEAD, *(f"{table}\n" for table in tables), f"{links}\n"])
 
 
-def _table(operation: str, rows: Sequence[Shown]) -> Iterator[str]:
+def _table(operation: str, rows: Sequence[Shown], names: Mapping[str, str]) -> Iterator[str]:
+    """`names` says by which name the page links to a file of tests."""
     yield from (f"## `{operation}`", "", "| parameter | | remark | test |", "|---|---|---|---|")
     for row in rows:
         parameter = "none" if row.parameter == NONE else f"`{row.parameter}`"
         test = row.test.partition("::")[2].removeprefix("test_")
-        yield f"| {parameter} | {row.how} | {_cell(row.remark)} | [{test}][{_name(_file(row))}] |"
+        yield f"| {parameter} | {row.how} | {_cell(row.remark)} | [{test}][{names[_file(row)]}] |"
 
 
 def _file(row: Shown) -> str:
     return row.test.partition("::")[0]
-
-
-def _name(file: str) -> str:
-    """By which name the page links to a file of tests."""
-    path = Path(file)
-    return f"{path.parent.name}/{path.stem.removeprefix('test_')}"
 
 
 def _cell(text: str) -> str:

@@ -89,7 +89,7 @@ def test_marks_become_tables(tmp_path: Path) -> None:
     written = page(shown_in(tmp_path, tmp_path))
     assert written.count("## ") == 2
     assert written.index("## `GET /ask`") < written.index("## `POST /ask`")
-    file = "/ask"
+    file = "t0"
     assert f"| none | exact | It answers. | [none][{file}] |" in written
     assert f"| `style` | refused | There are no \\| styles. | [two][{file}] |" in written
     assert written.count(f"[words][{file}]") == 1
