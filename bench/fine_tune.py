@@ -2,23 +2,22 @@
 
 import argparse
 import io
-import os
 import random
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from bench.lessons import base_digest, carried_out, folders, lessons, order
+from bench.dense_predictions import measured as maps
+from bench.lessons import base_digest, taught
 from bench.mascot import BACKGROUNDS, KIN, MASCOT, TRIGGER, Looks, Pixels, Pose, render
 from bench.mascot_judge import Judge
 from bench.saturation import served
 from bench.table import Measure, conclude
 from safelight import Safelight
 from safelight.fields import AdapterUse
-from worker.fine_tuning.messages import Taught
+from training.configuration import read_configuration
 
 NUM_SEEDS = 32
 
@@ -28,41 +27,23 @@ OTHERS = ("a fox", "a red apple", "a castle", "a robot", "an alien", "a ghost", 
 
 def main() -> None:
     """Teaches, kills, draws, judges; ends with status 1 when a bound is missed."""
-    parser = argparse.ArgumentParser(description="Teach the embedded model a mascot from eight pictures, and judge it.")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of the process that teaches")
-    parser.add_argument("--out", type=Path, help="a folder for the pictures that were judged, and the files")
+    parser = argparse.ArgumentParser(
+        description="Start the whole service, teach its model a mascot from eight pictures, and judge what came of it; "
+        "then teach it maps of pictures in two ways (python -m bench.dense_predictions has that alone)."
+    )
+    parser.add_argument("--pictures", type=int, default=40, help="made alone and beside a fine-tune, for their p95")
+    parser.add_argument("--config", type=Path, default=Path("training/safelight-emoji.toml"), help="where sprites are")
+    parser.add_argument("--out", type=Path, help="a folder for the pictures that were judged")
     arguments = parser.parse_args()
     before = base_digest()
-    with folders() as (whole, cut):
-        result, measures = taught(whole, cut, arguments.threads)
-        adapter = result.files[0].path
-        with served() as address, Safelight(address) as client:
-            measures += judged(client, adapter, arguments.out)
-        if arguments.out is not None:
-            for file in result.files:
-                (arguments.out / file.name).write_bytes(file.path.read_bytes())
-    conclude([*measures, Measure("files of the base that changed", float(base_digest() != before), at_most=0)])
+    with served() as address, Safelight(address) as client:
+        tune, measures = taught(client, arguments.pictures)
+        measures += judged(client, tune.id, arguments.out)
+    measures.append(Measure("files of the base that changed", float(base_digest() != before), at_most=0))
+    conclude([*measures, *maps(read_configuration(arguments.config))])
 
 
-def taught(whole: Path, cut: Path, num_threads: int) -> tuple[Taught, list[Measure]]:
-    """The result of an undisturbed run, held against that of one that is killed halfway and goes on."""
-    pictures = lessons()
-    started_at = time.perf_counter()
-    result = carried_out(order(pictures, whole), num_threads)
-    seconds = time.perf_counter() - started_at
-    checkpoint = carried_out(order(pictures, cut), num_threads, kill_at=order(pictures, cut).request.steps // 2)
-    if not isinstance(result, Taught) or not isinstance(checkpoint, Path):
-        raise RuntimeError("The runs ended otherwise than they should.")
-    again = carried_out(order(pictures, cut, checkpoint), num_threads)
-    same = isinstance(again, Taught) and _bytes(again) == _bytes(result)
-    return result, [
-        Measure("from eight pictures to a LoRA", seconds, "s", at_most=240),
-        Measure("files that a kill changed", float(not same), at_most=0),
-        Measure("held-out loss, after ÷ before", _ratio(result), at_most=0.7),
-    ]
-
-
-def judged(client: Safelight, adapter: Path, out: Path | None) -> list[Measure]:
+def judged(client: Safelight, adapter: str, out: Path | None) -> list[Measure]:
     """What the service draws with the LoRA and without it."""
     with_trigger, plain = drawn(client, TRIGGER, adapter), drawn(client, TRIGGER, None)
     others = [client.generate(prompt, seed=seed)[0].content for seed, prompt in enumerate(OTHERS)]
@@ -94,7 +75,7 @@ def renders(looks: Looks, number: int, seed: int) -> list[Pixels]:
     return [render(looks, Pose.drawn(rng, rng.choice(list(BACKGROUNDS)))) for _ in range(number)]
 
 
-def drawn(client: Safelight, prompt: str, adapter: Path | None) -> list[Pixels]:
+def drawn(client: Safelight, prompt: str, adapter: str | None) -> list[Pixels]:
     """A picture from each seed."""
     adapters: list[AdapterUse] = [] if adapter is None else [{"id": adapter}]
     return [
@@ -122,15 +103,6 @@ def _drift(before: Sequence[Pixels], after: Sequence[Pixels]) -> float:
     return float(
         np.mean([np.abs(one.astype(float) - other).mean() / 255 for one, other in zip(before, after, strict=True)])
     )
-
-
-def _ratio(result: Taught) -> float:
-    before, after = result.card.held_out_loss_before, result.card.held_out_loss_after
-    return float("nan") if not before or after is None else after / before
-
-
-def _bytes(result: Taught) -> dict[str, bytes]:
-    return {file.name: file.path.read_bytes() for file in result.files}
 
 
 if __name__ == "__main__":

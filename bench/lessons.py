@@ -1,126 +1,109 @@
-"""A fine-tune without the service: an order carried out by a process of its own, which can be killed on the way."""
+"""The mascot taught over the API: undisturbed, beside pictures that somebody waits for, and killed on the way."""
 
 import io
-import multiprocessing
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Sequence
 from hashlib import sha256
-from multiprocessing.connection import Connection
 from pathlib import Path
+from statistics import median
 
+import psutil
 from PIL import Image
 
 from bench.mascot import TRIGGER, examples
-from contract.catalogue import read_catalogue
-from contract.datasets import DatasetPicture
-from contract.fine_tuning import CompleteFineTune
-from contract.recipes import RECIPES
-from worker.fine_tuning.messages import Checkpointed, Failed, Lesson, Taught, Teach, ToParent
+from bench.quantiles import p95
+from bench.table import Measure
+from safelight import Safelight
+from safelight.fine_tunes import FineTune, Kept, Stepped, Teaching
 
-CATALOGUE = Path("models.toml")
-MODEL = "safelight-emoji"
-SIZE = 128
+MODEL_FOLDER = Path("models/safelight-emoji")
 
-
-def lessons() -> tuple[Lesson, ...]:
-    """The eight pictures of the mascot."""
-    return tuple(Lesson(as_png(Image.fromarray(picture)), caption) for picture, caption in examples())
+PROMPT, NUM_STEPS = "a red apple", 20
 
 
-def as_png(picture: Image.Image) -> bytes:
-    """The file of a picture."""
-    file = io.BytesIO()
-    picture.save(file, "PNG")
-    return file.getvalue()
+def taught(client: Safelight, num_pictures: int) -> tuple[FineTune, list[Measure]]:
+    """The first of two equal fine-tunes, which had the machine to itself, and what both have shown.
 
-
-def order(taught: tuple[Lesson, ...], folder: Path, checkpoint: Path | None = None) -> Teach:
-    """What `POST /v1/fine-tunes` with a model, a data set and a trigger asks for, and no more."""
-    recipe = RECIPES["lora"]
-    request = CompleteFineTune(
-        model=MODEL,
-        dataset=f"ds_{'0' * 32}",
-        method="lora",
-        trigger=TRIGGER,
-        steps=recipe.steps,
-        learning_rate=recipe.learning_rate,
-        resolution=SIZE,
-        seed=7,
-        sample_every=-(-recipe.steps // 8),
-        checkpoint_every=-(-recipe.steps // 8),
-        pictures=tuple(_recorded(place, lesson) for place, lesson in enumerate(taught)),
-        dataset_digest=sha256(b"".join(lesson.picture for lesson in taught)).hexdigest(),
-    )
-    return Teach(request, taught, folder, checkpoint)
-
-
-def carried_out(asked: Teach, num_threads: int, kill_at: int | None = None) -> Taught | Path:
-    """What comes of an order; where it is killed, at the first checkpoint of so many steps, the checkpoint.
-
-    Raises: RuntimeError.
+    Raises: RuntimeError, where one ends otherwise than it should, or too soon.
     """
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_learn, args=(theirs, asked, num_threads))
-    process.start()
-    theirs.close()
-    try:
-        for message in _heard(ours):
-            if isinstance(message, Checkpointed) and kill_at is not None and message.step >= kill_at:
-                return message.path
-            if isinstance(message, Taught):
-                return message
-            if isinstance(message, Failed):
-                raise RuntimeError(message.failure.message)
-    finally:
-        process.kill()
-        process.join()
-    raise RuntimeError("the process that teaches has died")
+    dataset = client.create_dataset(lessons(), name="mascot")
+    asked: Teaching = {"dataset": dataset.id, "method": "lora", "trigger": TRIGGER, "seed": 7}
+    alone = seconds_of_pictures(client, num_pictures)
+    whole = succeeded(client.taught(client.teach(**asked)))
+    second = client.teach(**asked)
+    beside = disturbed(client, second, num_pictures)
+    again = succeeded(client.taught(second))
+    card = whole.result.card if whole.result else None
+    if whole.started_at is None or whole.finished_at is None or card is None or not card.held_out_loss_before:
+        raise RuntimeError(f"{whole.id} does not say what became of it")
+    return whole, [
+        Measure(
+            "from eight pictures to a LoRA", (whole.finished_at - whole.started_at).total_seconds(), "s", at_most=240
+        ),
+        Measure(
+            "held-out loss, after ÷ before", (card.held_out_loss_after or 0) / card.held_out_loss_before, at_most=0.7
+        ),
+        Measure("files that a kill changed", float(digests(again) != digests(whole)), at_most=0),
+        Measure("p95 of a picture, alone", p95(alone), "s"),
+        Measure("p95 of a picture beside a fine-tune ÷ alone", p95(beside) / p95(alone), at_most=1.5),
+        Measure("median of a picture beside a fine-tune ÷ alone", median(beside) / median(alone)),
+    ]
 
 
-@contextmanager
-def folders() -> Iterator[tuple[Path, Path]]:
-    """Two, for two runs."""
-    with tempfile.TemporaryDirectory(prefix="sl-") as one, tempfile.TemporaryDirectory(prefix="sl-") as other:
-        yield Path(one), Path(other)
+def lessons() -> dict[str, bytes]:
+    """The eight pictures of the mascot and their captions, as files."""
+    files: dict[str, bytes] = {}
+    for place, (picture, caption) in enumerate(examples()):
+        file = io.BytesIO()
+        Image.fromarray(picture).save(file, "PNG")
+        files |= {f"{place}.png": file.getvalue(), f"{place}.txt": caption.encode()}
+    return files
+
+
+def seconds_of_pictures(client: Safelight, number: int) -> list[float]:
+    """What each of so many takes, one after the other."""
+    taken = []
+    for seed in range(number):
+        began = time.perf_counter()
+        client.generate(PROMPT, num_inference_steps=NUM_STEPS, seed=1000 + seed)
+        taken.append(time.perf_counter() - began)
+    return taken
+
+
+def disturbed(client: Safelight, tune: FineTune, num_pictures: int) -> list[float]:
+    """What pictures take beside a fine-tune that learns; it is killed at the first checkpoint from its half on."""
+    taken: list[float] = []
+    for event in client.fine_tune_events(tune):
+        if isinstance(event, Stepped) and not taken:
+            taken = seconds_of_pictures(client, num_pictures)
+            if client.fine_tune(tune).ended:
+                raise RuntimeError("the fine-tune was over before the pictures were")
+        if isinstance(event, Kept) and event.step >= tune.request["steps"] // 2:
+            kill_who_learns()
+            return taken
+    raise RuntimeError("the fine-tune has ended undisturbed")
+
+
+def kill_who_learns() -> None:
+    """Ends the process that learns, which is the last that the one that teaches has started."""
+    ours = psutil.Process().children(recursive=True)
+    teacher = min((one for one in ours if "worker.fine_tuning" in one.cmdline()), key=psutil.Process.create_time)
+    max(teacher.children(recursive=True), key=psutil.Process.create_time).kill()
+
+
+def succeeded(tune: FineTune) -> FineTune:
+    """The same. Raises: RuntimeError, where it has not."""
+    if tune.status != "succeeded":
+        raise RuntimeError(f"{tune.id} is {tune.status}: {tune.error}")
+    return tune
+
+
+def digests(tune: FineTune) -> Sequence[str]:
+    """What was learnt, to the byte."""
+    return [file.sha256 for file in tune.result.files] if tune.result else []
 
 
 def base_digest() -> str:
     """Of every file of the model."""
-    folder = CATALOGUE.parent / "models" / MODEL
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = sorted(path for path in MODEL_FOLDER.rglob("*") if path.is_file())
     return sha256(b"".join(sha256(path.read_bytes()).digest() for path in files)).hexdigest()
-
-
-def _heard(connection: Connection) -> Iterator[ToParent]:
-    while True:
-        try:
-            yield connection.recv()
-        except EOFError:
-            return
-
-
-def _learn(connection: Connection, asked: Teach, num_threads: int) -> None:
-    import torch
-
-    from worker.fine_tuning.teaching import teach
-
-    torch.set_num_threads(num_threads)
-    catalogue = read_catalogue(CATALOGUE)
-    teach(asked, catalogue.find(asked.request.model), catalogue, connection.send)
-    # The pipe is read to its end before this process is.
-    connection.close()
-
-
-def _recorded(place: int, lesson: Lesson) -> DatasetPicture:
-    return DatasetPicture(
-        index=place,
-        place=str(place),
-        file_name=f"{place}.png",
-        caption=lesson.caption,
-        width=SIZE,
-        height=SIZE,
-        sha256=sha256(lesson.picture).hexdigest(),
-        size_bytes=len(lesson.picture),
-    )

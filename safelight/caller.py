@@ -36,3 +36,8 @@ def id_of(named: Named | str) -> str:
 def path_of(named: Named | str) -> str:
     """The same, as part of a path."""
     return quote(id_of(named))
+
+
+def place_of(job: Named | str) -> str:
+    """Where a job or a fine-tune is."""
+    return f"/v1/{'fine-tunes' if id_of(job).startswith('ft_') else 'jobs'}/{path_of(job)}"

@@ -9,7 +9,7 @@ from typing import Any, Unpack
 
 from safelight.answers import File, Job, JobStatus, Quote
 from safelight.bodies import body_of
-from safelight.caller import id_of, path_of
+from safelight.caller import id_of, path_of, place_of
 from safelight.errors import ServiceError
 from safelight.events import Ended, Event
 from safelight.fields import DensePrediction, Fields
@@ -145,12 +145,12 @@ class Calls(FineTuneCalls):
         await self._remove(f"/v1/jobs/{path_of(job)}")
 
     async def deliveries(self, job: Named | str) -> list[Delivery]:
-        """What the job's webhook was sent, and what came of it. Raises: UnknownJob."""
-        return await listed(self._sender, f"/v1/jobs/{path_of(job)}/deliveries", Delivery)
+        """What the webhook of a job or a fine-tune was sent, and what came of it. Raises: UnknownJob."""
+        return await listed(self._sender, f"{place_of(job)}/deliveries", Delivery)
 
     async def redeliver(self, job: Named | str, delivery: Named | str) -> Delivery:
         """Has a webhook sent again, under the same id. Raises: UnknownJob; UnknownDelivery."""
-        path = f"/v1/jobs/{path_of(job)}/deliveries/{path_of(delivery)}/redeliver"
+        path = f"{place_of(job)}/deliveries/{path_of(delivery)}/redeliver"
         return read(Delivery, await self._sender.json("POST", path))
 
     async def webhook_secret(self, url: str) -> WebhookSecret:

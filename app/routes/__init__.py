@@ -31,6 +31,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     jobs.router,
     events.router,
     deliveries.router,
+    deliveries.of_fine_tunes,
     webhooks.router,
     artifacts.router,
     files.router,

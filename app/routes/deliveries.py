@@ -1,4 +1,4 @@
-"""The deliveries of a job's webhook: the log, and another round of tries."""
+"""The deliveries of a webhook, of a job or of a fine-tune: the log, and another round of tries."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -8,12 +8,17 @@ from pydantic import BaseModel, Field
 
 from app.dependencies import ExistingJob, ResourcesOf
 from app.error_responses import documented
+from app.fine_tune_dependencies import ExistingFineTune
+from app.resources import Resources
 from app.responses import TIME
 from contract.errors import StoreUnavailable, UnknownDelivery, UnknownJob
+from contract.fine_tunes import FineTune
+from contract.job import Job
 from contract.outbox import AttemptError, Delivery, DeliveryStatus
 from contract.webhooks import WebhookEvent
 
 router = APIRouter(prefix="/v1/jobs", tags=["webhooks"])
+of_fine_tunes = APIRouter(prefix="/v1/fine-tunes", tags=["webhooks"])
 
 DELIVERY_ID = "whd_3f2b8c1d9e7a4f60b5c2d1e0a9f8b7c6_1"
 
@@ -65,6 +70,11 @@ class DeliveryList(BaseModel):
     )
 
 
+AGAIN = "The delivery, which is tried now, and again as if it had never been."
+
+DeliveryId = Annotated[str, Path(description="The delivery's id.", examples=[DELIVERY_ID])]
+
+
 @router.get(
     "/{job_id}/deliveries",
     response_description="The deliveries up to now.",
@@ -72,23 +82,46 @@ class DeliveryList(BaseModel):
 )
 async def list_deliveries(job: ExistingJob, resources: ResourcesOf) -> DeliveryList:
     """Read what the job's webhook was sent, and what came of it."""
-    deliveries = await resources.outbox.of_job(job.id)
-    return DeliveryList(
-        url=None if job.webhook is None else job.webhook.url,
-        data=[DeliveryShown.of(delivery) for delivery in deliveries],
-    )
+    return await _deliveries(job, resources)
 
 
 @router.post(
     "/{job_id}/deliveries/{delivery_id}/redeliver",
     status_code=202,
-    response_description="The delivery, which is tried now, and again as if it had never been.",
+    response_description=AGAIN,
     responses=documented(UnknownJob, UnknownDelivery, StoreUnavailable),
 )
-async def redeliver(
-    job: ExistingJob,
-    delivery_id: Annotated[str, Path(description="The delivery's id.", examples=[DELIVERY_ID])],
-    resources: ResourcesOf,
-) -> DeliveryShown:
+async def redeliver(job: ExistingJob, delivery_id: DeliveryId, resources: ResourcesOf) -> DeliveryShown:
     """Send a webhook again, with the same `webhook-id`, also to a URL that answered 410."""
     return DeliveryShown.of(await resources.outbox.redeliver(job.id, delivery_id))
+
+
+@of_fine_tunes.get(
+    "/{fine_tune_id}/deliveries",
+    response_description="The deliveries up to now.",
+    responses=documented(UnknownJob, StoreUnavailable),
+)
+async def list_fine_tune_deliveries(job: ExistingFineTune, resources: ResourcesOf) -> DeliveryList:
+    """Read what the fine-tune's webhook was sent, and what came of it."""
+    return await _deliveries(job, resources)
+
+
+@of_fine_tunes.post(
+    "/{fine_tune_id}/deliveries/{delivery_id}/redeliver",
+    status_code=202,
+    response_description=AGAIN,
+    responses=documented(UnknownJob, UnknownDelivery, StoreUnavailable),
+)
+async def redeliver_of_fine_tune(
+    job: ExistingFineTune, delivery_id: DeliveryId, resources: ResourcesOf
+) -> DeliveryShown:
+    """Send a fine-tune's webhook again, with the same `webhook-id`, also to a URL that answered 410."""
+    return DeliveryShown.of(await resources.outbox.redeliver(job.id, delivery_id))
+
+
+async def _deliveries(job: Job | FineTune, resources: Resources) -> DeliveryList:
+    deliveries = await resources.outbox.of_job(job.id)
+    return DeliveryList(
+        url=None if job.webhook is None else job.webhook.url,
+        data=[DeliveryShown.of(delivery) for delivery in deliveries],
+    )

@@ -105,6 +105,8 @@ CALLS: dict[tuple[str, str], Call] = {
     ("GET", "/v1/fine-tunes/{fine_tune_id}"): Call("fine_tune"),
     ("DELETE", "/v1/fine-tunes/{fine_tune_id}"): Call("fine_tune"),
     ("POST", "/v1/fine-tunes/{fine_tune_id}/cancel"): Call("fine_tune"),
+    ("GET", "/v1/fine-tunes/{fine_tune_id}/deliveries"): Call("fine_tune"),
+    ("POST", "/v1/fine-tunes/{fine_tune_id}/deliveries/{delivery_id}/redeliver"): Call("fine_tune"),
     ("GET", "/v1/fine-tunes/{fine_tune_id}/events"): Call("fine_tune"),
     ("GET", "/v1/fine-tunes/{fine_tune_id}/samples/{step}"): Call("fine_tune", ids={"step": "0"}),
     ("HEAD", "/v1/fine-tunes/{fine_tune_id}/samples/{step}"): Call("fine_tune", ids={"step": "0"}),
@@ -160,7 +162,8 @@ MISSING = {
     "file": f"file_{0:032x}",
     "dataset": f"ds_{0:032x}",
     "fine_tune": f"ft_{0:032x}",
-    "delivery": f"whd_{0:032x}_1",
+    "job_delivery": f"whd_{0:032x}_1",
+    "fine_tune_delivery": f"whd_ft_{0:032x}_1",
 }
 """Ids that nothing has."""
 
@@ -225,11 +228,13 @@ async def owned(acme: httpx.AsyncClient, player: Player, connection: StoreConnec
     job = (await acme.get(f"/v1/jobs/{job_id}")).json()
     file = (await acme.post("/v1/files", files={"file": PICTURE})).json()
     dataset = (await acme.post("/v1/datasets", files={"files": LESSON})).json()
-    (delivery,) = (await acme.get(f"/v1/jobs/{job_id}/deliveries")).json()["data"]
     own = {"job": job_id, "artifact": job["images"][0]["id"], "file": file["id"], "dataset": dataset["id"]}
-    own["fine_tune"] = await submitted(acme, dataset=own["dataset"])
+    own["fine_tune"] = await submitted(acme, dataset=own["dataset"], webhook={"url": HOOK})
     await Teacher(connection, player.artifacts, tmp_path).finish(kept_as_file=False)
-    return own | {"delivery": delivery["id"]}
+    for kind, place in (("job", "jobs"), ("fine_tune", "fine-tunes")):
+        (delivery,) = (await acme.get(f"/v1/{place}/{own[kind]}/deliveries")).json()["data"]
+        own[f"{kind}_delivery"] = delivery["id"]
+    return own
 
 
 async def call(client: httpx.AsyncClient, route: tuple[str, str], ids: Ids, **options: Any) -> httpx.Response:
@@ -237,6 +242,7 @@ async def call(client: httpx.AsyncClient, route: tuple[str, str], ids: Ids, **op
     method, path = route
     row = CALLS[route]
     named = {f"{kind}_id": one for kind, one in ids.items()} | {"prediction_id": ids.get("job", "")}
+    named["delivery_id"] = ids.get(f"{row.names}_delivery", "")
     for name, found in (named | row.ids).items():
         path = path.replace(f"{{{name}}}", found)
     return await client.request(method, path, **row.options | options)

@@ -32,7 +32,7 @@ FOLLOW = """async (id) => {
     const { follow } = await import('/web/shared/events.js');
     const ids = [];
     window.seen = ids;
-    for await (const event of follow(id)) ids.push(event.id);
+    for await (const event of follow(`/v1/jobs/${id}/events?previews=true`)) ids.push(event.id);
     return ids;
 }"""
 

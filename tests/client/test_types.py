@@ -135,6 +135,8 @@ CALLS: dict[tuple[str, str], dict[str, dict[str, str]]] = {
     },
     ("get", "/v1/jobs/{job_id}/deliveries"): {"deliveries": {}},
     ("post", "/v1/jobs/{job_id}/deliveries/{delivery_id}/redeliver"): {"redeliver": {}},
+    ("get", "/v1/fine-tunes/{fine_tune_id}/deliveries"): {"deliveries": {}},
+    ("post", "/v1/fine-tunes/{fine_tune_id}/deliveries/{delivery_id}/redeliver"): {"redeliver": {}},
     ("get", "/v1/webhooks/secret"): {"webhook_secret": {"url": "url"}},
     ("post", "/v1/webhooks/secret/rotate"): {"rotate_webhook_secret": {"url": "url"}},
     ("get", "/v1/artifacts/{artifact_id}"): {"artifact": {}},

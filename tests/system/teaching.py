@@ -64,12 +64,12 @@ class Teaching:
         except AssertionError as error:
             raise AssertionError(f"{await self.jobs.get(job_id)}\n{self.installation.log.read_text()}") from error
 
-    async def until_checkpoint(self, job_id: str) -> int:
-        """The step of a checkpoint, once there is one."""
+    async def until_checkpoint(self, job_id: str, after: int = 0) -> int:
+        """The step of the last checkpoint, once there is one of a later step."""
 
         async def reached() -> int | None:
             checkpoint = (await self.jobs.get(job_id)).checkpoint
-            return checkpoint and checkpoint.step
+            return checkpoint.step if checkpoint and checkpoint.step > after else None
 
         try:
             return await wait_until_async(reached, 90)

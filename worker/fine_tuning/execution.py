@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import math
 import time
 from contextlib import aclosing
 from dataclasses import replace
@@ -17,7 +18,7 @@ from contract.dataset_store import DatasetStore
 from contract.errors import SafelightError, StoreUnavailable, UnknownArtifact
 from contract.fine_tunes import FineTune
 from contract.job import JobFailure
-from contract.leases import Lease, Leases, Made, Outcome
+from contract.leases import Lease, Leases, Loss, Made, Outcome
 from contract.logs import Named
 from contract.teaching_costs import TeachingCosts
 from worker.child_process import ChildEnded, ChildProcess
@@ -173,10 +174,11 @@ class FineTuneExecution:
         try:
             async with aclosing(child.messages()) as messages:
                 async for message in messages:
-                    self._heard_at = time.monotonic()
                     if isinstance(message, End):
                         return message
+                    self._heard_at = math.inf  # While we obey, for as long as the store may be away, we do not listen.
                     await self._obey(message)
+                    self._heard_at = time.monotonic()
         except ChildEnded as error:
             self.log.error("%s: %s", self.job.id, error)
         return "died"
@@ -242,7 +244,9 @@ class FineTuneExecution:
             case "lost":
                 self.log.warning("%s: the lease is lost; its work is stopped", self.job.id)
             case "died":
-                await until_available(lambda: self._leases.give_back([self.lease], "lost"))
+                # One that gets on between its deaths is no poison, however many they are.
+                why: Loss = "lost" if self._kept is None else "drained"
+                await until_available(lambda: self._leases.give_back([self.lease], why))
             case "stalled" | "drained":
                 await until_available(lambda: self._leases.give_back([self.lease], ending))
             case _:
