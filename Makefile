@@ -50,13 +50,13 @@ bench: $(VENV)/dev.stamp  ## measure what the README promises
 	exit $$status
 
 lock: $(VENV)/lock.stamp  ## resolve the dependencies anew into requirements/
-	$(VENV)/lock/bin/pip-compile -q --strip-extras --no-emit-index-url --no-emit-find-links --no-header \
+	$(VENV)/lock/bin/pip-compile -q --strip-extras --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
 	  --extra app -o requirements/app.txt pyproject.toml
-	$(VENV)/lock/bin/pip-compile -q --strip-extras --no-emit-index-url --no-emit-find-links --no-header \
+	$(VENV)/lock/bin/pip-compile -q --strip-extras --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
 	  --extra worker -c requirements/app.txt -o requirements/worker.txt pyproject.toml
-	$(VENV)/lock/bin/pip-compile -q --strip-extras --no-emit-index-url --no-emit-find-links --no-header \
+	$(VENV)/lock/bin/pip-compile -q --strip-extras --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
 	  --extra tracing -c requirements/app.txt -c requirements/worker.txt -o requirements/tracing.txt pyproject.toml
-	$(VENV)/lock/bin/pip-compile -q --strip-extras --no-emit-index-url --no-emit-find-links --no-header --allow-unsafe \
+	$(VENV)/lock/bin/pip-compile -q --strip-extras --no-emit-index-url --no-emit-find-links --no-header --no-annotate --allow-unsafe \
 	  --extra app --extra worker --extra embedded --extra tracing --extra dev \
 	  -c requirements/app.txt -c requirements/worker.txt -o requirements/dev.txt pyproject.toml
 	sed -i -E -e 's/^(torch==[0-9.]+)\+cpu/\1/' \
