@@ -18,6 +18,7 @@ from bench.table import Measure, conclude
 from safelight import Safelight
 from safelight.fields import AdapterUse
 from training.configuration import read_configuration
+from training.dense_maps import read_things
 
 NUM_SEEDS = 32
 
@@ -35,12 +36,14 @@ def main() -> None:
     parser.add_argument("--config", type=Path, default=Path("training/safelight-emoji.toml"), help="where sprites are")
     parser.add_argument("--out", type=Path, help="a folder for the pictures that were judged")
     arguments = parser.parse_args()
+    configuration = read_configuration(arguments.config)
+    read_things(configuration, held_out=True, most=1)  # What is missing is better missed now.
     before = base_digest()
     with served() as address, Safelight(address) as client:
         tune, measures = taught(client, arguments.pictures)
         measures += judged(client, tune.id, arguments.out)
     measures.append(Measure("files of the base that changed", float(base_digest() != before), at_most=0))
-    conclude([*measures, *maps(read_configuration(arguments.config))])
+    conclude([*measures, *maps(configuration)])
 
 
 def judged(client: Safelight, adapter: str, out: Path | None) -> list[Measure]:
