@@ -13,7 +13,11 @@ from tests.system.installation import ROOT
 CHART = ROOT / "docs" / "operations" / "helm"
 RENDERED = ROOT / "docs" / "operations" / "rendered-chart.yaml"
 
-VALUES = {"artifacts": {"url": "s3://pictures/safelight", "credentialsSecret": "s3"}, "autoscaling": {"enabled": True}}
+VALUES = {
+    "artifacts": {"url": "s3://pictures/safelight", "credentialsSecret": "s3"},
+    "autoscaling": {"enabled": True},
+    "teacher": {"enabled": True},
+}
 """Of an installation that uses everything."""
 
 MADE_OF = "# Of files with the digest "

@@ -80,7 +80,7 @@ def test_helm_renders_it_so() -> None:
 def test_kubernetes_would_take_it() -> None:
     validate = pytest.importorskip("kubernetes_validate")
     ours = [one for one in chart.objects() if one["apiVersion"] != "keda.sh/v1alpha1"]
-    assert len(ours) == 5
+    assert len(ours) == 6
     for one in ours:
         validate.validate(one, "1.33", strict=True)
 
@@ -114,8 +114,14 @@ def test_pods_are_given_the_time_that_they_drain_for() -> None:
     assert app["terminationGracePeriodSeconds"] >= int(left) + shutdown_seconds + 3
 
 
+def test_fine_tunes_are_accepted_where_somebody_teaches() -> None:
+    assert PODS["safelight-teacher"]["containers"][0]["command"] == ["python", "-m", "worker.fine_tuning"]
+    assert {environment(name)["SAFELIGHT_FINE_TUNING"] for name in PODS} == {"true"}
+
+
 def test_secrets_are_named_and_not_told() -> None:
-    for name, key in {"safelight-app": "app-url", "safelight-worker": "worker-url"}.items():
+    keys = {"safelight-app": "app-url", "safelight-worker": "worker-url", "safelight-teacher": "worker-url"}
+    for name, key in keys.items():
         secret = {"secretKeyRef": {"name": "safelight-store", "key": key}}
         assert environment(name)["SAFELIGHT_REDIS_URL"] == secret
         assert PODS[name]["containers"][0]["envFrom"] == [{"secretRef": {"name": "s3"}}]

@@ -37,7 +37,7 @@ env:
   - name: SAFELIGHT_CATALOGUE
     value: /catalogue/models.toml
   {{- end }}
-  {{- range $name, $value := merge (dict) .own .Values.settings }}
+  {{- range $name, $value := merge (dict "SAFELIGHT_FINE_TUNING" .Values.teacher.enabled) .own .Values.settings }}
   - name: {{ $name }}
     value: {{ $value | quote }}
   {{- end }}
