@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+from contract.errors import IdempotencyConflict, QueueFull, UnknownDataset, UnknownFile
+
 
 class Record(Protocol):
     """What is known of the job of any line."""
@@ -41,3 +43,25 @@ class Admitted(Generic[RecordT]):
 
     job: RecordT
     replayed: bool
+
+
+def refusal(answer: str, found_id: str, references: Mapping[str, str], max_queued: int) -> Exception | None:
+    """Why a job is not admitted, where that is none of its quota's doing."""
+    match answer:
+        case "conflict":
+            return other_body()
+        case "full":
+            return QueueFull(f"{max_queued} jobs are waiting; try again later.")
+        case "unknown_file":
+            field = next(field for field, file_id in references.items() if file_id == found_id)
+            return UnknownFile(f"There is no file {found_id!r}.", field=field)
+        case "unknown_dataset":
+            return UnknownDataset(f"There is no data set {found_id!r}.", field="dataset")
+        case "changed_dataset":
+            return DatasetChanged()
+    return None
+
+
+def other_body() -> IdempotencyConflict:
+    """Why a key does not admit this request."""
+    return IdempotencyConflict("This Idempotency-Key came with another body before.", field="Idempotency-Key")

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import secrets
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -11,17 +12,10 @@ from typing import ClassVar, Generic, Self, get_args
 from pydantic import BaseModel
 from redis import Redis as BlockingRedis
 
-from contract.admitted import Admitted, CompleteT, DatasetChanged, RecordT
+from contract.admitted import Admitted, CompleteT, RecordT, other_body, refusal
 from contract.costs import Forecast
 from contract.datasets import Dataset
-from contract.errors import (
-    IdempotencyConflict,
-    JobNotEnded,
-    QueueFull,
-    UnknownDataset,
-    UnknownFile,
-    UnknownJob,
-)
+from contract.errors import JobNotEnded, UnknownJob
 from contract.job import ENDED, JobStatus, Priority
 from contract.job_events import ADMITTED, FIRST, JobEvent
 from contract.job_records import fields_of
@@ -34,7 +28,7 @@ from contract.tenants import PUBLIC, index_of
 from contract.terms import USUAL, Terms
 
 
-class Jobs(Generic[RecordT, CompleteT]):
+class Jobs(ABC, Generic[RecordT, CompleteT]):
     """Promise: every method is one atomic step at the server, or says in its docstring what it may see in between.
 
     A store that is one tenant's knows that tenant's jobs only: to it, another's is one that does not exist. Without a
@@ -55,13 +49,13 @@ class Jobs(Generic[RecordT, CompleteT]):
 
     # ---- what each line has to say of its jobs
 
+    @abstractmethod
     def _read(self, job_id: str, fields: dict[str, str]) -> RecordT:
         """The job in a hash."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _cost(self, complete: CompleteT) -> int:
         """What quotas count, in pixel-steps."""
-        raise NotImplementedError
 
     def of(self, tenant: str) -> Self:
         """The same store, as this tenant's."""
@@ -114,19 +108,10 @@ class Jobs(Generic[RecordT, CompleteT]):
             ),
             *rq_job_fields(fresh_id, _UNCONNECTED, self.line),
         )
-        if answer == "conflict":
-            raise _other_body()
-        if answer == "full":
-            raise QueueFull(f"{max_queued} jobs are waiting; try again later.")
+        if why := refusal(answer, found_id, references, max_queued):
+            raise why
         if answer in ("over_burst", "over_quota"):
             raise allowance.refusal(cost, found_id)
-        if answer == "unknown_file":
-            field = next(field for field, file_id in references.items() if file_id == found_id)
-            raise UnknownFile(f"There is no file {found_id!r}.", field=field)
-        if answer == "unknown_dataset":
-            raise UnknownDataset(f"There is no data set {found_id!r}.", field="dataset")
-        if answer == "changed_dataset":
-            raise DatasetChanged
         job = self._read(found_id, fields_of(*record)) if record else await self.get(found_id)
         return Admitted(job=job, replayed=answer == "existing")
 
@@ -142,7 +127,7 @@ class Jobs(Generic[RecordT, CompleteT]):
         if fingerprint is None:
             return None
         if fingerprint != remembered["fingerprint"]:
-            raise _other_body()
+            raise other_body()
         return await self.get(job_id)
 
     async def get(self, job_id: str) -> RecordT:
@@ -293,7 +278,3 @@ def _job_key(job_id: str) -> str:
 def _warned(warnings: Sequence[str]) -> dict[str, str]:
     """As a record has them, under the names of `warn.lua`."""
     return {f"warning:{hashlib.sha1(warning.encode()).hexdigest()}": warning for warning in warnings}
-
-
-def _other_body() -> IdempotencyConflict:
-    return IdempotencyConflict("This Idempotency-Key came with another body before.", field="Idempotency-Key")
