@@ -79,12 +79,13 @@ def pictures(
     vae: AutoencoderDC, sprites: Mapping[str, Sprite], vocabulary: Vocabulary, number: int, rng: random.Random
 ) -> Pictures:
     """Compose and encode scenes of gilded things."""
-    kinds, latents, scenes = list(KINDS), [], []
+    kinds = [kind for kind in KINDS if kind != "flat"]
+    latents, scenes = [], []
     for _ in range(number):
         kind = rng.choice(("single", "single", *kinds))
         colour = "white" if rng.random() < 0.5 else rng.choice(list(vocabulary.colours))
-        labels = tuple(rng.choices(vocabulary.plain, k=1 if kind == "three" else len(KINDS[kind])))
-        scene = Scene(kind, labels * (3 if kind == "three" else 1), colour)
+        times = len(KINDS[kind]) if kind in ("three", "four") else 1
+        scene = Scene(kind, tuple(rng.choices(vocabulary.plain, k=len(KINDS[kind]) // times)) * times, colour)
         image = compose(KINDS[kind], [sprites[label] for label in scene.labels], vocabulary.colours[colour], rng)
         latents.append(vae.encode(to_tensor([image])).latent * vae.config.scaling_factor)
         scenes.append(scene)

@@ -20,7 +20,8 @@ from training.checkpoints import Average, Budget, Training
 from training.configuration import AutoencoderConfig, Configuration, read_configuration
 from training.places import KINDS
 from training.scenes import compose, to_tensor
-from training.sprites import Sprite, all_sprites, is_held_out, thing_sprites
+from training.sprites import Sprite, all_sprites, is_held_out, thing_drawings
+from worker.devices import has_fast_bf16
 
 log = logging.getLogger(__name__)
 
@@ -80,9 +81,10 @@ def train_step(training: Training, pixels: Tensor, config: AutoencoderConfig, pr
     rate = config.learning_rate * min(1.0, (training.step + 1) / 50) * 0.5 * (1 + math.cos(math.pi * progress))
     training.optimizer.param_groups[0]["lr"] = rate
     pixels = pixels.contiguous(memory_format=torch.channels_last)
-    latents = network.encode(pixels).latent
-    noise = torch.randn(latents.shape, generator=training.noise) * config.latent_noise
-    made = network.decode(latents + noise).sample
+    with torch.autocast("cpu", torch.bfloat16, enabled=has_fast_bf16()):
+        latents = network.encode(pixels).latent.float()
+        noise = torch.randn(latents.shape, generator=training.noise) * config.latent_noise
+        made = network.decode(latents + noise).sample.float()
     loss = reconstruction_loss(made, pixels) + config.spread_weight * spread_penalty(latents)
     training.optimizer.zero_grad()
     loss.backward()
@@ -93,21 +95,31 @@ def train_step(training: Training, pixels: Tensor, config: AutoencoderConfig, pr
     return float((made.detach() - pixels).abs().mean())
 
 
-def new_training(config: AutoencoderConfig, minutes: float, seed: int) -> Training:
-    """A fresh start."""
+def decoder_only(folder: Path) -> AutoencoderDC:
+    """A shipped autoencoder of which the decoder learns on: latents stay what they were, and what was made of them."""
+    network = AutoencoderDC.from_pretrained(folder, torch_dtype=torch.float32).train()
+    network.encoder.requires_grad_(False)
+    return network
+
+
+def new_training(config: AutoencoderConfig, minutes: float, seed: int, start: Path | None = None) -> Training:
+    """A fresh start, or one from a shipped autoencoder's folder."""
     torch.manual_seed(seed)
-    network = build_autoencoder(config).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, betas=(0.9, 0.95), weight_decay=1e-3)
+    network = build_autoencoder(config) if start is None else decoder_only(start)
+    network = network.to(memory_format=torch.channels_last)
+    learning = [weights for weights in network.parameters() if weights.requires_grad]
+    optimizer = torch.optim.AdamW(learning, lr=config.learning_rate, betas=(0.9, 0.95), weight_decay=1e-3)
     noise = torch.Generator().manual_seed(seed)
     return Training(network, optimizer, Average(network, 0.99), Budget(minutes * 60), random.Random(seed), noise)
 
 
 def training_sprites(configuration: Configuration) -> list[Sprite]:
-    """Every emoji that is not held out, and the things of the vocabulary three times more."""
+    """Every emoji that is not held out, and the things of the vocabulary three times more and once flat."""
     vocabulary = read_vocabulary(configuration.vocabulary)
-    things = thing_sprites(configuration, vocabulary)
-    others = [sprite for sprite in all_sprites(configuration) if sprite.label not in things]
-    return [sprite for sprite in others if not is_held_out(sprite.label)] + 3 * list(things.values())
+    things = thing_drawings(configuration, vocabulary)
+    others = [sprite for sprite in all_sprites(configuration) if sprite.label not in things.usual]
+    seen = [sprite for sprite in others if not is_held_out(sprite.label)]
+    return seen + 3 * list(things.usual.values()) + list(things.flat.values())
 
 
 def run(training: Training, draw: Callable[[], Tensor], config: AutoencoderConfig, path: Path) -> None:
@@ -125,11 +137,11 @@ def run(training: Training, draw: Callable[[], Tensor], config: AutoencoderConfi
     checkpoints.save(training, path)
 
 
-def train(configuration: Configuration, minutes: float) -> None:
+def train(configuration: Configuration, minutes: float, start: Path | None) -> None:
     """Train on composed sprites."""
     config = configuration.autoencoder
     sprites = training_sprites(configuration)
-    training = new_training(config, minutes, configuration.seed)
+    training = new_training(config, minutes, configuration.seed, start)
     log.info("%d sprites", len(sprites))
 
     def draw() -> Tensor:
@@ -143,12 +155,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Train the autoencoder on composed sprites.")
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=None, help="wall-clock budget, instead of the configured one")
+    parser.add_argument("--start", type=Path, default=None, help="a shipped autoencoder whose decoder learns on")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     configuration = read_configuration(arguments.config)
     torch.set_num_threads(configuration.num_threads)
     torch.set_flush_denormal(True)
-    train(configuration, arguments.minutes or configuration.autoencoder.minutes)
+    train(configuration, arguments.minutes or configuration.autoencoder.minutes, arguments.start)
 
 
 if __name__ == "__main__":

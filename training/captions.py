@@ -12,10 +12,33 @@ from pathlib import Path
 from training.configuration import Shares
 from training.places import KINDS, Colour
 
+COUNTS = {2: "two", 3: "three", 4: "four"}
+
+_SINGLE = (
+    ("{}",) * 10
+    + ("{name}",) * 3
+    + (
+        "a picture of {}",
+        "an image of {}",
+        "a drawing of {}",
+        "an emoji of {}",
+        "{name} emoji",
+        "{name} icon",
+        "a cute {name}",
+        "a little {name}",
+        "a big {name}",
+        "a lovely {name}",
+        "a 3d {name}",
+        "{} in 3d",
+    )
+)
+_FLAT = ("a flat {name}", "a flat {name}", "{} in a flat style", "a flat drawing of {}", "a flat icon of {}")
+"""What may be said of one thing: `{}` is its name with an article, `{name}` without."""
+
 
 @dataclass(frozen=True)
 class Thing:
-    """One object that the model knows, and its names; `tint` is the hue of a recoloured sprite."""
+    """One object that the model knows, its names, since which edition; `tint` is the hue of a recoloured sprite."""
 
     label: str
     names: tuple[str, ...]
@@ -23,6 +46,7 @@ class Thing:
     picture: str
     held_out: str | None = None
     tint: int | None = None
+    edition: int = 1
 
 
 @dataclass(frozen=True)
@@ -36,6 +60,10 @@ class Vocabulary:
     def plain(self) -> list[str]:
         """Labels of the things in their own colours."""
         return [label for label, thing in self.things.items() if thing.tint is None]
+
+    def in_own_colours(self) -> Vocabulary:
+        """The vocabulary without the recoloured things."""
+        return Vocabulary({label: self.things[label] for label in self.plain}, self.colours)
 
 
 @dataclass(frozen=True)
@@ -51,9 +79,11 @@ def read_vocabulary(path: Path) -> Vocabulary:
     """Read the data file and add the recoloured things."""
     table = tomllib.loads(path.read_text(encoding="utf-8"))
     things: dict[str, Thing] = {}
-    for label, entry in table["objects"].items():
-        names = tuple(entry["names"])
-        things[label] = Thing(label, names, entry.get("plural", names[0] + "s"), label, entry.get("held_out"))
+    for edition, objects in ((1, "objects"), (2, "objects_of_the_second_edition")):
+        for label, entry in table[objects].items():
+            names = tuple(entry["names"])
+            plural = entry.get("plural", names[0] + "s")
+            things[label] = Thing(label, names, plural, label, entry.get("held_out"), edition=edition)
     for picture, (name, own) in table["tintable"].items():
         for colour, hue in table["tints"].items():
             if colour != own:
@@ -84,9 +114,10 @@ def sample_scene(vocabulary: Vocabulary, shares: Shares, rng: random.Random) -> 
         kind = "beside" if draw < shares.beside else "stacked"
         return Scene(kind, _sample_pair(vocabulary, rng), colour)
     draw -= shares.beside + shares.stacked
-    if draw < shares.two + shares.three:
-        kind = "beside" if draw < shares.two else "three"
-        return Scene(kind, (rng.choice(vocabulary.plain),) * len(KINDS[kind]), colour)
+    for kind, share in (("beside", shares.two), ("three", shares.three), ("four", shares.four), ("flat", shares.flat)):
+        if draw < share:
+            return Scene(kind, (rng.choice(vocabulary.plain),) * len(KINDS[kind]), colour)
+        draw -= share
     return Scene("single", (sample_label(vocabulary, shares, rng),), colour)
 
 
@@ -115,8 +146,10 @@ def caption(scene: Scene, vocabulary: Vocabulary, rng: random.Random) -> str:
 def _foreground(scene: Scene, vocabulary: Vocabulary, rng: random.Random) -> str:
     things = [vocabulary.things[label] for label in scene.labels]
     if len(set(scene.labels)) == 1 and len(things) > 1:
-        return f"{'two' if len(things) == 2 else 'three'} {things[0].plural}"
+        return f"{COUNTS[len(things)]} {things[0].plural}"
     names = [rng.choice((thing.names[0], *thing.names)) for thing in things]
+    if scene.kind == "flat":
+        return rng.choice(_FLAT).format(with_article(names[0]), name=names[0])
     if scene.kind == "single":
         return _single(names[0], rng)
     first, second = (with_article(name) for name in names)
@@ -124,9 +157,7 @@ def _foreground(scene: Scene, vocabulary: Vocabulary, rng: random.Random) -> str
 
 
 def _single(name: str, rng: random.Random) -> str:
-    described = with_article(name)
-    forms = (described,) * 6 + (name,) * 2 + (f"a picture of {described}", f"an image of {described}")
-    return rng.choice(forms)
+    return rng.choice(_SINGLE).format(with_article(name), name=name)
 
 
 def _pair(kind: str, first: str, second: str, rng: random.Random) -> str:

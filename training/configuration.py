@@ -39,12 +39,14 @@ class DenoiserConfig:
 
 @dataclass(frozen=True)
 class Shares:
-    """The `[scenes]` table: how often training shows each kind of scene; the rest are single things."""
+    """The `[scenes]` table: how often training shows each kind of scene; the rest are single things, with shades."""
 
     beside: float
     stacked: float
     two: float
     three: float
+    four: float
+    flat: float
     tinted: float
     white: float
 

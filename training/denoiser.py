@@ -22,6 +22,7 @@ from training.configuration import Configuration, DenoiserConfig, Shares, read_c
 from training.latents import Library, load_library
 from training.schedule import build_scheduler
 from training.text_states import TextStates, load_text_states, text_encoder_folder
+from worker.devices import has_fast_bf16
 from worker.fine_tuning.draws import stratified_timesteps
 
 AVERAGE_EVERY = 4
@@ -89,6 +90,11 @@ def build_unet(config: DenoiserConfig, latent_channels: int, sample_size: int, w
     )
 
 
+def shipped_unet(folder: Path) -> UNet2DConditionModel:
+    """A U-Net as a model is shipped with it."""
+    return UNet2DConditionModel.from_pretrained(folder, torch_dtype=torch.float32).train()
+
+
 def velocity_loss(unet: nn.Module, scheduler: DDIMScheduler, batch: Batch, generator: torch.Generator) -> Tensor:
     """Mean squared error of the predicted velocity at random timesteps.
 
@@ -101,7 +107,7 @@ def velocity_loss(unet: nn.Module, scheduler: DDIMScheduler, batch: Batch, gener
     wanted = scheduler.get_velocity(batch.latents, noise, timesteps)
     noisy = noisy.contiguous(memory_format=torch.channels_last)
     v_pred = unet(noisy, timesteps, encoder_hidden_states=batch.states).sample
-    return functional.mse_loss(v_pred, wanted)
+    return functional.mse_loss(v_pred.float(), wanted)
 
 
 def learning_rate(config: DenoiserConfig, step: int, progress: float) -> float:
@@ -114,7 +120,8 @@ def train_step(
 ) -> float:
     """One optimizer step; returns the loss."""
     training.optimizer.param_groups[0]["lr"] = learning_rate(config, training.step, progress)
-    loss = velocity_loss(training.network, scheduler, batch, training.noise)
+    with torch.autocast("cpu", torch.bfloat16, enabled=has_fast_bf16()):
+        loss = velocity_loss(training.network, scheduler, batch, training.noise)
     training.optimizer.zero_grad()
     loss.backward()
     nn.utils.clip_grad_norm_(training.network.parameters(), 1.0)
@@ -156,8 +163,8 @@ def run(
     save()
 
 
-def train(configuration: Configuration, minutes: float) -> None:
-    """Train, or go on from the last checkpoint."""
+def train(configuration: Configuration, minutes: float, start: Path | None) -> None:
+    """Train, or go on from the last checkpoint; `start` is a shipped U-Net to begin from."""
     config, path = configuration.denoiser, configuration.work_folder / "denoiser.pt"
     text_states = load_text_states(text_encoder_folder(configuration))
     library = load_library(configuration.work_folder / "library.pt")
@@ -165,7 +172,8 @@ def train(configuration: Configuration, minutes: float) -> None:
     source = Scenes(vocabulary, configuration.scenes, library, text_states, config.caption_dropout)
     torch.manual_seed(configuration.seed)
     channels, size = library.latents.shape[1], library.latents.shape[2]
-    training = new_training(build_unet(config, channels, size, 384), config, minutes, configuration.seed)
+    unet = build_unet(config, channels, size, 384) if start is None else shipped_unet(start)
+    training = new_training(unet, config, minutes, configuration.seed)
     log.info("resumed: %s", checkpoints.resume(training, path))
     run(training, source, config, lambda: checkpoints.save(training, path))
 
@@ -175,12 +183,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Train the U-Net on composed latents; resumes from its checkpoint.")
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=None, help="wall-clock budget in all, not the configured one")
+    parser.add_argument("--start", type=Path, default=None, help="a shipped U-Net to begin from")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     configuration = read_configuration(arguments.config)
     torch.set_num_threads(configuration.num_threads)
     torch.set_flush_denormal(True)
-    train(configuration, arguments.minutes or configuration.denoiser.minutes)
+    train(configuration, arguments.minutes or configuration.denoiser.minutes, arguments.start)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,12 @@ ARCHIVES = (
         "fluent",
     ),
     Archive(
+        "@lobehub/fluent-emoji-flat@1.1.0",
+        "lobehub-fluent-emoji-flat-1.1.0.tgz",
+        "8f9113c027c7c20eced0070354715a4093a459b8bef6332b91d45f38c9bdb147",
+        "fluent-flat",
+    ),
+    Archive(
         "emojibase-data@17.0.0",
         "emojibase-data-17.0.0.tgz",
         "d01d0e2ca4e22cb402679532155342c71e2e871f25c32223c013b8b166ebdf5a",

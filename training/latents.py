@@ -19,7 +19,7 @@ from training.checkpoints import averaged_weights
 from training.configuration import AutoencoderConfig, read_configuration
 from training.places import KINDS, REGIONS
 from training.scenes import compose, to_tensor
-from training.sprites import Sprite, thing_sprites
+from training.sprites import Drawings, thing_drawings
 
 log = logging.getLogger(__name__)
 Key = tuple[str, str, str]
@@ -60,7 +60,7 @@ def _frozen(network: AutoencoderDC) -> AutoencoderDC:
 
 
 def library_keys(vocabulary: Vocabulary) -> list[Key]:
-    """What is encoded: every thing alone (on white four times, else twice) and, in its own colours, several times."""
+    """What is encoded: every thing alone (on white four times, else twice); if not recoloured, of each other kind."""
     keys: list[Key] = []
     for label, thing in vocabulary.things.items():
         for colour in vocabulary.colours:
@@ -71,14 +71,18 @@ def library_keys(vocabulary: Vocabulary) -> list[Key]:
 
 @torch.no_grad()
 def encode_keys(
-    network: AutoencoderDC, sprites: dict[str, Sprite], vocabulary: Vocabulary, keys: Sequence[Key], seed: int
+    network: AutoencoderDC,
+    drawings: Drawings,
+    vocabulary: Vocabulary,
+    keys: Sequence[Key],
+    seed: int,
 ) -> Tensor:
     """Render and encode everything in `keys`: (len(keys), C, 16, 16)."""
     rng = random.Random(seed)
     encoded = []
     for start in range(0, len(keys), 32):
         images = [
-            compose(KINDS[kind], [sprites[label]] * len(KINDS[kind]), vocabulary.colours[colour], rng)
+            compose(KINDS[kind], drawings.of(kind, [label] * len(KINDS[kind])), vocabulary.colours[colour], rng)
             for label, kind, colour in keys[start : start + 32]
         ]
         pixels = to_tensor(images).contiguous(memory_format=torch.channels_last)
@@ -117,17 +121,20 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description="Render and encode every thing on every spot and background.")
     parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--start", type=Path, default=None, help="a shipped autoencoder to encode with")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     configuration = read_configuration(arguments.config)
     torch.set_num_threads(configuration.num_threads)
     torch.set_flush_denormal(True)
     vocabulary = read_vocabulary(configuration.vocabulary)
-    sprites = thing_sprites(configuration, vocabulary)
-    network = trained_autoencoder(configuration.autoencoder, configuration.work_folder / "autoencoder.pt")
-    keys = library_keys(vocabulary)
-    latents = encode_keys(network, sprites, vocabulary, keys, configuration.seed)
-    library = library_of(latents, keys, 1.0 / float(latents.std()))
+    drawings = thing_drawings(configuration, vocabulary)
+    keys, path = library_keys(vocabulary), configuration.work_folder / "autoencoder.pt"
+    shipped = None if arguments.start is None else shipped_autoencoder(arguments.start)
+    network = shipped or trained_autoencoder(configuration.autoencoder, path)
+    latents = encode_keys(network, drawings, vocabulary, keys, configuration.seed)
+    factor = 1.0 / float(latents.std()) if shipped is None else shipped.config.scaling_factor
+    library = library_of(latents, keys, factor)
     log.info("scaling factor %.4f, %d latents", library.scaling_factor, len(library.latents))
     save_library(library, configuration.work_folder / "library.pt")
 

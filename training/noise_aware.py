@@ -20,7 +20,7 @@ from training.configuration import Configuration, LatentsClassifierConfig, Share
 from training.groups import GROUPS, group_rows
 from training.latents import Key, Library, encode_keys, library_of, load_library, save_library, shipped_autoencoder
 from training.schedule import build_scheduler
-from training.sprites import thing_sprites
+from training.sprites import thing_drawings
 from training.unconditional import unconditional_latents
 from worker.latent_classifier import LatentClassifier, Shape
 
@@ -64,7 +64,7 @@ class Singles:
 
     @property
     def labels(self) -> list[str]:
-        """What is told apart: all things, recoloured ones too, and NOTHING."""
+        """What is told apart: all things of the vocabulary, and NOTHING."""
         return [*self.vocabulary.things, NOTHING]
 
     @property
@@ -103,19 +103,19 @@ def shipped_library(configuration: Configuration, vocabulary: Vocabulary) -> Lib
     """Latents by the autoencoder that the model is shipped with, kept in the work folder."""
     path = configuration.work_folder / "classifier_library.pt"
     if not path.exists():
-        network, sprites = (
+        network, drawings = (
             shipped_autoencoder(configuration.model_folder / "vae"),
-            thing_sprites(configuration, vocabulary),
+            thing_drawings(configuration, vocabulary),
         )
         keys = single_keys(vocabulary, configuration.latents_classifier.num_renders)
-        latents = encode_keys(network, sprites, vocabulary, keys, configuration.seed)
+        latents = encode_keys(network, drawings, vocabulary, keys, configuration.seed)
         save_library(library_of(latents, keys, network.config.scaling_factor), path)
     return load_library(path)
 
 
 def singles_of(configuration: Configuration) -> Singles:
-    """The pictures to learn from."""
-    vocabulary = read_vocabulary(configuration.vocabulary)
+    """The pictures to learn from; a thing in another colour is like itself, so its own colour is enough."""
+    vocabulary = read_vocabulary(configuration.vocabulary).in_own_colours()
     library = shipped_library(configuration, vocabulary)
     drawn = unconditional_latents(configuration, configuration.latents_classifier.num_drawn)
     return of_library(library, vocabulary, configuration.scenes, drawn)
@@ -152,8 +152,10 @@ def held_out(configuration: Configuration, vocabulary: Vocabulary, seed: int = 1
     """Renders that training did not see, encoded anew: every thing once, alone, on a colour of the draw."""
     rng, colours = random.Random(seed), list(vocabulary.colours)
     keys = [(label, "single", rng.choice(colours)) for label in vocabulary.things]
-    network, sprites = shipped_autoencoder(configuration.model_folder / "vae"), thing_sprites(configuration, vocabulary)
-    latents = encode_keys(network, sprites, vocabulary, keys, configuration.seed + seed)
+    network = shipped_autoencoder(configuration.model_folder / "vae")
+    latents = encode_keys(
+        network, thing_drawings(configuration, vocabulary), vocabulary, keys, configuration.seed + seed
+    )
     return library_of(latents, keys, network.config.scaling_factor)
 
 

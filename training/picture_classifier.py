@@ -23,7 +23,7 @@ from training.configuration import Configuration, PixelsClassifierConfig, Shares
 from training.groups import GROUPS, accuracy, shares_of, thing_groups
 from training.places import KINDS
 from training.scenes import compose, to_tensor
-from training.sprites import Sprite, thing_sprites
+from training.sprites import Drawings, thing_drawings
 from worker.devices import has_fast_bf16
 
 log = logging.getLogger(__name__)
@@ -39,12 +39,12 @@ class Renders:
 
     vocabulary: Vocabulary
     shares: Shares
-    sprites: Mapping[str, Sprite]
+    drawings: Drawings
     groups: Mapping[str, str]
 
     def scene(self, scene: Scene, rng: random.Random) -> Image.Image:
         """One scene on its colour."""
-        sprites = [self.sprites[label] for label in scene.labels]
+        sprites = self.drawings.of(scene.kind, scene.labels)
         return compose(KINDS[scene.kind], sprites, self.vocabulary.colours[scene.colour], rng)
 
     def draw(self, size: int, rng: random.Random) -> tuple[list[Image.Image], Tensor]:
@@ -57,8 +57,8 @@ class Renders:
 def renders_of(configuration: Configuration) -> Renders:
     """The renders to learn from."""
     vocabulary = read_vocabulary(configuration.vocabulary)
-    sprites = thing_sprites(configuration, vocabulary)
-    return Renders(vocabulary, configuration.scenes, sprites, thing_groups(configuration, vocabulary))
+    drawings = thing_drawings(configuration, vocabulary)
+    return Renders(vocabulary, configuration.scenes, drawings, thing_groups(configuration, vocabulary))
 
 
 def rendered(renders: Renders, number: int, size: int, rng: random.Random) -> tuple[Tensor, Tensor]:

@@ -12,6 +12,8 @@ SPOTS: dict[str, tuple[int, int]] = {
     "bottom": (64, 95),
     "top left": (33, 33),
     "top right": (95, 33),
+    "bottom left": (33, 95),
+    "bottom right": (95, 95),
 }
 
 _LOW, _HIGH, _ALL = slice(0, 8), slice(8, 16), slice(0, 16)
@@ -24,6 +26,8 @@ REGIONS: dict[str, tuple[slice, slice]] = {
     "bottom": (_HIGH, _ALL),
     "top left": (_LOW, _LOW),
     "top right": (_LOW, _HIGH),
+    "bottom left": (_HIGH, _LOW),
+    "bottom right": (_HIGH, _HIGH),
 }
 
 KINDS: dict[str, tuple[str, ...]] = {
@@ -31,4 +35,6 @@ KINDS: dict[str, tuple[str, ...]] = {
     "beside": ("left", "right"),
     "stacked": ("top", "bottom"),
     "three": ("top left", "top right", "bottom"),
+    "four": ("top left", "top right", "bottom left", "bottom right"),
+    "flat": ("centre",),
 }

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import resvg_py
 from PIL import Image
 
 from training.captions import Vocabulary
 from training.configuration import Configuration
 
-_PICTURED_GROUPS = frozenset({0, 3, 4, 5, 6, 7})
+PICTURED_GROUPS = frozenset({0, 3, 4, 5, 6, 7})
+"""Of emojibase: faces, animals and nature, food, travel, activities, objects."""
+
+ALL_GROUPS = PICTURED_GROUPS | {1, 8, 9}
+"""With people, symbols and flags."""
+
 LARGEST = 128
 
 
@@ -32,15 +41,15 @@ class Sprite:
         return self.image.resize(shape, Image.Resampling.LANCZOS)
 
 
-def find_pictures(data_file: Path, picture_folder: Path) -> dict[str, Path]:
-    """Label to picture file, for every emoji of the pictured groups that has one."""
+def find_pictures(data_file: Path, picture_folder: Path, groups: AbstractSet[int] = PICTURED_GROUPS) -> dict[str, Path]:
+    """Label to picture file, for every emoji of the groups that has one."""
     present = {path.stem: path for path in picture_folder.glob("*.webp")}
     found: dict[str, Path] = {}
     for entry in json.loads(data_file.read_text(encoding="utf-8")):
         code = entry["hexcode"].lower()
         names = (code, code.replace("-fe0f", ""), code + "-fe0f")
         path = next((present[name] for name in names if name in present), None)
-        if path is not None and entry.get("group") in _PICTURED_GROUPS:
+        if path is not None and entry.get("group") in groups:
             found[entry["label"]] = path
     return found
 
@@ -48,7 +57,17 @@ def find_pictures(data_file: Path, picture_folder: Path) -> dict[str, Path]:
 def load_sprite(label: str, path: Path) -> Sprite:
     """Read one picture, crop it to its visible part and bound its size."""
     with Image.open(path) as opened:
-        image = opened.convert("RGBA")
+        return _cropped(label, opened.convert("RGBA"))
+
+
+def drawn_sprite(label: str, path: Path) -> Sprite:
+    """The same of a vector drawing."""
+    png = resvg_py.svg_to_bytes(svg_path=str(path), width=2 * LARGEST)
+    with Image.open(io.BytesIO(bytes(png))) as opened:
+        return _cropped(label, opened.convert("RGBA"))
+
+
+def _cropped(label: str, image: Image.Image) -> Sprite:
     box = image.getchannel("A").point(lambda alpha: 255 if alpha > 8 else 0).getbbox()
     return Sprite(label, Sprite(label, image.crop(box)).scaled(LARGEST))
 
@@ -62,10 +81,10 @@ def tinted(sprite: Sprite, label: str, hue: int) -> Sprite:
     return Sprite(label, image)
 
 
-def pictures(configuration: Configuration) -> dict[str, Path]:
+def pictures(configuration: Configuration, groups: AbstractSet[int] = PICTURED_GROUPS) -> dict[str, Path]:
     """Label to picture file, from the unpacked packages."""
     cache = configuration.work_folder / "cache"
-    return find_pictures(cache / "emojibase/package/en/data.json", cache / "fluent/package/assets")
+    return find_pictures(cache / "emojibase/package/en/data.json", cache / "fluent/package/assets", groups)
 
 
 def all_sprites(configuration: Configuration) -> list[Sprite]:
@@ -81,6 +100,30 @@ def thing_sprites(configuration: Configuration, vocabulary: Vocabulary) -> dict[
         sprite = load_sprite(label, files[thing.picture])
         sprites[label] = sprite if thing.tint is None else tinted(sprite, label, thing.tint)
     return sprites
+
+
+@dataclass(frozen=True)
+class Drawings:
+    """Every thing in each style: `usual` with its shades, `flat` without them (things in their own colours only)."""
+
+    usual: dict[str, Sprite]
+    flat: dict[str, Sprite]
+
+    def of(self, kind: str, labels: Sequence[str]) -> list[Sprite]:
+        """The sprites of a scene of some kind."""
+        return [(self.flat if kind == "flat" else self.usual)[label] for label in labels]
+
+
+def thing_drawings(configuration: Configuration, vocabulary: Vocabulary) -> Drawings:
+    """The drawings of every thing of the vocabulary."""
+    return Drawings(thing_sprites(configuration, vocabulary), flat_sprites(configuration, vocabulary))
+
+
+def flat_sprites(configuration: Configuration, vocabulary: Vocabulary) -> dict[str, Sprite]:
+    """Every thing in its own colours as the flat style draws it."""
+    files, folder = pictures(configuration), configuration.work_folder / "cache/fluent-flat/package/assets"
+    flat = {label: folder / f"{files[vocabulary.things[label].picture].stem}.svg" for label in vocabulary.plain}
+    return {label: drawn_sprite(label, path) for label, path in flat.items()}
 
 
 def is_held_out(label: str) -> bool:

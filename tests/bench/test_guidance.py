@@ -14,7 +14,7 @@ from training.captions import read_vocabulary
 from training.configuration import read_configuration
 from training.groups import GROUPS, is_pure
 from training.picture_classifier import Renders
-from training.sprites import Sprite
+from training.sprites import Drawings, Sprite
 
 
 def point(kind: str, scale: float, accuracy: float, distance: float) -> Point:
@@ -31,7 +31,7 @@ def plain_renders() -> Renders:
     sprites = {
         label: Sprite(label, Image.new("RGBA", (40, 40), (*colours[group], 255))) for label, group in groups.items()
     }
-    return Renders(vocabulary, configuration.scenes, sprites, groups)
+    return Renders(vocabulary, configuration.scenes, Drawings(sprites, sprites), groups)
 
 
 def test_the_promise_is_kept_only_near_to_real_renders() -> None:

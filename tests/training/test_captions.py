@@ -44,14 +44,29 @@ def test_a_coloured_background_is_always_named(vocabulary: Vocabulary) -> None:
 def test_counts_are_named(vocabulary: Vocabulary) -> None:
     assert caption(Scene("beside", ("frog", "frog"), "white"), vocabulary, random.Random(1)).startswith("two frogs")
     assert "three mice" in caption(Scene("three", ("mouse",) * 3, "red"), vocabulary, random.Random(1))
+    assert "four wolves" in caption(Scene("four", ("wolf",) * 4, "red"), vocabulary, random.Random(1))
+
+
+def test_only_flat_things_are_called_flat(vocabulary: Vocabulary) -> None:
+    for seed in range(100):
+        assert "flat" in caption(Scene("flat", ("fox",), "white"), vocabulary, random.Random(seed))
+        assert "flat" not in caption(Scene("single", ("fox",), "white"), vocabulary, random.Random(seed))
 
 
 def test_held_out_sayings_never_occur(vocabulary: Vocabulary) -> None:
-    shares = Shares(beside=0.5, stacked=0.2, two=0.0, three=0.0, tinted=0.1, white=0.5)
+    shares = Shares(beside=0.4, stacked=0.2, two=0.0, three=0.0, four=0.0, flat=0.1, tinted=0.1, white=0.5)
     held_out = [thing.held_out for thing in vocabulary.things.values() if thing.held_out is not None]
     rng = random.Random(0)
+    kinds = set()
     for _ in range(1000):
         scene = sample_scene(vocabulary, shares, rng)
+        kinds.add(scene.kind)
         assert len(scene.labels) == 1 or not is_held_out_pair(*scene.labels)
         text = caption(scene, vocabulary, rng)
-        assert not any(saying == text for saying in held_out)
+        assert not any(saying in text.split(" on ") for saying in held_out)
+    assert kinds == {"single", "beside", "stacked", "flat"}
+
+
+def test_sayings_that_are_held_out_are_no_names(vocabulary: Vocabulary) -> None:
+    names = {with_article(name) for thing in vocabulary.things.values() for name in thing.names}
+    assert not names & {thing.held_out for thing in vocabulary.things.values()}
