@@ -110,7 +110,7 @@ def main() -> None:
     renders = renders_of(configuration)
     kept = configuration.work_folder / f"judge-{arguments.judge_steps}.pt"
     judge, things = kept_judge(renders, arguments.judge_steps, kept), renders.vocabulary.plain
-    plain = {label: renders.sprites[label] for label in things}
+    plain = {label: renders.drawings.usual[label] for label in things}
     measures: list[Measure] = []
     rows: list[list[Pixels]] = []
     with tempfile.TemporaryDirectory(prefix="sl-") as home:
