@@ -42,11 +42,11 @@ class Cutouts:
     labels: tuple[str, ...]
 
     def augmented(self, chosen: Tensor, generator: torch.Generator) -> Tensor:
-        """The chosen sprites (B,), each in a size, place and sharpness of its own, on any plain colour.
+        """The chosen sprites (B,), each in a size, place and sharpness of its own, on white or any plain colour.
 
         Shape: (B, 3, 64, 64) in -1 … 1.
         """
-        drawn = torch.rand((len(chosen), 7), generator=generator)
+        drawn = torch.rand((len(chosen), 8), generator=generator)
         smaller = 1.0 + 0.25 * drawn[:, 0]
         moved = (drawn[:, 1:3] - 0.5) * 0.2 * smaller[:, None]
         maps = torch.zeros(len(chosen), 2, 3)
@@ -55,7 +55,8 @@ class Cutouts:
         pixels = self.pixels[chosen].float() / 255
         grid = functional.affine_grid(maps, list(pixels.shape), align_corners=False)
         colours, alpha = functional.grid_sample(pixels, grid, align_corners=False).split((3, 1), dim=1)
-        pictures = colours + (1 - alpha) * drawn[:, 3:6, None, None]
+        background = torch.where(drawn[:, 7:] < 0.4, 1.0, drawn[:, 3:6])
+        pictures = colours + (1 - alpha) * background[:, :, None, None]
         parts = pictures.split(max(1, len(pictures) // 8))
         soft = [_blurred(part, 1.2 * float(amount)) for part, amount in zip(parts, drawn[:, 6], strict=False)]
         return torch.cat(soft) * 2 - 1

@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 BUDGETS = {
     "tiny": Sizes(4, 4, 2, 4, 4, 4, 4, 5.0),
     "small": Sizes(40, 20, 12, 24, 22, 16, 40, 120.0),
-    "full": Sizes(250, 150, 60, 80, 44, 40, 400, 420.0),
+    "full": Sizes(150, 100, 50, 60, 33, 30, 400, 450.0),
 }
 
 WANTED = {
