@@ -109,20 +109,18 @@ def evaluate(
     log.info("judges: %s", {name: score.value for name, score in right.items()})
     things = [vocabulary.things[label] for label in vocabulary.plain]
     unseen = [s for s in all_sprites(configuration) if is_held_out(s.label) and s.label not in drawings.usual]
-    examiner = Examiner(
-        load_painter(configuration, configuration.model_folder), judges, vocabulary, things, scale, steps
-    )
+    unseen = unseen[: sizes.round_trips]
+    painter = load_painter(configuration, configuration.model_folder)
+    examiner = Examiner(painter, judges, vocabulary, things, scale, steps)
     labels = random.Random(9).sample(list(judges.classes), min(sizes.labels, len(judges.classes)))
     results = {"model": right | score_prompts(examiner, "every_label", labels, labels)}
-    results["model"] |= ask(examiner, drawings, sizes) | score_autoencoder(
-        examiner.painter, unseen[: sizes.round_trips]
-    )
+    results["model"] |= ask(examiner, drawings, sizes) | score_autoencoder(painter, unseen)
     if beside is not None:
         older = [thing for thing in things if thing.edition == 1]
         results["model, first edition's things"] = ask(replace(examiner, things=older), drawings, sizes)
         other = replace(examiner, things=older, painter=load_painter(configuration, beside))
         results["beside, first edition's things"] = ask(other, drawings, sizes)
-        results["beside, first edition's things"] |= score_autoencoder(other.painter, unseen[: sizes.round_trips])
+        results["beside, first edition's things"] |= score_autoencoder(other.painter, unseen)
     results["real renders"] = score_renders(judges, things, drawings, examiner.pairs(len(things), held_out=True))
     return results
 
